@@ -1,0 +1,10 @@
+//! Countersign: an event-sourced, zero-trust policy decision point.
+//!
+//! Rooms, core first; imports run from the later to the earlier only
+//! (`tests/tidy.rs` checks it).
+
+// ── core: pure ──
+pub mod model;
+
+// ── shell: effects ──
+

@@ -1,0 +1,28 @@
+//! The words everybody uses: identifiers, positions, moments, digests and
+//! `AuthZEN`'s information model. Parse, don't validate: once built, true.
+
+mod access;
+mod assurance;
+mod digest;
+mod document;
+mod json;
+mod moment;
+mod name;
+mod policy;
+mod position;
+mod scope;
+mod secret;
+mod uid;
+
+pub use access::{AccessRequest, Action, BadRequest, Batch, EntityAsked, Item, Semantic};
+pub use assurance::{Aal, Method, Methods};
+pub use digest::{Digest, NotADigest};
+pub use document::{EntityDocument, NotAnEntity};
+pub use json::{JsonError, JsonLimits, canonical, parse as parse_json};
+pub use moment::{Moment, NotAMoment};
+pub use name::{Label, NotAName, Username};
+pub use policy::{PolicyBody, PolicyId, PolicySource, SetKind};
+pub use position::{Index, StreamName, Version};
+pub use scope::{NotAScope, Scope, Scopes};
+pub use secret::{NotASecret, Password, SecretToken, TotpCode};
+pub use uid::{EntityType, NotAUid, ReservedType, Uid};
