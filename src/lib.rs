@@ -6,5 +6,7 @@
 // ── core: pure ──
 pub mod model;
 
+pub mod event;
+
 // ── shell: effects ──
 

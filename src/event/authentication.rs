@@ -1,0 +1,241 @@
+//! Logging in: every step is a fact. No password, seed, code or token is in one;
+//! a secret is named by its credential's id and the SHA-256 of its sealed form.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{Aal, Digest, Methods, Moment, Uid, Username};
+
+/// A one-time ticket to set a password (`countersign.ticket.issued.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketIssued {
+    /// For whom.
+    pub person: Username,
+    /// SHA-256 of the ticket.
+    pub ticket: Digest,
+    /// When it stops being accepted.
+    pub expires_at: Moment,
+}
+
+/// A ticket was used up (`countersign.ticket.used.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketUsed {
+    /// By whom.
+    pub person: Username,
+    /// SHA-256 of the ticket.
+    pub ticket: Digest,
+}
+
+/// A password was set (`countersign.password.enrolled.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordEnrolled {
+    /// Whose.
+    pub person: Username,
+    /// The credential's id.
+    pub credential: Uuid,
+    /// SHA-256 of the sealed hash in the vault.
+    pub sealed: Digest,
+}
+
+/// A right password was given (`countersign.password.verified.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordVerified {
+    /// By whom.
+    pub person: Username,
+    /// The credential used.
+    pub credential: Uuid,
+}
+
+/// Why an attempt was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refused {
+    /// The secret was not the right one.
+    Wrong,
+    /// No such person, or one who cannot log in this way.
+    Unknown,
+    /// A code that had already been accepted once.
+    Replayed,
+}
+
+/// A password was refused (`countersign.password.refused.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRefused {
+    /// A keyed hash of the name as given; the name itself may be a password.
+    pub name_tag: Digest,
+    /// The person, if there is one of that name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Username>,
+    /// The credential tried, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Uuid>,
+    /// Why.
+    pub reason: Refused,
+}
+
+/// A TOTP authenticator was offered and awaits its first right code
+/// (`countersign.mfa.offered.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MfaOffered {
+    /// To whom.
+    pub person: Username,
+    /// The credential's id.
+    pub credential: Uuid,
+    /// SHA-256 of the sealed seed in the vault.
+    pub sealed: Digest,
+    /// When the offer lapses.
+    pub expires_at: Moment,
+}
+
+/// A TOTP authenticator is confirmed and in use (`countersign.mfa.enrolled.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MfaEnrolled {
+    /// Whose.
+    pub person: Username,
+    /// The credential's id.
+    pub credential: Uuid,
+}
+
+/// A right code was given (`countersign.mfa.verified.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MfaVerified {
+    /// By whom.
+    pub person: Username,
+    /// The credential used.
+    pub credential: Uuid,
+    /// The TOTP time step (RFC 6238 §4) that is now used up, with all before it.
+    pub step: u64,
+}
+
+/// A code was refused (`countersign.mfa.refused.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MfaRefused {
+    /// Whose authenticator.
+    pub person: Username,
+    /// The credential tried.
+    pub credential: Uuid,
+    /// Why.
+    pub reason: Refused,
+}
+
+/// A credential reached its limit of failures and must be bound anew
+/// (`countersign.credential.disabled.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialDisabled {
+    /// Whose.
+    pub person: Username,
+    /// The credential's id.
+    pub credential: Uuid,
+}
+
+/// A session began (`countersign.session.started.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionStarted {
+    /// The session's id.
+    pub session: Uuid,
+    /// Whose.
+    pub person: Username,
+    /// The methods used.
+    pub methods: Methods,
+    /// SHA-256 of the token for Countersign's own API.
+    pub token: Digest,
+    /// SHA-256 of the token for PEPs.
+    pub session_token: Digest,
+}
+
+/// A session rose in assurance; its old tokens ended
+/// (`countersign.session.raised.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionRaised {
+    /// The session's id.
+    pub session: Uuid,
+    /// Whose.
+    pub person: Username,
+    /// All methods used in it by now.
+    pub methods: Methods,
+    /// SHA-256 of the new token for Countersign's own API.
+    pub token: Digest,
+    /// SHA-256 of the new token for PEPs.
+    pub session_token: Digest,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionEnding {
+    /// The person logged out.
+    LoggedOut,
+    /// The person was disabled.
+    PersonDisabled,
+    /// The person set a new password.
+    PasswordEnrolled,
+    /// The identity provider says so.
+    Reported,
+    /// It was past its limits, and a new session of the same user took its place.
+    Expired,
+    /// The user had more sessions than may be open at once; this was the oldest.
+    Displaced,
+}
+
+/// A session ended (`countersign.session.ended.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionEnded {
+    /// The session's id.
+    pub session: Uuid,
+    /// Why.
+    pub reason: SessionEnding,
+}
+
+/// What an identity provider may report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reported {
+    /// It verified a password.
+    #[serde(rename = "password.verified")]
+    PasswordVerified,
+    /// It verified further factors.
+    #[serde(rename = "mfa.verified")]
+    MfaVerified,
+    /// It ended the session.
+    #[serde(rename = "session.ended")]
+    SessionEnded,
+}
+
+/// An identity provider's own event
+/// (`countersign.authentication.reported.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthenticationReported {
+    /// What it reports.
+    pub what: Reported,
+    /// The source that its token is bound to.
+    pub source: String,
+    /// Its own id of the event.
+    pub event: String,
+    /// SHA-256 of what it sent, to tell a repetition from a contradiction.
+    pub content: Digest,
+    /// The session's id here.
+    pub session: Uuid,
+    /// Whose session.
+    pub user: Uid,
+    /// SHA-256 of its own session token, which PEPs present.
+    pub session_token: Digest,
+    /// The methods it reports.
+    pub methods: Methods,
+    /// The assurance that it can give at most.
+    pub max_aal: Aal,
+    /// The earlier of the reported and the received time.
+    pub occurred_at: Moment,
+}

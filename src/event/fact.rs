@@ -1,0 +1,176 @@
+//! Every fact there is, with the versioned type name it is stored under.
+
+use serde_json::value::RawValue;
+
+use super::{
+    AccessDecided, AuthenticationReported, CredentialDisabled, DecisionSettings,
+    DirectoryActivated, EntitySubmitted, EntityWithdrawn, LogCreated, MfaEnrolled, MfaOffered,
+    MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled, PasswordRefused, PasswordVerified,
+    PersonDisabled, PersonRegistered, PoliciesActivated, PolicySubmitted, PolicyWithdrawn,
+    RoleGranted, RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked,
+    SessionEnded, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
+};
+use crate::model::StreamName;
+
+macro_rules! facts {
+    ($($name:ident($payload:ty) = $type_name:literal,)*) => {
+        /// A fact. Matched without a wildcard, so that a new one breaks the build
+        /// wherever it must be thought about.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Event {
+            $(#[doc = concat!("`", $type_name, "`")] $name($payload),)*
+        }
+
+        impl Event {
+            /// Every type name that can be read.
+            pub const TYPE_NAMES: &'static [&'static str] = &[$($type_name),*];
+
+            /// The versioned name it is stored under.
+            #[must_use]
+            pub const fn type_name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $type_name,)* }
+            }
+
+            /// Its payload as JSON.
+            pub(super) fn payload(&self) -> serde_json::Result<String> {
+                match self { $(Self::$name(payload) => serde_json::to_string(payload),)* }
+            }
+
+            /// Reads a payload; `None` if there is no such type.
+            pub(super) fn read(
+                type_name: &str,
+                data: &RawValue,
+            ) -> Option<serde_json::Result<Self>> {
+                match type_name {
+                    $($type_name => Some(serde_json::from_str(data.get()).map(Self::$name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+facts! {
+    LogCreated(LogCreated) = "countersign.log.created.v1",
+    NodeStarted(NodeStarted) = "countersign.node.started.v1",
+    SettingsAdopted(DecisionSettings) = "countersign.settings.adopted.v1",
+    SchemaSubmitted(SchemaSubmitted) = "countersign.schema.submitted.v1",
+    SchemaActivated(SchemaActivated) = "countersign.schema.activated.v1",
+    PolicySubmitted(PolicySubmitted) = "countersign.policy.submitted.v1",
+    PolicyWithdrawn(PolicyWithdrawn) = "countersign.policy.withdrawn.v1",
+    PoliciesActivated(PoliciesActivated) = "countersign.policies.activated.v1",
+    EntitySubmitted(EntitySubmitted) = "countersign.entity.submitted.v1",
+    EntityWithdrawn(EntityWithdrawn) = "countersign.entity.withdrawn.v1",
+    DirectoryActivated(DirectoryActivated) = "countersign.directory.activated.v1",
+    PersonRegistered(PersonRegistered) = "countersign.person.registered.v1",
+    PersonDisabled(PersonDisabled) = "countersign.person.disabled.v1",
+    RoleGranted(RoleGranted) = "countersign.role.granted.v1",
+    RoleRevoked(RoleRevoked) = "countersign.role.revoked.v1",
+    TicketIssued(TicketIssued) = "countersign.ticket.issued.v1",
+    TicketUsed(TicketUsed) = "countersign.ticket.used.v1",
+    PasswordEnrolled(PasswordEnrolled) = "countersign.password.enrolled.v1",
+    PasswordVerified(PasswordVerified) = "countersign.password.verified.v1",
+    PasswordRefused(PasswordRefused) = "countersign.password.refused.v1",
+    MfaOffered(MfaOffered) = "countersign.mfa.offered.v1",
+    MfaEnrolled(MfaEnrolled) = "countersign.mfa.enrolled.v1",
+    MfaVerified(MfaVerified) = "countersign.mfa.verified.v1",
+    MfaRefused(MfaRefused) = "countersign.mfa.refused.v1",
+    CredentialDisabled(CredentialDisabled) = "countersign.credential.disabled.v1",
+    SessionStarted(SessionStarted) = "countersign.session.started.v1",
+    SessionRaised(SessionRaised) = "countersign.session.raised.v1",
+    SessionEnded(SessionEnded) = "countersign.session.ended.v1",
+    AuthenticationReported(AuthenticationReported) = "countersign.authentication.reported.v1",
+    ServiceRegistered(ServiceRegistered) = "countersign.service.registered.v1",
+    ServiceRevoked(ServiceRevoked) = "countersign.service.revoked.v1",
+    AccessDecided(Box<AccessDecided>) = "countersign.access.decided.v1",
+}
+
+impl Event {
+    /// The stream it belongs to: events that are versioned together.
+    #[must_use]
+    pub fn stream(&self) -> StreamName {
+        match self {
+            Self::LogCreated(_) | Self::NodeStarted(_) | Self::SettingsAdopted(_) => {
+                StreamName::single("node")
+            }
+            Self::SchemaSubmitted(it) => StreamName::of("schema", it.set.as_str()),
+            Self::SchemaActivated(it) => StreamName::of("schema", it.set.as_str()),
+            Self::PolicySubmitted(it) => StreamName::of("policies", it.set.as_str()),
+            Self::PolicyWithdrawn(it) => StreamName::of("policies", it.set.as_str()),
+            Self::PoliciesActivated(it) => StreamName::of("policies", it.set.as_str()),
+            Self::EntitySubmitted(_) | Self::EntityWithdrawn(_) | Self::DirectoryActivated(_) => {
+                StreamName::single("directory")
+            }
+            Self::PasswordRefused(it) => it.person.as_ref().map_or_else(
+                || StreamName::single("unknown-person"),
+                |person| StreamName::of("person", person),
+            ),
+            Self::SessionStarted(SessionStarted { session, .. })
+            | Self::SessionRaised(SessionRaised { session, .. })
+            | Self::SessionEnded(SessionEnded { session, .. }) => {
+                StreamName::of("session", session)
+            }
+            Self::AuthenticationReported(it) => StreamName::of("source", &it.source),
+            Self::ServiceRegistered(ServiceRegistered { service, .. })
+            | Self::ServiceRevoked(ServiceRevoked { service }) => {
+                StreamName::of("service", service)
+            }
+            Self::AccessDecided(_) => StreamName::single("access"),
+            Self::PersonRegistered(_)
+            | Self::PersonDisabled(_)
+            | Self::RoleGranted(_)
+            | Self::RoleRevoked(_)
+            | Self::TicketIssued(_)
+            | Self::TicketUsed(_)
+            | Self::PasswordEnrolled(_)
+            | Self::PasswordVerified(_)
+            | Self::MfaOffered(_)
+            | Self::MfaEnrolled(_)
+            | Self::MfaVerified(_)
+            | Self::MfaRefused(_)
+            | Self::CredentialDisabled(_) => {
+                StreamName::of("person", self.subject().unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whom or what it is about, where that is one thing.
+    #[must_use]
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::PersonRegistered(PersonRegistered { person })
+            | Self::PersonDisabled(PersonDisabled { person, .. })
+            | Self::RoleGranted(RoleGranted { person, .. })
+            | Self::RoleRevoked(RoleRevoked { person, .. })
+            | Self::TicketIssued(TicketIssued { person, .. })
+            | Self::TicketUsed(TicketUsed { person, .. })
+            | Self::PasswordEnrolled(PasswordEnrolled { person, .. })
+            | Self::PasswordVerified(PasswordVerified { person, .. })
+            | Self::MfaOffered(MfaOffered { person, .. })
+            | Self::MfaEnrolled(MfaEnrolled { person, .. })
+            | Self::MfaVerified(MfaVerified { person, .. })
+            | Self::MfaRefused(MfaRefused { person, .. })
+            | Self::CredentialDisabled(CredentialDisabled { person, .. })
+            | Self::SessionStarted(SessionStarted { person, .. })
+            | Self::SessionRaised(SessionRaised { person, .. }) => Some(person.to_string()),
+            Self::PasswordRefused(it) => it.person.as_ref().map(ToString::to_string),
+            Self::AuthenticationReported(it) => Some(it.user.to_string()),
+            Self::SessionEnded(it) => Some(it.session.to_string()),
+            Self::ServiceRegistered(ServiceRegistered { service, .. })
+            | Self::ServiceRevoked(ServiceRevoked { service }) => Some(service.to_string()),
+            Self::PolicySubmitted(it) => Some(it.policy.id.to_string()),
+            Self::PolicyWithdrawn(it) => Some(it.policy.to_string()),
+            Self::EntitySubmitted(it) => Some(it.entity.uid.to_string()),
+            Self::EntityWithdrawn(it) => Some(it.uid.to_string()),
+            // The request itself stands in the payload; naming it twice costs bytes.
+            Self::AccessDecided(_)
+            | Self::LogCreated(_)
+            | Self::NodeStarted(_)
+            | Self::SettingsAdopted(_)
+            | Self::SchemaSubmitted(_)
+            | Self::SchemaActivated(_)
+            | Self::PoliciesActivated(_)
+            | Self::DirectoryActivated(_) => None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Facts in the past tense, their envelope and their stored bytes.
+
+mod access;
+mod administration;
+mod authentication;
+mod envelope;
+mod fact;
+mod publication;
+mod settings;
+mod stored;
+
+pub use access::{
+    AccessDecided, Note, PolicyFailure, Presented, SessionFacts, SessionUsed, Verdict, VersionRef,
+};
+pub use administration::{
+    LogCreated, NodeStarted, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,
+    ServiceRegistered, ServiceRevoked, SourceBinding,
+};
+pub use authentication::{
+    AuthenticationReported, CredentialDisabled, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
+    PasswordEnrolled, PasswordRefused, PasswordVerified, Refused, Reported, SessionEnded,
+    SessionEnding, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
+};
+pub use envelope::{Actor, Envelope, NewEvent};
+pub use fact::Event;
+pub use publication::{
+    DirectoryActivated, EntitySubmitted, EntityWithdrawn, PoliciesActivated, PolicySubmitted,
+    PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
+};
+pub use settings::{DecisionSettings, SessionLimits, ThrottleSettings};
+pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};

@@ -1,0 +1,273 @@
+//! The stored bytes of an event: one JSON object, field order fixed.
+//!
+//! ```text
+//! {"specversion":"1.0","id":"…36…","time":"…27…","index":       …16…,
+//!  "version":       …16…,"causationid":"…36…","source":"urn:uuid:…","type":"…",
+//!  "stream":"…","actor":"…"[,"subject":"…"][,"correlationid":"…"],
+//!  "datacontenttype":"application/json","data":{…}}          (on one line)
+//! ```
+//! The head, up to `causationid`, has a fixed width, so that the writer stamps it
+//! in front of a tail which somebody else has serialised. These very bytes are
+//! what is hashed, exported and read for ever; they are never re-serialised.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Envelope, Event, NewEvent};
+use crate::model::{Index, Moment, StreamName, Version};
+
+/// The most bytes one entry may have: 48 KiB.
+pub const ENTRY_BYTES_MAX: usize = 48 * 1024;
+
+/// Why stored bytes are not an event that this build can read. It stops the node:
+/// a fact that is skipped could be the one that forbids.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BrokenEntry {
+    /// Not the JSON object described above.
+    #[error("entry {index} is not a readable event: {source}")]
+    Malformed {
+        /// Its place.
+        index: Index,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// Written by a newer build, or not by Countersign.
+    #[error("entry {index} has the unknown type `{type_name}`; a newer build may know it")]
+    UnknownType {
+        /// Its place.
+        index: Index,
+        /// The type it claims.
+        type_name: String,
+    },
+    /// A head that contradicts its place or its payload.
+    #[error("entry {index} is out of place: its {what} is not what its place requires")]
+    Misplaced {
+        /// Its place.
+        index: Index,
+        /// The attribute.
+        what: &'static str,
+    },
+}
+
+/// What the writer puts in front of an event's tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// UUIDv7, larger than all before.
+    pub id: Uuid,
+    /// Not before any other.
+    pub time: Moment,
+    /// The next place.
+    pub index: Index,
+    /// The next version of its stream.
+    pub version: Version,
+    /// The first event of the batch.
+    pub causation: Uuid,
+}
+
+/// An event serialised but for its head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tail {
+    new: NewEvent,
+    stream: StreamName,
+    log: Uuid,
+    json: String,
+}
+
+#[derive(Serialize)]
+struct TailJson<'a> {
+    source: String,
+    r#type: &'static str,
+    stream: &'a StreamName,
+    actor: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlationid: Option<&'a str>,
+    datacontenttype: &'static str,
+    data: Box<RawValue>,
+}
+
+impl Tail {
+    /// Serialises all of an event that does not depend on its place.
+    ///
+    /// # Errors
+    /// If the payload cannot be written as JSON, which no payload of ours cannot.
+    pub fn new(new: NewEvent, log: Uuid) -> serde_json::Result<Self> {
+        let stream = new.event.stream();
+        let json = serde_json::to_string(&TailJson {
+            source: format!("urn:uuid:{log}"),
+            r#type: new.event.type_name(),
+            stream: &stream,
+            actor: new.actor.to_string(),
+            subject: new.event.subject(),
+            correlationid: new.correlation.as_deref(),
+            datacontenttype: "application/json",
+            data: RawValue::from_string(new.event.payload()?)?,
+        })?;
+        Ok(Self { new, stream, log, json })
+    }
+
+    /// The stream it will be appended to.
+    #[must_use]
+    pub fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    /// The fact.
+    #[must_use]
+    pub fn event(&self) -> &Event {
+        &self.new.event
+    }
+
+    /// Puts the head in front: the bytes to store and the event in its place.
+    #[must_use]
+    pub fn stamp(self, stamp: Stamp) -> (Vec<u8>, Envelope) {
+        let mut bytes = String::with_capacity(256 + self.json.len());
+        let Stamp { id, time, index, version, causation } = stamp;
+        let (at, nth) = (index.0, version.0);
+        let written = write!(bytes, r#"{{"specversion":"1.0","id":"{id}","time":"{time}","#)
+            .and_then(|()| write!(bytes, r#""index":{at:>16},"version":{nth:>16},"#))
+            .and_then(|()| write!(bytes, r#""causationid":"{causation}","#));
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+        bytes.extend(self.json.strip_prefix('{'));
+        let Self { new, stream, log, .. } = self;
+        let NewEvent { actor, correlation, event } = new;
+        let place = Envelope {
+            id,
+            time,
+            index,
+            stream,
+            version,
+            causation,
+            log,
+            actor,
+            correlation,
+            event,
+        };
+        (bytes.into_bytes(), place)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredJson<'a> {
+    specversion: &'a str,
+    id: Uuid,
+    time: Moment,
+    index: Index,
+    version: Version,
+    causationid: Uuid,
+    source: String,
+    r#type: String,
+    stream: StreamName,
+    actor: String,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    correlationid: Option<String>,
+    datacontenttype: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+/// Reads the stored bytes that stand at `index`.
+///
+/// # Errors
+/// [`BrokenEntry`] if they are not an event of a type this build knows, or if
+/// their attributes contradict their place or payload.
+pub fn decode(index: Index, bytes: &[u8]) -> Result<Envelope, BrokenEntry> {
+    let malformed = |source| BrokenEntry::Malformed { index, source };
+    let json: StoredJson<'_> = serde_json::from_slice(bytes).map_err(malformed)?;
+    let event = match Event::read(&json.r#type, json.data) {
+        Some(read) => read.map_err(malformed)?,
+        None => return Err(BrokenEntry::UnknownType { index, type_name: json.r#type }),
+    };
+    let misplaced = |what| BrokenEntry::Misplaced { index, what };
+    let log = json.source.strip_prefix("urn:uuid:").and_then(|log| log.parse().ok());
+    let wrong = [
+        ("specversion", json.specversion != "1.0"),
+        ("datacontenttype", json.datacontenttype != "application/json"),
+        ("index", json.index != index),
+        ("stream", json.stream != event.stream()),
+        ("subject", json.subject != event.subject()),
+    ];
+    if let Some((what, _)) = wrong.into_iter().find(|(_, wrong)| *wrong) {
+        return Err(misplaced(what));
+    }
+    Ok(Envelope {
+        id: json.id,
+        time: json.time,
+        index,
+        stream: json.stream,
+        version: json.version,
+        causation: json.causationid,
+        log: log.ok_or_else(|| misplaced("source"))?,
+        actor: json.actor.parse().map_err(|_| misplaced("actor"))?,
+        correlation: json.correlationid,
+        event,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Actor, LogCreated, PersonRegistered};
+
+    fn stamped(event: Event, index: u64) -> (Vec<u8>, Envelope) {
+        let new = NewEvent { actor: Actor::Node, correlation: Some("r-1".to_owned()), event };
+        let id = Uuid::from_u128(7);
+        let stamp = Stamp {
+            id,
+            time: Moment::from_micros(1_790_000_000_000_000),
+            index: Index(index),
+            version: Version(1),
+            causation: id,
+        };
+        Tail::new(new, Uuid::nil()).unwrap().stamp(stamp)
+    }
+
+    fn born() -> Event {
+        Event::LogCreated(LogCreated { log: Uuid::nil() })
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back() {
+        let person = PersonRegistered { person: "alice".parse().unwrap() };
+        for event in [born(), Event::PersonRegistered(person)] {
+            let (bytes, placed) = stamped(event, 12);
+            assert_eq!(decode(Index(12), &bytes).unwrap(), placed);
+        }
+    }
+
+    #[test]
+    fn the_head_has_one_width() {
+        let (near, _) = stamped(born(), 1);
+        let (far, _) = stamped(born(), 9_999_999_999_999_999);
+        assert_eq!(near.len(), far.len());
+    }
+
+    #[test]
+    fn an_entry_out_of_place_is_refused() {
+        let (bytes, _) = stamped(born(), 3);
+        let error = decode(Index(4), &bytes).unwrap_err();
+        assert!(matches!(error, BrokenEntry::Misplaced { what: "index", .. }), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_type_and_a_broken_entry_have_clear_errors() {
+        let text = String::from_utf8(stamped(born(), 0).0).unwrap();
+        let newer = text.replace("log.created.v1", "log.created.v9");
+        let error = decode(Index(0), newer.as_bytes()).unwrap_err().to_string();
+        let unknown = "entry 0 has the unknown type `countersign.log.created.v9`; \
+                       a newer build may know it";
+        assert_eq!(error, unknown);
+        for cut in 0..text.len() {
+            let part = text.as_bytes().get(..cut).unwrap();
+            assert!(decode(Index(0), part).is_err());
+        }
+    }
+}
