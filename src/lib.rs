@@ -8,5 +8,7 @@ pub mod model;
 
 pub mod event;
 
+pub mod cedar;
+
 // ── shell: effects ──
 

@@ -1,0 +1,51 @@
+//! Cedar made safe: limits, parsing, compiled schema and policies, values from JSON,
+//! evaluation. The only room that names Cedar's crates.
+//!
+//! Cedar's core crate is pinned to one release: its interfaces are internal and may
+//! change in any other.
+
+pub mod codes;
+mod declared;
+mod diagnosis;
+mod entity;
+mod evaluate;
+#[cfg(test)]
+mod example;
+mod excerpt;
+mod expression;
+mod extension;
+mod fault;
+mod limits;
+mod parse;
+mod policies;
+mod scan;
+mod schema;
+mod shape;
+mod slice;
+mod source;
+mod stack;
+mod types;
+mod validate;
+mod value;
+
+pub use entity::{EntitySource, TypedEntity};
+pub use evaluate::{Evaluation, PolicyError, Question};
+pub use fault::Fault;
+pub use limits::Limits;
+pub use policies::{CompiledPolicies, Effect};
+pub use schema::{CompiledSchema, Misfit};
+pub use shape::{Context, Overlaid, Shaped};
+pub use source::{read_policies, read_policies_named_in_order};
+pub use stack::on_large_stack;
+
+/// The version of the Cedar crates.
+#[must_use]
+pub fn sdk_version() -> String {
+    cedar_policy::get_sdk_version().to_string()
+}
+
+/// The version of the Cedar language they speak.
+#[must_use]
+pub fn language_version() -> String {
+    cedar_policy::get_lang_version().to_string()
+}
