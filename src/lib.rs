@@ -10,5 +10,7 @@ pub mod event;
 
 pub mod cedar;
 
+pub mod projection;
+
 // ── shell: effects ──
 

@@ -1,0 +1,385 @@
+//! The directory of entities, with its hierarchy's closure kept as it changes.
+
+use std::collections::{BTreeSet, HashMap as StdMap, VecDeque};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use imbl::{HashMap, OrdSet};
+use uuid::Uuid;
+
+use crate::cedar::{CompiledSchema, EntitySource, Fault, TypedEntity};
+use crate::event::{DirectoryActivated, EntitySubmitted, EntityWithdrawn};
+use crate::model::{Digest, EntityDocument, Uid, Version};
+
+/// How many levels of entities within entities there may be.
+pub(super) const DEPTH_MAX: usize = 64;
+/// How many entities one entity may be in, directly or not.
+pub(super) const ANCESTORS_MAX: usize = 1_000;
+
+/// One change of the directory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// Put an entity, replacing one of the same name whole.
+    Put(EntityDocument),
+    /// Take one out.
+    Remove(Uid),
+}
+
+/// Why a hierarchy is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HierarchyFault {
+    /// An entity would be in itself.
+    #[error("an entity would be in itself: {}", shown(.path))]
+    Cycle {
+        /// From the entity, by way of what it is in, back to itself.
+        path: Vec<Uid>,
+    },
+    /// Too many levels.
+    #[error("`{uid}` would stand {depth} levels deep; at most {DEPTH_MAX} are allowed")]
+    TooDeep {
+        /// The deepest entity.
+        uid: Uid,
+        /// Its level.
+        depth: usize,
+    },
+    /// In too much.
+    #[error("`{uid}` would be in {count} entities; at most {ANCESTORS_MAX} are allowed")]
+    TooMany {
+        /// The entity.
+        uid: Uid,
+        /// How many it would be in.
+        count: usize,
+    },
+}
+
+fn shown(path: &[Uid]) -> String {
+    path.iter().map(|uid| format!("`{uid}`")).collect::<Vec<_>>().join(" is in ")
+}
+
+/// One entity and what follows from its place in the hierarchy.
+#[derive(Debug)]
+pub struct Node {
+    /// The entity as its author wrote it.
+    pub document: EntityDocument,
+    /// All it is in, directly or not.
+    pub ancestors: Arc<BTreeSet<Uid>>,
+    /// How many levels are above it.
+    pub depth: usize,
+    // Its typed form under the schema of that digest; made when first asked for.
+    typed: ArcSwapOption<(Digest, TypedEntity)>,
+}
+
+impl Node {
+    fn new(document: EntityDocument, ancestors: Arc<BTreeSet<Uid>>, depth: usize) -> Self {
+        Self { document, ancestors, depth, typed: ArcSwapOption::empty() }
+    }
+
+    /// The entity with the types that a schema gives it.
+    ///
+    /// # Errors
+    /// [`Fault`] if it does not fit the schema; admission has refused that.
+    pub fn typed(&self, schema: &CompiledSchema) -> Result<TypedEntity, Fault> {
+        if let Some(known) = &*self.typed.load()
+            && known.0 == schema.digest()
+        {
+            return Ok(known.1.clone());
+        }
+        let typed = schema.type_entity(&self.document, &self.ancestors)?;
+        self.typed.store(Some(Arc::new((schema.digest(), typed.clone()))));
+        Ok(typed)
+    }
+}
+
+/// All entities. A change costs what it touches; a copy costs nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    nodes: HashMap<Uid, Arc<Node>>,
+    children: HashMap<Uid, OrdSet<Uid>>,
+    version: Version,
+    staged: HashMap<Uuid, Arc<Vec<Change>>>,
+}
+
+impl Directory {
+    /// An entity by its name.
+    #[must_use]
+    pub fn get(&self, uid: &Uid) -> Option<&Arc<Node>> {
+        self.nodes.get(uid)
+    }
+
+    /// All entities, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// How often it has been changed.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The directory after some changes, or why its hierarchy would not do.
+    ///
+    /// # Errors
+    /// [`HierarchyFault`] for a cycle or too many levels, with the path.
+    pub fn with(&self, changes: &[Change]) -> Result<Self, HierarchyFault> {
+        let mut after = self.clone();
+        changes.iter().try_for_each(|change| after.change(change))?;
+        Ok(after)
+    }
+
+    pub(super) fn entity_submitted(&mut self, it: &EntitySubmitted) {
+        self.stage(it.publication, Change::Put(it.entity.clone()));
+    }
+
+    pub(super) fn entity_withdrawn(&mut self, it: &EntityWithdrawn) {
+        self.stage(it.publication, Change::Remove(it.uid.clone()));
+    }
+
+    fn stage(&mut self, publication: Uuid, change: Change) {
+        Arc::make_mut(self.staged.entry(publication).or_default()).push(change);
+    }
+
+    pub(super) fn activated(&mut self, it: &DirectoryActivated) {
+        let staged = self.staged.remove(&it.publication).unwrap_or_default();
+        for change in staged.iter() {
+            // Admission has refused what cannot be; a fold goes on regardless.
+            let _refused_at_admission = self.change(change);
+        }
+        self.version = it.version;
+    }
+
+    fn change(&mut self, change: &Change) -> Result<(), HierarchyFault> {
+        let (uid, document) = match change {
+            Change::Put(document) => (&document.uid, Some(document)),
+            Change::Remove(uid) => (uid, None),
+        };
+        let before = self.nodes.get(uid).map(|node| node.document.parents.clone());
+        for parent in before.into_iter().flatten() {
+            self.forget_child(&parent, uid);
+        }
+        match document {
+            None => {
+                self.nodes.remove(uid);
+            }
+            Some(document) => {
+                for parent in &document.parents {
+                    self.children.entry(parent.clone()).or_default().insert(uid.clone());
+                }
+                let node = Node::new(document.clone(), Arc::default(), 0);
+                self.nodes.insert(uid.clone(), Arc::new(node));
+            }
+        }
+        self.close(uid)
+    }
+
+    fn forget_child(&mut self, parent: &Uid, child: &Uid) {
+        if let Some(children) = self.children.get_mut(parent) {
+            children.remove(child);
+            if children.is_empty() {
+                self.children.remove(parent);
+            }
+        }
+    }
+
+    /// Computes anew what `uid` and everything in it are in, parents first.
+    fn close(&mut self, uid: &Uid) -> Result<(), HierarchyFault> {
+        let affected = self.with_descendants(uid);
+        let mut waiting: StdMap<&Uid, usize> = affected
+            .iter()
+            .map(|one| (one, self.parents(one).filter(|p| affected.contains(*p)).count()))
+            .collect();
+        let mut ready: VecDeque<&Uid> =
+            affected.iter().filter(|one| waiting.get(*one) == Some(&0)).collect();
+        let mut closed = Vec::new();
+        let mut fresh: StdMap<&Uid, (Arc<BTreeSet<Uid>>, usize)> = StdMap::new();
+        while let Some(one) = ready.pop_front() {
+            fresh.insert(one, self.closure_of(one, &fresh)?);
+            closed.push(one);
+            for child in self.children.get(one).into_iter().flatten() {
+                if let Some((child, left)) = waiting.get_key_value(child).map(|(k, v)| (*k, *v)) {
+                    waiting.insert(child, left.saturating_sub(1));
+                    if left == 1 {
+                        ready.push_back(child);
+                    }
+                }
+            }
+        }
+        if closed.len() < affected.len() {
+            return Err(HierarchyFault::Cycle { path: self.cycle_through(uid) });
+        }
+        let fresh: Vec<_> = fresh.into_iter().map(|(uid, now)| (uid.clone(), now)).collect();
+        for (uid, (ancestors, depth)) in fresh {
+            if let Some(node) = self.nodes.get(&uid) {
+                let node = Node::new(node.document.clone(), ancestors, depth);
+                self.nodes.insert(uid, Arc::new(node));
+            }
+        }
+        Ok(())
+    }
+
+    fn closure_of(
+        &self,
+        uid: &Uid,
+        fresh: &StdMap<&Uid, (Arc<BTreeSet<Uid>>, usize)>,
+    ) -> Result<(Arc<BTreeSet<Uid>>, usize), HierarchyFault> {
+        let mut ancestors = BTreeSet::new();
+        let mut depth = 0;
+        for parent in self.parents(uid) {
+            let stored = || self.nodes.get(parent).map(|n| (Arc::clone(&n.ancestors), n.depth));
+            let (above, level) = fresh.get(parent).cloned().or_else(stored).unwrap_or_default();
+            ancestors.extend(above.iter().cloned());
+            ancestors.insert(parent.clone());
+            depth = depth.max(level + 1);
+        }
+        if depth > DEPTH_MAX {
+            return Err(HierarchyFault::TooDeep { uid: uid.clone(), depth });
+        }
+        if ancestors.len() > ANCESTORS_MAX {
+            let count = ancestors.len();
+            return Err(HierarchyFault::TooMany { uid: uid.clone(), count });
+        }
+        Ok((Arc::new(ancestors), depth))
+    }
+
+    fn parents(&self, uid: &Uid) -> impl Iterator<Item = &Uid> {
+        self.nodes.get(uid).into_iter().flat_map(|node| &node.document.parents)
+    }
+
+    fn with_descendants(&self, uid: &Uid) -> BTreeSet<Uid> {
+        let mut found = BTreeSet::from([uid.clone()]);
+        let mut open = vec![uid.clone()];
+        while let Some(one) = open.pop() {
+            for child in self.children.get(&one).into_iter().flatten() {
+                if found.insert(child.clone()) {
+                    open.push(child.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// The shortest way from `uid` up and back to itself.
+    fn cycle_through(&self, uid: &Uid) -> Vec<Uid> {
+        let mut came_from: StdMap<&Uid, &Uid> = StdMap::new();
+        let mut open: VecDeque<&Uid> = VecDeque::from([uid]);
+        while let Some(one) = open.pop_front() {
+            for parent in self.parents(one) {
+                if parent == uid {
+                    let mut path = vec![uid.clone()];
+                    let mut at = one;
+                    while at != uid {
+                        path.push(at.clone());
+                        at = came_from.get(at).copied().unwrap_or(uid);
+                    }
+                    path.push(uid.clone());
+                    path.reverse();
+                    return path;
+                }
+                if !came_from.contains_key(parent) {
+                    came_from.insert(parent, one);
+                    open.push_back(parent);
+                }
+            }
+        }
+        vec![uid.clone()]
+    }
+}
+
+/// The directory as a schema types it: what a decision looks entities up in.
+#[derive(Clone, Copy, Debug)]
+pub struct DirectoryView<'a> {
+    /// The entities.
+    pub directory: &'a Directory,
+    /// The schema in force.
+    pub schema: &'a CompiledSchema,
+}
+
+impl EntitySource for DirectoryView<'_> {
+    fn entity(&self, uid: &Uid) -> Option<TypedEntity> {
+        // An entity that its schema does not fit is as good as absent: a policy
+        // that needs it errs, and an erring `forbid` denies.
+        self.directory.get(uid).and_then(|node| node.typed(self.schema).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn uid(n: u8) -> Uid {
+        Uid::parse("Node", &n.to_string()).unwrap()
+    }
+
+    fn put(n: u8, parents: &[u8]) -> Change {
+        let mut document = EntityDocument::bare(uid(n));
+        document.parents = parents.iter().copied().map(uid).collect();
+        Change::Put(document)
+    }
+
+    /// What an entity is in, found by walking up anew.
+    fn walked(directory: &Directory, from: &Uid) -> BTreeSet<Uid> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![from.clone()];
+        while let Some(one) = open.pop() {
+            for parent in directory.parents(&one) {
+                if found.insert(parent.clone()) {
+                    open.push(parent.clone());
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_cycle_is_refused_with_its_path() {
+        let tree = Directory::default().with(&[put(1, &[2]), put(2, &[3])]).unwrap();
+        let fault = tree.with(&[put(3, &[1])]).unwrap_err();
+        let HierarchyFault::Cycle { path } = &fault else { panic!("{fault}") };
+        assert_eq!(path, &[uid(3), uid(1), uid(2), uid(3)]);
+        assert!(Directory::default().with(&[put(1, &[1])]).is_err());
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let chain: Vec<_> = (0..64).map(|n| put(n, &[n + 1])).collect();
+        let tree = Directory::default().with(&chain).unwrap();
+        assert!(tree.with(&[put(64, &[])]).is_ok());
+        let fault = tree.with(&[put(64, &[65])]).unwrap_err();
+        assert!(matches!(fault, HierarchyFault::TooDeep { depth: 65, .. }), "{fault}");
+    }
+
+    proptest! {
+        /// Law: the closure kept along the way is the closure found by walking.
+        #[test]
+        fn the_closure_is_kept(
+            edits in prop::collection::vec(
+                (0_u8..12, prop::collection::vec(0_u8..12, 0..3), any::<bool>()), 0..40)
+        ) {
+            let mut directory = Directory::default();
+            for (n, parents, keep) in edits {
+                let change = if keep { put(n, &parents) } else { Change::Remove(uid(n)) };
+                if let Ok(after) = directory.with(&[change]) {
+                    directory = after;
+                }
+                for node in directory.iter() {
+                    let expected = walked(&directory, &node.document.uid);
+                    prop_assert_eq!(&*node.ancestors, &expected);
+                }
+            }
+        }
+    }
+}

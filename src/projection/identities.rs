@@ -1,0 +1,279 @@
+//! Persons, their credentials' metadata, and what attempts have failed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdSet};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::event::{
+    CredentialDisabled, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, PasswordEnrolled,
+    PasswordRefused, PasswordVerified, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,
+    TicketIssued, TicketUsed,
+};
+use crate::model::{Digest, Label, Moment, Username};
+
+/// How many unknown names' failures are remembered; the longest ago go first.
+pub(super) const UNKNOWN_NAMES_MAX: usize = 10_000;
+
+/// A password, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Credential {
+    /// Its id; the vault keeps the secret under it.
+    pub id: Uuid,
+    /// SHA-256 of the sealed secret.
+    pub sealed: Digest,
+    /// Consecutive failures.
+    pub failures: u32,
+    /// The last of them.
+    pub failed_at: Option<Moment>,
+    /// True once it reached its limit of failures.
+    pub disabled: bool,
+}
+
+/// A confirmed TOTP authenticator, without its seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Totp {
+    /// What it shares with every credential.
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// The newest time step accepted; only later ones will be.
+    pub last_step: Option<u64>,
+}
+
+/// A TOTP authenticator that awaits its first right code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PendingTotp {
+    /// What it shares with every credential.
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// When the offer lapses.
+    pub expires_at: Moment,
+}
+
+/// A one-time ticket, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ticket {
+    /// SHA-256 of the ticket.
+    pub digest: Digest,
+    /// When it stops being accepted.
+    pub expires_at: Moment,
+}
+
+/// A person who may log in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Person {
+    /// The login name.
+    pub name: Username,
+    /// Administrative roles.
+    pub roles: BTreeSet<String>,
+    /// True if they may no longer log in.
+    pub disabled: bool,
+    /// The password, if one is set.
+    pub password: Option<Credential>,
+    /// The TOTP authenticator, if one is confirmed.
+    pub totp: Option<Totp>,
+    /// The TOTP authenticator being set up, if any.
+    pub pending_totp: Option<PendingTotp>,
+    /// The open enrolment ticket, if any.
+    pub ticket: Option<Ticket>,
+    /// When they were made known.
+    pub registered_at: Moment,
+}
+
+/// What is remembered of a name that nobody here has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownName {
+    /// Consecutive failures.
+    pub failures: u32,
+    /// The last of them.
+    pub failed_at: Moment,
+}
+
+/// All persons.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    persons: HashMap<Username, Arc<Person>>,
+    tickets: HashMap<Digest, Username>,
+    unknown: HashMap<Digest, UnknownName>,
+    unknown_by_age: OrdSet<(Moment, Digest)>,
+}
+
+impl Identities {
+    /// A person by their login name.
+    #[must_use]
+    pub fn get(&self, name: &Username) -> Option<&Arc<Person>> {
+        self.persons.get(name)
+    }
+
+    /// The person whose open ticket has this SHA-256.
+    #[must_use]
+    pub fn by_ticket(&self, ticket: &Digest) -> Option<&Arc<Person>> {
+        self.tickets.get(ticket).and_then(|name| self.persons.get(name))
+    }
+
+    /// What is remembered of an unknown name, by its keyed hash.
+    #[must_use]
+    pub fn unknown(&self, name_tag: &Digest) -> Option<&UnknownName> {
+        self.unknown.get(name_tag)
+    }
+
+    /// All persons, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Person>> {
+        self.persons.values()
+    }
+
+    /// All unknown names remembered, oldest failure first.
+    pub fn unknown_names(&self) -> impl Iterator<Item = (&Digest, Moment)> {
+        self.unknown_by_age.iter().map(|(failed_at, tag)| (tag, *failed_at))
+    }
+
+    fn person(&mut self, name: &Username) -> Option<&mut Person> {
+        self.persons.get_mut(name).map(Arc::make_mut)
+    }
+
+    pub(super) fn registered(&mut self, it: &PersonRegistered, at: Moment) {
+        let person = Person {
+            name: it.person.clone(),
+            roles: BTreeSet::new(),
+            disabled: false,
+            password: None,
+            totp: None,
+            pending_totp: None,
+            ticket: None,
+            registered_at: at,
+        };
+        self.persons.insert(it.person.clone(), Arc::new(person));
+    }
+
+    pub(super) fn person_disabled(&mut self, it: &PersonDisabled) {
+        self.close_ticket(&it.person);
+        if let Some(person) = self.person(&it.person) {
+            person.disabled = true;
+        }
+    }
+
+    pub(super) fn role_granted(&mut self, it: &RoleGranted) {
+        if let Some(person) = self.person(&it.person) {
+            person.roles.insert(it.role.as_str().to_owned());
+        }
+    }
+
+    pub(super) fn role_revoked(&mut self, it: &RoleRevoked) {
+        let role: &Label = &it.role;
+        if let Some(person) = self.person(&it.person) {
+            person.roles.remove(role.as_str());
+        }
+    }
+
+    pub(super) fn ticket_issued(&mut self, it: &TicketIssued) {
+        self.close_ticket(&it.person);
+        if let Some(person) = self.person(&it.person) {
+            person.ticket = Some(Ticket { digest: it.ticket, expires_at: it.expires_at });
+            self.tickets.insert(it.ticket, it.person.clone());
+        }
+    }
+
+    pub(super) fn ticket_used(&mut self, it: &TicketUsed) {
+        self.close_ticket(&it.person);
+    }
+
+    fn close_ticket(&mut self, name: &Username) {
+        let open = self.person(name).and_then(|person| person.ticket.take());
+        if let Some(ticket) = open {
+            self.tickets.remove(&ticket.digest);
+        }
+    }
+
+    pub(super) fn password_enrolled(&mut self, it: &PasswordEnrolled) {
+        if let Some(person) = self.person(&it.person) {
+            person.password = Some(Credential::new(it.credential, it.sealed));
+            // The ticket vouches for the person: a worn-out factor may be bound anew.
+            person.totp.take_if(|totp| totp.credential.disabled);
+        }
+    }
+
+    pub(super) fn password_verified(&mut self, it: &PasswordVerified) {
+        if let Some(credential) = self.credential(&it.person, it.credential) {
+            credential.failures = 0;
+        }
+    }
+
+    pub(super) fn password_refused(&mut self, it: &PasswordRefused, at: Moment) {
+        let known = it.person.as_ref().zip(it.credential);
+        match known.and_then(|(person, id)| self.credential(person, id)) {
+            Some(credential) => credential.failed(at),
+            None => self.unknown_failed(it.name_tag, at),
+        }
+    }
+
+    pub(super) fn mfa_offered(&mut self, it: &MfaOffered) {
+        if let Some(person) = self.person(&it.person) {
+            let credential = Credential::new(it.credential, it.sealed);
+            person.pending_totp = Some(PendingTotp { credential, expires_at: it.expires_at });
+        }
+    }
+
+    pub(super) fn mfa_enrolled(&mut self, it: &MfaEnrolled) {
+        let Some(person) = self.person(&it.person) else { return };
+        if let Some(pending) = person.pending_totp.take_if(|p| p.credential.id == it.credential) {
+            let credential = Credential { failures: 0, ..pending.credential };
+            person.totp = Some(Totp { credential, last_step: None });
+        }
+    }
+
+    pub(super) fn mfa_verified(&mut self, it: &MfaVerified) {
+        let Some(person) = self.person(&it.person) else { return };
+        if let Some(totp) = person.totp.as_mut().filter(|t| t.credential.id == it.credential) {
+            totp.credential.failures = 0;
+            totp.last_step = totp.last_step.max(Some(it.step));
+        }
+    }
+
+    pub(super) fn mfa_refused(&mut self, it: &MfaRefused, at: Moment) {
+        if let Some(credential) = self.credential(&it.person, it.credential) {
+            credential.failed(at);
+        }
+    }
+
+    pub(super) fn credential_disabled(&mut self, it: &CredentialDisabled) {
+        if let Some(credential) = self.credential(&it.person, it.credential) {
+            credential.disabled = true;
+        }
+    }
+
+    fn credential(&mut self, name: &Username, id: Uuid) -> Option<&mut Credential> {
+        let person = self.person(name)?;
+        let totp = person.totp.as_mut().map(|totp| &mut totp.credential);
+        let pending = person.pending_totp.as_mut().map(|pending| &mut pending.credential);
+        let all = person.password.iter_mut().chain(totp).chain(pending);
+        all.into_iter().find(|credential| credential.id == id)
+    }
+
+    fn unknown_failed(&mut self, tag: Digest, at: Moment) {
+        let before = self.unknown.get(&tag).copied();
+        if let Some(known) = before {
+            self.unknown_by_age.remove(&(known.failed_at, tag));
+        }
+        let failures = before.map_or(0, |known| known.failures).saturating_add(1);
+        self.unknown.insert(tag, UnknownName { failures, failed_at: at });
+        self.unknown_by_age.insert((at, tag));
+        if self.unknown.len() > UNKNOWN_NAMES_MAX
+            && let Some((_, oldest)) = self.unknown_by_age.remove_min()
+        {
+            self.unknown.remove(&oldest);
+        }
+    }
+}
+
+impl Credential {
+    const fn new(id: Uuid, sealed: Digest) -> Self {
+        Self { id, sealed, failures: 0, failed_at: None, disabled: false }
+    }
+
+    fn failed(&mut self, at: Moment) {
+        self.failures = self.failures.saturating_add(1);
+        self.failed_at = Some(at);
+    }
+}

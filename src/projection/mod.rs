@@ -1,0 +1,19 @@
+//! Total folds over the log; together the World.
+
+mod accesses;
+mod directory;
+mod identities;
+mod policies;
+mod services;
+mod sessions;
+mod streams;
+mod world;
+
+pub use accesses::Accesses;
+pub use directory::{Change, Directory, DirectoryView, HierarchyFault, Node};
+pub use identities::{Credential, Identities, PendingTotp, Person, Ticket, Totp, UnknownName};
+pub use policies::{Artefacts, Compiled, PolicySetState};
+pub use services::{Service, Services};
+pub use sessions::{Session, Sessions};
+pub use streams::Streams;
+pub use world::{StateDigest, World};

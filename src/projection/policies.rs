@@ -1,0 +1,203 @@
+//! One policy set and its schema, as they came in force.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use imbl::{HashMap, OrdMap};
+use uuid::Uuid;
+
+use crate::cedar::{CompiledPolicies, CompiledSchema, Fault, Limits};
+use crate::event::{
+    PoliciesActivated, PolicySubmitted, PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
+    VersionRef,
+};
+use crate::model::{Digest, PolicyId, PolicySource, SetKind, Version};
+
+/// How many compiled sets are kept for reuse.
+const ARTEFACTS_MAX: usize = 8;
+
+/// A schema and policies ready to decide by.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The schema.
+    pub schema: CompiledSchema,
+    /// The policies.
+    pub policies: CompiledPolicies,
+}
+
+/// What admission has compiled, handed to the fold by its digests, so that the
+/// writer does not compile again. Compiling is a pure function: whether something
+/// is found here changes how long a fold takes, never what it gives.
+#[derive(Clone, Debug, Default)]
+pub struct Artefacts(Arc<Mutex<VecDeque<Artefact>>>);
+
+/// A compiled set under the digests of its schema and its policies.
+type Artefact = ((Digest, Digest), Compiled);
+
+impl Artefacts {
+    /// Keeps a compiled set; the oldest of more than eight is dropped.
+    pub fn keep(&self, policies: Digest, compiled: Compiled) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == ARTEFACTS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(((compiled.schema.digest(), policies), compiled));
+    }
+
+    fn find(&self, schema: Digest, policies: Digest) -> Option<Compiled> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = (schema, policies);
+        kept.iter().rev().find(|(of, _)| *of == wanted).map(|(_, compiled)| compiled.clone())
+    }
+}
+
+/// A schema in force.
+#[derive(Clone, Debug)]
+struct SchemaInForce {
+    text: Arc<str>,
+    version: Version,
+    digest: Digest,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Put(PolicySource),
+    Remove(PolicyId),
+}
+
+/// The policies and schema of one kind, in force.
+#[derive(Clone, Debug)]
+pub struct PolicySetState {
+    kind: SetKind,
+    schema: Option<SchemaInForce>,
+    policies: OrdMap<PolicyId, Arc<PolicySource>>,
+    in_force: Option<VersionRef>,
+    staged_schemas: HashMap<Uuid, String>,
+    staged_policies: HashMap<Uuid, Arc<Vec<Part>>>,
+    compiled: Arc<OnceLock<Result<Compiled, Arc<[Fault]>>>>,
+}
+
+impl PolicySetState {
+    /// Nothing in force yet.
+    #[must_use]
+    pub fn new(kind: SetKind) -> Self {
+        Self {
+            kind,
+            schema: None,
+            policies: OrdMap::new(),
+            in_force: None,
+            staged_schemas: HashMap::new(),
+            staged_policies: HashMap::new(),
+            compiled: Arc::default(),
+        }
+    }
+
+    /// The version and digest of the policies in force.
+    #[must_use]
+    pub fn in_force(&self) -> Option<VersionRef> {
+        self.in_force
+    }
+
+    /// The policies in force, in order of their names.
+    pub fn sources(&self) -> impl Iterator<Item = &PolicySource> {
+        self.policies.values().map(AsRef::as_ref)
+    }
+
+    /// One policy by its name.
+    #[must_use]
+    pub fn source(&self, id: &PolicyId) -> Option<&PolicySource> {
+        self.policies.get(id).map(AsRef::as_ref)
+    }
+
+    /// How many policies, templates and links there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.policies.len()
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// The text of the schema in force, and its version.
+    #[must_use]
+    pub fn schema(&self) -> Option<(&str, VersionRef)> {
+        let schema = self.schema.as_ref()?;
+        let version = VersionRef { version: schema.version, digest: schema.digest };
+        Some((&schema.text, version))
+    }
+
+    /// The schema and policies ready to decide by; `None` before both are in force.
+    /// The first call after a change may compile, on a large stack.
+    ///
+    /// # Errors
+    /// The faults, if they do not compile: written by another build of Cedar, or
+    /// not as published. Every decision must then be a deny.
+    pub fn compiled(&self) -> Option<Result<&Compiled, &[Fault]>> {
+        let (schema, in_force) = (self.schema.as_ref()?, self.in_force?);
+        let compiled = self.compiled.get_or_init(|| self.compile(schema, in_force));
+        Some(compiled.as_ref().map_err(AsRef::as_ref))
+    }
+
+    fn compile(&self, schema: &SchemaInForce, set: VersionRef) -> Result<Compiled, Arc<[Fault]>> {
+        let limits = Limits::default();
+        if PolicySource::digest_of_set(self.sources()) != set.digest {
+            return Err(Arc::from([Fault::new("digest_differs", "the set is not as published")]));
+        }
+        let schema = CompiledSchema::compile(&schema.text, self.kind, &limits)?;
+        let sources: Vec<_> = self.sources().cloned().collect();
+        let policies = CompiledPolicies::compile(&sources, &schema, self.kind, &limits)?;
+        Ok(Compiled { schema, policies })
+    }
+
+    pub(super) fn schema_submitted(&mut self, it: &SchemaSubmitted) {
+        self.staged_schemas.entry(it.publication).or_default().push_str(&it.text);
+    }
+
+    pub(super) fn schema_activated(&mut self, it: &SchemaActivated, artefacts: &Artefacts) {
+        let text = self.staged_schemas.remove(&it.publication).unwrap_or_default();
+        self.schema =
+            Some(SchemaInForce { text: text.into(), version: it.version, digest: it.digest });
+        self.recompile(artefacts);
+    }
+
+    pub(super) fn policy_submitted(&mut self, it: &PolicySubmitted) {
+        self.stage(it.publication, Part::Put(it.policy.clone()));
+    }
+
+    pub(super) fn policy_withdrawn(&mut self, it: &PolicyWithdrawn) {
+        self.stage(it.publication, Part::Remove(it.policy.clone()));
+    }
+
+    fn stage(&mut self, publication: Uuid, part: Part) {
+        Arc::make_mut(self.staged_policies.entry(publication).or_default()).push(part);
+    }
+
+    pub(super) fn policies_activated(&mut self, it: &PoliciesActivated, artefacts: &Artefacts) {
+        let parts = self.staged_policies.remove(&it.publication).unwrap_or_default();
+        for part in parts.iter() {
+            match part {
+                Part::Put(source) => {
+                    self.policies.insert(source.id.clone(), Arc::new(source.clone()));
+                }
+                Part::Remove(id) => {
+                    self.policies.remove(id);
+                }
+            }
+        }
+        self.in_force = Some(VersionRef { version: it.version, digest: it.digest });
+        self.recompile(artefacts);
+    }
+
+    fn recompile(&mut self, artefacts: &Artefacts) {
+        self.compiled = Arc::default();
+        if let (Some(schema), Some(set)) = (&self.schema, self.in_force)
+            && let Some(found) = artefacts.find(schema.digest, set.digest)
+        {
+            // Just made, so nobody can have set it before.
+            let _first = self.compiled.set(Ok(found));
+        }
+    }
+}

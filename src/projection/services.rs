@@ -1,0 +1,71 @@
+//! Service tokens: who holds which scopes.
+
+use std::sync::Arc;
+
+use imbl::HashMap;
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::event::{ServiceRegistered, ServiceRevoked, SourceBinding};
+use crate::model::{Digest, Label, Moment, Scopes};
+
+/// The holder of a service token.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Service {
+    /// Its id, the id of a `Countersign::Service`.
+    pub id: Uuid,
+    /// What people call it.
+    pub label: Label,
+    /// What its token may be used for.
+    pub scopes: Scopes,
+    /// What its reports are bound to, for scope `ingest`.
+    pub binding: Option<SourceBinding>,
+    /// When it was made known.
+    pub registered_at: Moment,
+    token: Digest,
+}
+
+/// All services whose token has not been revoked.
+#[derive(Clone, Debug, Default)]
+pub struct Services {
+    by_id: HashMap<Uuid, Arc<Service>>,
+    by_token: HashMap<Digest, Uuid>,
+}
+
+impl Services {
+    /// A service by its id.
+    #[must_use]
+    pub fn get(&self, id: &Uuid) -> Option<&Arc<Service>> {
+        self.by_id.get(id)
+    }
+
+    /// The service that a token belongs to, by the token's SHA-256.
+    #[must_use]
+    pub fn by_token(&self, token: &Digest) -> Option<&Arc<Service>> {
+        self.by_token.get(token).and_then(|id| self.by_id.get(id))
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.by_id.values()
+    }
+
+    pub(super) fn registered(&mut self, it: &ServiceRegistered, at: Moment) {
+        let service = Service {
+            id: it.service,
+            label: it.label.clone(),
+            scopes: it.scopes.clone(),
+            binding: it.binding.clone(),
+            registered_at: at,
+            token: it.token,
+        };
+        self.by_token.insert(it.token, it.service);
+        self.by_id.insert(it.service, Arc::new(service));
+    }
+
+    pub(super) fn revoked(&mut self, it: &ServiceRevoked) {
+        if let Some(service) = self.by_id.remove(&it.service) {
+            self.by_token.remove(&service.token);
+        }
+    }
+}

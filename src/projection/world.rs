@@ -1,0 +1,295 @@
+//! Everything a decision may rest on, as of one entry of the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    Accesses, Artefacts, Directory, Identities, PolicySetState, Services, Sessions, Streams,
+};
+use crate::event::{DecisionSettings, Envelope, Event, SessionEnded, SessionStarted};
+use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
+
+/// An immutable snapshot: the fold of the log up to [`World::through`]. A copy
+/// costs a few pointers; a new one costs what has changed.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The log's id; none before its first entry.
+    pub log: Option<Uuid>,
+    /// The newest entry it reflects; none before the first.
+    pub through: Option<Index>,
+    /// That entry's time and id.
+    pub last: Option<(Moment, Uuid)>,
+    /// How many events so far could alter a decision.
+    pub epoch: u64,
+    /// The settings adopted.
+    pub settings: Arc<DecisionSettings>,
+    /// The owner's policies and schema.
+    pub application: PolicySetState,
+    /// The policies and schema of Countersign's own administration.
+    pub system: PolicySetState,
+    /// The entities.
+    pub directory: Directory,
+    /// The persons.
+    pub identities: Identities,
+    /// The sessions.
+    pub sessions: Sessions,
+    /// The service tokens.
+    pub services: Services,
+    /// The counts of decisions.
+    pub accesses: Accesses,
+    /// The stream heads.
+    pub streams: Streams,
+    artefacts: Artefacts,
+}
+
+/// SHA-256 of the state, whole and by part, to compare a replay with the live node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StateDigest {
+    /// The newest entry reflected.
+    pub through: Option<Index>,
+    /// The epoch.
+    pub epoch: u64,
+    /// Over all parts.
+    pub digest: Digest,
+    /// Each part by its name.
+    pub parts: BTreeMap<&'static str, Digest>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new(Artefacts::default())
+    }
+}
+
+impl World {
+    /// The World before the first entry.
+    #[must_use]
+    pub fn new(artefacts: Artefacts) -> Self {
+        Self {
+            log: None,
+            through: None,
+            last: None,
+            epoch: 0,
+            settings: Arc::default(),
+            application: PolicySetState::new(SetKind::Application),
+            system: PolicySetState::new(SetKind::System),
+            directory: Directory::default(),
+            identities: Identities::default(),
+            sessions: Sessions::default(),
+            services: Services::default(),
+            accesses: Accesses::default(),
+            streams: Streams::default(),
+            artefacts,
+        }
+    }
+
+    /// The World after `log`, oldest entry first.
+    pub fn fold<'a>(log: impl IntoIterator<Item = &'a Envelope>) -> Self {
+        log.into_iter().fold(Self::default(), Self::apply)
+    }
+
+    /// One step. It cannot refuse: deciding already did.
+    #[must_use]
+    pub fn apply(mut self, entry: &Envelope) -> Self {
+        self.advance(entry);
+        self
+    }
+
+    /// The same step in place, for the one who owns this World.
+    pub fn advance(&mut self, entry: &Envelope) {
+        self.through = Some(entry.index);
+        self.last = Some((entry.time, entry.id));
+        self.streams.appended(&entry.stream, entry.version);
+        if self.fact(entry) {
+            self.epoch += 1;
+        }
+    }
+
+    /// The policy set of a kind.
+    #[must_use]
+    pub fn set(&self, kind: SetKind) -> &PolicySetState {
+        match kind {
+            SetKind::Application => &self.application,
+            SetKind::System => &self.system,
+        }
+    }
+
+    /// Where admission leaves what it has compiled.
+    #[must_use]
+    pub fn artefacts(&self) -> &Artefacts {
+        &self.artefacts
+    }
+
+    /// A moment that is not before the newest entry, whatever the clock says.
+    #[must_use]
+    pub fn not_before_last(&self, now: Moment) -> Moment {
+        self.last.map_or(now, |(time, _)| now.max(time))
+    }
+
+    /// The entity that stands for a person in the owner's policies.
+    #[must_use]
+    pub fn user(&self, person: &Username) -> Uid {
+        Uid::of_person(self.settings.user_type.clone(), person)
+    }
+
+    /// Applies the fact; true if it can alter a decision.
+    fn fact(&mut self, entry: &Envelope) -> bool {
+        let (at, artefacts) = (entry.time, self.artefacts.clone());
+        match &entry.event {
+            Event::LogCreated(it) => self.log = Some(it.log),
+            Event::NodeStarted(_) => {}
+            Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
+            Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
+            Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
+            Event::PolicySubmitted(it) => self.set_mut(it.set).policy_submitted(it),
+            Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
+            Event::PoliciesActivated(it) => self.set_mut(it.set).policies_activated(it, &artefacts),
+            Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
+            Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
+            Event::DirectoryActivated(it) => self.directory.activated(it),
+            Event::PersonRegistered(it) => self.identities.registered(it, at),
+            Event::PersonDisabled(it) => self.identities.person_disabled(it),
+            Event::RoleGranted(it) => self.identities.role_granted(it),
+            Event::RoleRevoked(it) => self.identities.role_revoked(it),
+            Event::TicketIssued(it) => self.identities.ticket_issued(it),
+            Event::TicketUsed(it) => self.identities.ticket_used(it),
+            Event::PasswordEnrolled(it) => self.identities.password_enrolled(it),
+            Event::PasswordVerified(it) => self.identities.password_verified(it),
+            Event::PasswordRefused(it) => self.identities.password_refused(it, at),
+            Event::MfaOffered(it) => self.identities.mfa_offered(it),
+            Event::MfaEnrolled(it) => self.identities.mfa_enrolled(it),
+            Event::MfaVerified(it) => self.identities.mfa_verified(it),
+            Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
+            Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
+            Event::SessionStarted(it) => self.session_started(it, at),
+            Event::SessionRaised(it) => self.sessions.raised(it, at),
+            Event::SessionEnded(it) => self.session_ended(it, &entry.stream),
+            Event::AuthenticationReported(it) => {
+                self.lapse_sessions(at);
+                self.sessions.reported(it);
+            }
+            Event::ServiceRegistered(it) => self.services.registered(it, at),
+            Event::ServiceRevoked(it) => self.services.revoked(it),
+            Event::AccessDecided(it) => {
+                self.accesses.decided(it);
+                return self.sessions.used(it);
+            }
+        }
+        alters_decisions(&entry.event)
+    }
+
+    fn set_mut(&mut self, kind: SetKind) -> &mut PolicySetState {
+        match kind {
+            SetKind::Application => &mut self.application,
+            SetKind::System => &mut self.system,
+        }
+    }
+
+    fn session_started(&mut self, it: &SessionStarted, at: Moment) {
+        self.lapse_sessions(at);
+        let user = self.user(&it.person);
+        self.sessions.started(it, user, at);
+    }
+
+    fn lapse_sessions(&mut self, now: Moment) {
+        for session in self.sessions.lapse(now, &self.settings.session) {
+            self.streams.closed(&StreamName::of("session", session));
+        }
+    }
+
+    fn session_ended(&mut self, it: &SessionEnded, stream: &StreamName) {
+        self.sessions.ended(&it.session);
+        self.streams.closed(stream);
+    }
+
+    /// The digest of the whole state. Linear in the state; caches are no part of it.
+    #[must_use]
+    pub fn digest(&self) -> StateDigest {
+        let parts = BTreeMap::from([
+            ("accesses", of(&self.accesses)),
+            ("application", set_digest(&self.application)),
+            ("directory", self.directory_digest()),
+            ("persons", unordered(self.identities.iter())),
+            ("services", unordered(self.services.iter())),
+            ("sessions", unordered(self.sessions.iter())),
+            ("settings", of(&*self.settings)),
+            ("streams", unordered(self.streams.iter())),
+            ("system", set_digest(&self.system)),
+            ("unknown_names", unordered(self.identities.unknown_names())),
+        ]);
+        let all =
+            parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);
+        let head = of(&(self.log, self.through, self.last, self.epoch));
+        let digest = Digest::of_parts([head.as_bytes().as_slice()].into_iter().chain(all));
+        StateDigest { through: self.through, epoch: self.epoch, digest, parts }
+    }
+
+    fn directory_digest(&self) -> Digest {
+        let nodes = self.directory.iter().map(|node| {
+            let document = canonical(&node.document.to_cedar_json());
+            (document, node.ancestors.iter().collect::<Vec<_>>())
+        });
+        let entities = unordered(nodes);
+        Digest::of_parts([entities.as_bytes().as_slice(), of(&self.directory.version()).as_bytes()])
+    }
+}
+
+/// True for the events that the epoch counts. Decisions are counted where they
+/// move a session's last activity.
+const fn alters_decisions(event: &Event) -> bool {
+    match event {
+        Event::SettingsAdopted(_)
+        | Event::SchemaActivated(_)
+        | Event::PoliciesActivated(_)
+        | Event::DirectoryActivated(_)
+        | Event::PersonRegistered(_)
+        | Event::PersonDisabled(_)
+        | Event::RoleGranted(_)
+        | Event::RoleRevoked(_)
+        | Event::SessionStarted(_)
+        | Event::SessionRaised(_)
+        | Event::SessionEnded(_)
+        | Event::AuthenticationReported(_)
+        | Event::ServiceRegistered(_)
+        | Event::ServiceRevoked(_) => true,
+        Event::LogCreated(_)
+        | Event::NodeStarted(_)
+        | Event::SchemaSubmitted(_)
+        | Event::PolicySubmitted(_)
+        | Event::PolicyWithdrawn(_)
+        | Event::EntitySubmitted(_)
+        | Event::EntityWithdrawn(_)
+        | Event::TicketIssued(_)
+        | Event::TicketUsed(_)
+        | Event::PasswordEnrolled(_)
+        | Event::PasswordVerified(_)
+        | Event::PasswordRefused(_)
+        | Event::MfaOffered(_)
+        | Event::MfaEnrolled(_)
+        | Event::MfaVerified(_)
+        | Event::MfaRefused(_)
+        | Event::CredentialDisabled(_)
+        | Event::AccessDecided(_) => false,
+    }
+}
+
+fn set_digest(set: &PolicySetState) -> Digest {
+    let schema = set.schema().map(|(text, version)| (Digest::of(text), version));
+    let sources: Vec<_> = set.sources().map(|source| (&source.id, source.digest())).collect();
+    of(&(schema, set.in_force(), sources))
+}
+
+/// The digest of a value's JSON; no value of ours fails to become JSON.
+fn of(value: &impl Serialize) -> Digest {
+    Digest::of(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The digest of some values whatever their order.
+fn unordered(values: impl Iterator<Item = impl Serialize>) -> Digest {
+    let mut all: Vec<_> = values.map(|value| of(&value)).collect();
+    all.sort_unstable();
+    Digest::of_parts(all.iter().map(|digest| digest.as_bytes().as_slice()))
+}
