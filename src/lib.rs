@@ -12,5 +12,7 @@ pub mod cedar;
 
 pub mod projection;
 
+pub mod pdp;
+
 // ── shell: effects ──
 

@@ -1,0 +1,89 @@
+//! Countersign's own administration, as questions to its system policies.
+
+use serde_json::Map;
+
+use super::Ask;
+use crate::event::{Actor, Presented};
+use crate::model::{AccessRequest, Action, EntityAsked, ReservedType, SetKind};
+
+/// What may be done to Countersign itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Administration {
+    /// Ask for decisions.
+    Evaluate,
+    /// Ask who can do what.
+    Search,
+    /// Report authentication events.
+    Ingest,
+    /// Read the log.
+    ReadAudit,
+    /// Read policies, schema and directory.
+    ReadPolicies,
+    /// Put policies in force.
+    PublishPolicies,
+    /// Put a schema in force.
+    PublishSchema,
+    /// Change the directory.
+    ChangeDirectory,
+    /// Administer persons.
+    ManageUsers,
+    /// Administer service tokens.
+    ManageTokens,
+}
+
+impl Administration {
+    /// The id of its `Countersign::Action`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Evaluate => "evaluate",
+            Self::Search => "search",
+            Self::Ingest => "ingest",
+            Self::ReadAudit => "readAudit",
+            Self::ReadPolicies => "readPolicies",
+            Self::PublishPolicies => "publishPolicies",
+            Self::PublishSchema => "publishSchema",
+            Self::ChangeDirectory => "changeDirectory",
+            Self::ManageUsers => "manageUsers",
+            Self::ManageTokens => "manageTokens",
+        }
+    }
+
+    /// True for what happens at the rate of the applications' own requests: it is
+    /// decided each time, but only a refusal is recorded.
+    #[must_use]
+    pub const fn is_traffic(self) -> bool {
+        matches!(self, Self::Evaluate | Self::Search | Self::Ingest)
+    }
+}
+
+/// The question whether an actor may do something to this deployment. `session` is
+/// the person's own, presented as `Authorization`.
+#[must_use]
+pub fn administrative(actor: &Actor, what: Administration, session: Presented) -> Ask {
+    let (kind, id) = match actor {
+        Actor::Person(name) => (ReservedType::Person, name.to_string()),
+        Actor::Service(id) => (ReservedType::Service, id.to_string()),
+        Actor::LocalOperator | Actor::Node => (ReservedType::LocalOperator, "local".to_owned()),
+        Actor::Anonymous => (ReservedType::Person, String::new()),
+    };
+    let named = |kind: ReservedType, id: String| EntityAsked {
+        kind: kind.as_str().to_owned(),
+        id,
+        properties: Map::new(),
+    };
+    Ask {
+        set: SetKind::System,
+        request: AccessRequest {
+            subject: named(kind, id),
+            action: Action {
+                name: format!("{}::{}", ReservedType::Action.as_str(), what.as_str()),
+                properties: Map::new(),
+            },
+            resource: named(ReservedType::Node, "self".to_owned()),
+            context: Map::new(),
+        },
+        presented: session,
+        pep: "countersign".to_owned(),
+    }
+}

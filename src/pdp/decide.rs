@@ -1,0 +1,210 @@
+//! The decision.
+
+use serde_json::{Map, Value};
+
+use super::entities::Entities;
+use super::{Ask, bounded, naming, session};
+use crate::cedar::{Context, Effect, Misfit, Question};
+use crate::event::{AccessDecided, Note, PolicyFailure, SessionUsed, Verdict};
+use crate::model::{AccessRequest, Index, Moment, SetKind, Uid};
+use crate::projection::{Compiled, World};
+
+/// What the caller may not say in `context`: these are the World's to say.
+const OURS: [&str; 5] = ["session", "session_token", "pep", "now", "action_properties"];
+
+/// Decides a question in a World at a time. Pure: the same three always give the
+/// same decision, which is what a replay relies on. Costs one evaluation of each
+/// policy in force and what the request's entities take; never fails: whatever is
+/// wrong with the question is a deny with a [`Note`].
+#[must_use]
+pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
+    let mut decided = AccessDecided {
+        decision: Verdict::Deny,
+        set: ask.set,
+        request: ask.request.clone(),
+        pep: ask.pep.clone(),
+        now,
+        through: world.through.unwrap_or(Index(0)),
+        policies: world.set(ask.set).in_force(),
+        session: None,
+        determining: Vec::new(),
+        errors: Vec::new(),
+        pruned: Vec::new(),
+        believed: Vec::new(),
+        omitted: 0,
+        note: None,
+    };
+    let asked = named(world, ask).and_then(|names| by_policies(world, ask, &names, &mut decided));
+    if let Err(note) = asked {
+        decided.note = Some(note);
+        strip(&mut decided);
+    }
+    bound(&mut decided);
+    decided
+}
+
+/// What no schema has understood is not recorded, only that it was there: a log that
+/// cannot forget is no place for what a caller sends by mistake.
+fn strip(decided: &mut AccessDecided) {
+    let AccessRequest { subject, action, resource, context } = &mut decided.request;
+    for (place, said) in [
+        ("subject.properties", &mut subject.properties),
+        ("action.properties", &mut action.properties),
+        ("resource.properties", &mut resource.properties),
+        ("context", context),
+    ] {
+        let names = std::mem::take(said).into_iter().map(|(name, _)| format!("{place}.{name}"));
+        decided.pruned.extend(names);
+    }
+}
+
+/// The question in Cedar's names.
+struct Names {
+    subject: Uid,
+    action: Uid,
+    resource: Uid,
+}
+
+fn named(world: &World, ask: &Ask) -> Result<Names, Note> {
+    let namespace = match ask.set {
+        SetKind::Application => world.settings.namespace.as_ref(),
+        SetKind::System => None,
+    };
+    let AccessRequest { subject, action, resource, .. } = &ask.request;
+    let names = Names {
+        subject: naming::entity(subject, namespace)?,
+        action: naming::action(&action.name, namespace)?,
+        resource: naming::entity(resource, namespace)?,
+    };
+    let all = [&names.subject, &names.action, &names.resource];
+    if ask.set == SetKind::Application && all.iter().any(|uid| uid.kind().is_reserved()) {
+        return Err(Note::Reserved);
+    }
+    Ok(names)
+}
+
+fn by_policies(
+    world: &World,
+    ask: &Ask,
+    names: &Names,
+    decided: &mut AccessDecided,
+) -> Result<(), Note> {
+    let now = decided.now;
+    decided.session = session::look_up(world, ask.set, ask.presented, &names.subject, now);
+    let Some(Ok(compiled)) = world.set(ask.set).compiled() else {
+        return Err(Note::NoPolicies);
+    };
+    applies(compiled, names)?;
+    let mut entities = Entities::new(ask.set, world, &compiled.schema);
+    entities.say("subject", &names.subject, &mut decided.request.subject);
+    entities.say("resource", &names.resource, &mut decided.request.resource);
+    match context(compiled, &names.action, decided) {
+        Ok(context) => {
+            let question = Question {
+                principal: names.subject.clone(),
+                action: names.action.clone(),
+                resource: names.resource.clone(),
+                context,
+            };
+            let forbid_errors_deny = world.settings.forbid_errors_deny;
+            evaluate(compiled, &question, &entities, forbid_errors_deny, decided);
+        }
+        Err(note) => decided.note = Some(note),
+    }
+    decided.pruned.append(&mut entities.ignored);
+    decided.believed = entities.believed;
+    Ok(())
+}
+
+fn applies(compiled: &Compiled, names: &Names) -> Result<(), Note> {
+    let fits = compiled.schema.fits(&names.subject, &names.action, &names.resource);
+    fits.map_err(|misfit| match misfit {
+        Misfit::UnknownAction(_) => Note::UnknownAction,
+        Misfit::UnknownType(_) => Note::UnknownType,
+        _ => Note::DoesNotApply,
+    })
+}
+
+/// The context that policies see: what the caller says, then what the World says,
+/// each as far as the schema declares it for the action.
+fn context(
+    compiled: &Compiled,
+    action: &Uid,
+    decided: &mut AccessDecided,
+) -> Result<Context, Note> {
+    let said = &mut decided.request.context;
+    for name in OURS {
+        if said.remove(name).is_some() {
+            decided.pruned.push(format!("context.{name}"));
+        }
+    }
+    let mut whole = said.clone();
+    let injected = injected(decided);
+    let declared = |name: &str| compiled.schema.context_declares(action, name);
+    whole.extend(injected.into_iter().filter(|(name, _)| declared(name)));
+    let shaped = compiled.schema.shape_context(action, &whole);
+    let mut kept = shaped.kept(&whole);
+    let said = &mut decided.request.action.properties;
+    match kept.remove("action_properties") {
+        Some(Value::Object(understood)) => *said = understood,
+        _ if said.is_empty() => {}
+        _ => {
+            said.clear();
+            decided.pruned.push("action.properties".to_owned());
+        }
+    }
+    decided.request.context = shaped.kept(&decided.request.context);
+    decided.pruned.extend(shaped.pruned.iter().map(|path| format!("context.{path}")));
+    if shaped.missing.is_empty() { Ok(shaped.value) } else { Err(Note::ContextIncomplete) }
+}
+
+fn injected(decided: &AccessDecided) -> Map<String, Value> {
+    let mut facts = Map::new();
+    facts.insert("now".to_owned(), Value::String(decided.now.to_string()));
+    facts.insert("pep".to_owned(), Value::String(decided.pep.clone()));
+    if !decided.request.action.properties.is_empty() {
+        let properties = decided.request.action.properties.clone();
+        facts.insert("action_properties".to_owned(), Value::Object(properties));
+    }
+    if let Some(SessionUsed::InForce(session)) = &decided.session {
+        facts.insert("session".to_owned(), session::context(session, decided.now));
+    }
+    facts
+}
+
+fn evaluate(
+    compiled: &Compiled,
+    question: &Question,
+    entities: &Entities<'_>,
+    forbid_errors_deny: bool,
+    decided: &mut AccessDecided,
+) {
+    let evaluation = compiled.policies.evaluate(question, entities);
+    let forbid_erred = evaluation.errors.iter().any(|error| error.effect == Effect::Forbid);
+    if evaluation.allowed && forbid_erred && forbid_errors_deny {
+        decided.note = Some(Note::ForbidErred);
+    } else {
+        decided.decision = if evaluation.allowed { Verdict::Allow } else { Verdict::Deny };
+        decided.determining = evaluation.determining;
+    }
+    let failure = |error: crate::cedar::PolicyError| PolicyFailure {
+        policy: error.policy,
+        message: bounded::message(error.message),
+    };
+    decided.errors = evaluation.errors.into_iter().map(failure).collect();
+}
+
+/// An event is bounded, and so is each of its lists.
+fn bound(decided: &mut AccessDecided) {
+    let mut omitted = 0;
+    (decided.determining, omitted) = counted(std::mem::take(&mut decided.determining), omitted);
+    (decided.errors, omitted) = counted(std::mem::take(&mut decided.errors), omitted);
+    (decided.pruned, omitted) = counted(std::mem::take(&mut decided.pruned), omitted);
+    (decided.believed, omitted) = counted(std::mem::take(&mut decided.believed), omitted);
+    decided.omitted = omitted;
+}
+
+fn counted<T: serde::Serialize>(list: Vec<T>, before: u64) -> (Vec<T>, u64) {
+    let (kept, omitted) = bounded::fitting(list);
+    (kept, before + omitted)
+}

@@ -1,0 +1,13 @@
+//! Decides an access: request to Cedar, entity slice, decision. Pure.
+
+mod administration;
+mod ask;
+mod bounded;
+mod decide;
+mod entities;
+mod naming;
+mod session;
+
+pub use administration::{Administration, administrative};
+pub use ask::Ask;
+pub use decide::decide;

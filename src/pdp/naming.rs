@@ -1,0 +1,61 @@
+//! From `AuthZEN`'s names to Cedar's, never by formatting text that is parsed again.
+
+use crate::event::Note;
+use crate::model::{EntityAsked, EntityType, Uid};
+
+/// The entity that a subject or resource names, in the namespace where its type
+/// has none of its own.
+pub(super) fn entity(asked: &EntityAsked, namespace: Option<&EntityType>) -> Result<Uid, Note> {
+    let kind = qualified(&asked.kind, namespace).ok_or(Note::UnknownType)?;
+    Uid::new(kind, &asked.id).map_err(|_| Note::UnknownType)
+}
+
+/// The action that a name stands for: `view` is `Action::"view"`, or
+/// `Shop::Action::"view"` in the namespace `Shop`; `Shop::Action::view` names it whole.
+pub(super) fn action(name: &str, namespace: Option<&EntityType>) -> Result<Uid, Note> {
+    let (space, id) = match name.split_once("::Action::") {
+        Some((space, id)) => (Some(space), id),
+        None => (namespace.map(EntityType::as_str), name.strip_prefix("Action::").unwrap_or(name)),
+    };
+    let kind = space.map_or_else(|| "Action".to_owned(), |space| format!("{space}::Action"));
+    Uid::parse(&kind, id).map_err(|_| Note::UnknownAction)
+}
+
+fn qualified(kind: &str, namespace: Option<&EntityType>) -> Option<EntityType> {
+    match namespace {
+        Some(space) if !kind.contains("::") => EntityType::new(&format!("{space}::{kind}")).ok(),
+        _ => EntityType::new(kind).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str, space: Option<&str>) -> String {
+        let space = space.map(|text| EntityType::new(text).unwrap());
+        action(name, space.as_ref()).map_or_else(|note| format!("{note:?}"), |uid| uid.to_string())
+    }
+
+    #[test]
+    fn an_action_is_found_in_its_namespace() {
+        assert_eq!(named("view", None), "Action::\"view\"");
+        assert_eq!(named("view", Some("Shop")), "Shop::Action::\"view\"");
+        assert_eq!(named("Bank::Action::pay", Some("Shop")), "Bank::Action::\"pay\"");
+        assert_eq!(named("a::b", None), "Action::\"a::b\"");
+        assert_eq!(named("x y::Action::z", None), "UnknownAction");
+    }
+
+    #[test]
+    fn a_type_that_cannot_be_one_is_unknown() {
+        let asked = |kind: &str| EntityAsked {
+            kind: kind.to_owned(),
+            id: "1".to_owned(),
+            properties: serde_json::Map::new(),
+        };
+        assert_eq!(entity(&asked("http:route"), None), Err(Note::UnknownType));
+        let space = EntityType::new("Shop").unwrap();
+        let uid = entity(&asked("Order"), Some(&space)).unwrap();
+        assert_eq!(uid.to_string(), "Shop::Order::\"1\"");
+    }
+}
