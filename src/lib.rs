@@ -14,5 +14,8 @@ pub mod projection;
 
 pub mod pdp;
 
+pub mod pap;
+pub mod pip;
+
 // ── shell: effects ──
 
