@@ -14,6 +14,7 @@ pub mod projection;
 
 pub mod pdp;
 
+pub mod authn;
 pub mod pap;
 pub mod pip;
 

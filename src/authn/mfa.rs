@@ -1,0 +1,457 @@
+//! The second factor: offer a TOTP authenticator, confirm it, verify a code.
+
+use uuid::Uuid;
+
+use super::session::{self, Open};
+use super::{FreshTokens, Refusal, throttle};
+use crate::event::{
+    CredentialDisabled, Event, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused,
+    SessionRaised,
+};
+use crate::model::{Aal, Digest, Method, Moment};
+use crate::projection::{Credential, World};
+
+/// How recent the authentication must be for a new authenticator to be bound, in
+/// seconds.
+pub const OFFER_AUTHENTICATION_AGE_MAX_S: u64 = 900;
+
+/// A TOTP authenticator to be set up; the vault holds its seed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The new credential's id.
+    pub credential: Uuid,
+    /// SHA-256 of the sealed seed in the vault.
+    pub sealed: Digest,
+}
+
+/// An authenticator that a code may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The credential's id.
+    pub credential: Uuid,
+    /// SHA-256 of the sealed seed in the vault.
+    pub sealed: Digest,
+    /// True if it awaits its first right code.
+    pub pending: bool,
+}
+
+/// What the shell found about a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MfaVerdict {
+    /// The session it was given in.
+    pub session: Uuid,
+    /// The candidate whose code it is; the last one if it is of none, so that a failure
+    /// counts against the authenticator in use rather than one being set up.
+    pub credential: Uuid,
+    /// The TOTP time step (RFC 6238 §4) it is the code of; none if it is wrong.
+    pub step: Option<u64>,
+}
+
+/// Offers an authenticator, in place of one offered before. It counts only once a
+/// right code has confirmed it.
+///
+/// # Errors
+/// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below AAL2 if the person
+/// has a second factor, a disabled one included: who has stolen a password could
+/// otherwise wear the factor out and bind his own; [`Refusal::ReauthenticationRequired`]
+/// above [`OFFER_AUTHENTICATION_AGE_MAX_S`].
+///
+/// # Source
+/// SP 800-63B-4 §4.1.2.1; ASVS 5.0 7.5.1.
+pub fn offer(
+    world: &World,
+    session: Uuid,
+    offer: &Offer,
+    now: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let open = session::open(world, session, now)?;
+    if !may_bind(open) {
+        return Err(Refusal::AssuranceTooLow { required: Aal::TWO });
+    }
+    if now.seconds_since(open.session.authenticated_at) > OFFER_AUTHENTICATION_AGE_MAX_S {
+        let max_age_s = OFFER_AUTHENTICATION_AGE_MAX_S;
+        return Err(Refusal::ReauthenticationRequired { max_age_s });
+    }
+    Ok(vec![Event::MfaOffered(MfaOffered {
+        person: open.person.name.clone(),
+        credential: offer.credential,
+        sealed: offer.sealed,
+        expires_at: now.plus_seconds(world.settings.session.mfa_pending_s),
+    })])
+}
+
+/// The authenticators that a code given in this session may be of, at most two: one
+/// being set up first, then the one in use.
+///
+/// # Errors
+/// [`Refusal::SessionOver`]; [`Refusal::MfaNotSetUp`] or [`Refusal::MfaDisabled`] if
+/// there is none; [`Refusal::Throttled`] if each has failed too recently.
+pub fn candidates(world: &World, session: Uuid, now: Moment) -> Result<Vec<Candidate>, Refusal> {
+    let open = session::open(world, session, now)?;
+    let (mut ready, mut throttled) = (Vec::new(), None);
+    for one in authenticators(open, now)? {
+        match one.check_throttle(world, now) {
+            Ok(()) => ready.push(one.candidate()),
+            Err(refusal) => throttled = Some(refusal),
+        }
+    }
+    match throttled {
+        Some(refusal) if ready.is_empty() => Err(refusal),
+        _ => Ok(ready),
+    }
+}
+
+/// Records the verdict. A right code of a later step than any accepted before raises
+/// the session, under its id and new tokens; anything else is a counted failure;
+/// [`super::outcome()`] tells which.
+///
+/// # Errors
+/// As [`candidates`], of the authenticator in question: a throttled one is not looked
+/// at, whatever the code. [`Refusal::MfaFailed`] if it is no candidate any more.
+///
+/// # Source
+/// RFC 6238 §5.2, SP 800-63B-4 §3.1.4.2: a code is accepted once. §3.2.2: the limit of
+/// failures disables the authenticator.
+pub fn conclude(
+    world: &World,
+    verdict: &MfaVerdict,
+    tokens: &FreshTokens,
+    now: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let open = session::open(world, verdict.session, now)?;
+    let mut held = authenticators(open, now)?.into_iter();
+    let tried =
+        held.find(|one| one.credential.id == verdict.credential).ok_or(Refusal::MfaFailed)?;
+    tried.check_throttle(world, now)?;
+    rising(open, now)?;
+    Ok(match verdict.step {
+        Some(step) if tried.last_step.is_none_or(|last| step > last) => {
+            accepted(open, tried, step, tokens)
+        }
+        Some(_) => refused(world, open, tried, Refused::Replayed),
+        None => refused(world, open, tried, Refused::Wrong),
+    })
+}
+
+/// A session rises only on a password of late: an old session's token and one code
+/// are not two factors shown together. One that has risen may be refreshed.
+fn rising(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
+    let age_s = now.seconds_since(open.session.authenticated_at);
+    if open.session.aal < Aal::TWO && age_s > OFFER_AUTHENTICATION_AGE_MAX_S {
+        let max_age_s = OFFER_AUTHENTICATION_AGE_MAX_S;
+        return Err(Refusal::ReauthenticationRequired { max_age_s });
+    }
+    Ok(())
+}
+
+/// A TOTP authenticator, in use or being set up.
+#[derive(Clone, Copy)]
+struct Authenticator<'a> {
+    credential: &'a Credential,
+    pending: bool,
+    last_step: Option<u64>,
+}
+
+impl Authenticator<'_> {
+    const fn candidate(self) -> Candidate {
+        let Credential { id, sealed, .. } = self.credential;
+        Candidate { credential: *id, sealed: *sealed, pending: self.pending }
+    }
+
+    fn check_throttle(self, world: &World, now: Moment) -> Result<(), Refusal> {
+        let Credential { failures, failed_at, .. } = self.credential;
+        throttle::check(*failures, *failed_at, now, &world.settings.throttle)
+    }
+}
+
+/// A new authenticator takes the assurance that the person's others can give.
+fn may_bind(open: Open<'_>) -> bool {
+    open.person.totp.is_none() || open.session.aal >= Aal::TWO
+}
+
+fn authenticators(open: Open<'_>, now: Moment) -> Result<Vec<Authenticator<'_>>, Refusal> {
+    let pending = open.person.pending_totp.as_ref();
+    let pending = pending.filter(|pending| now < pending.expires_at && may_bind(open));
+    let pending = pending.map(|pending| &pending.credential);
+    let in_use = open.person.totp.as_ref();
+    let all = pending
+        .map(|credential| Authenticator { credential, pending: true, last_step: None })
+        .into_iter()
+        .chain(in_use.map(|totp| Authenticator {
+            credential: &totp.credential,
+            pending: false,
+            last_step: totp.last_step,
+        }));
+    let enabled: Vec<_> = all.filter(|one| !one.credential.disabled).collect();
+    match (enabled.is_empty(), in_use.is_some()) {
+        (false, _) => Ok(enabled),
+        (true, true) => Err(Refusal::MfaDisabled),
+        (true, false) => Err(Refusal::MfaNotSetUp),
+    }
+}
+
+fn accepted(
+    open: Open<'_>,
+    tried: Authenticator<'_>,
+    step: u64,
+    tokens: &FreshTokens,
+) -> Vec<Event> {
+    let (person, credential) = (&open.person.name, tried.credential.id);
+    let enrolled = MfaEnrolled { person: person.clone(), credential };
+    let verified = MfaVerified { person: person.clone(), credential, step };
+    let raised = SessionRaised {
+        session: open.session.id,
+        person: person.clone(),
+        methods: open.session.methods.clone().with(Method::Otp),
+        token: tokens.token,
+        session_token: tokens.session_token,
+    };
+    let first = tried.pending.then_some(Event::MfaEnrolled(enrolled));
+    let then = [Event::MfaVerified(verified), Event::SessionRaised(raised)];
+    first.into_iter().chain(then).collect()
+}
+
+fn refused(world: &World, open: Open<'_>, tried: Authenticator<'_>, reason: Refused) -> Vec<Event> {
+    let (person, credential) = (&open.person.name, tried.credential.id);
+    let mut events =
+        vec![Event::MfaRefused(MfaRefused { person: person.clone(), credential, reason })];
+    if tried.credential.failures.saturating_add(1) >= world.settings.throttle.failures_max_totp {
+        let disabled = CredentialDisabled { person: person.clone(), credential };
+        events.push(Event::CredentialDisabled(disabled));
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authn::fixture::{Story, named, names};
+    use crate::authn::{Outcome, outcome};
+    use crate::event::{DecisionSettings, ThrottleSettings};
+    use crate::projection::Person;
+
+    fn alice(story: &Story) -> &Person {
+        story.world.identities.get(&named("alice")).unwrap()
+    }
+
+    fn with_alice() -> (Story, Uuid) {
+        let mut story = Story::new();
+        story.person("alice");
+        let session = story.log_in("alice");
+        (story, session)
+    }
+
+    fn pending(story: &Story, session: Uuid) -> Result<Vec<bool>, Refusal> {
+        let found = candidates(&story.world, session, story.now)?;
+        Ok(found.into_iter().map(|one| one.pending).collect())
+    }
+
+    #[test]
+    fn an_offer_counts_only_once_confirmed_and_then_raises_the_session() {
+        let (mut story, session) = with_alice();
+        let totp = story.offer(session).unwrap();
+        assert_eq!(pending(&story, session), Ok(vec![true]));
+        assert!(alice(&story).totp.is_none());
+
+        let events = story.code(session, totp, Some(7)).unwrap();
+
+        assert_eq!(names(&events), ["mfa.enrolled", "mfa.verified", "session.raised"]);
+        let told = Outcome::Raised {
+            session,
+            aal: Aal::TWO,
+            methods: [Method::Pwd, Method::Otp].into_iter().collect(),
+            enrolled: true,
+        };
+        assert_eq!(outcome(&events), told);
+        assert_eq!(alice(&story).totp.as_ref().unwrap().last_step, Some(7));
+        assert_eq!(pending(&story, session), Ok(vec![false]));
+    }
+
+    /// Goal: a token from before the second factor is worth nothing after it.
+    #[test]
+    fn a_raised_session_keeps_its_id_and_changes_both_tokens() {
+        let (mut story, session) = with_alice();
+        let totp = story.offer(session).unwrap();
+        let before = story.world.clone();
+        let tokens = story.tokens();
+        let verdict = MfaVerdict { session, credential: totp, step: Some(1) };
+
+        let events = story.commit(conclude(&before, &verdict, &tokens, story.now));
+
+        let id = |found: Option<&std::sync::Arc<crate::projection::Session>>| {
+            found.map(|session| session.id)
+        };
+        let sessions = &story.world.sessions;
+        assert_eq!(id(sessions.by_token(&tokens.token)), Some(session));
+        assert_eq!(id(sessions.by_session_token(&tokens.session_token)), Some(session));
+        assert_eq!(sessions.len(), 1);
+        let Some(Event::SessionRaised(raised)) = events.last() else { panic!("{events:?}") };
+        assert_eq!(raised.session, session);
+    }
+
+    #[test]
+    fn an_offer_takes_a_session_in_force() {
+        let (mut story, session) = with_alice();
+        let nobodys = story.id();
+        assert_eq!(story.offer(nobodys), Err(Refusal::SessionOver));
+        story.pass(3_601);
+        assert_eq!(story.offer(session), Err(Refusal::SessionOver));
+    }
+
+    #[test]
+    fn an_offer_takes_a_fresh_authentication() {
+        let (mut story, session) = with_alice();
+        story.pass(OFFER_AUTHENTICATION_AGE_MAX_S);
+        assert!(story.offer(session).is_ok());
+        story.pass(1);
+        let refused = Refusal::ReauthenticationRequired { max_age_s: 900 };
+        assert_eq!(story.offer(session), Err(refused));
+    }
+
+    /// Goal: a stolen password is not enough to bind another second factor.
+    #[test]
+    fn a_second_factor_is_replaced_only_with_its_own_code() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (strong, totp) = story.second_factor("alice");
+        let weak = story.log_in("alice");
+        let too_low = Refusal::AssuranceTooLow { required: Aal::TWO };
+        assert_eq!(story.offer(weak), Err(too_low));
+
+        let next = story.offer(strong).unwrap();
+        assert_eq!(pending(&story, strong), Ok(vec![true, false]));
+        assert_eq!(pending(&story, weak), Ok(vec![false]), "nor is a new one confirmed so");
+        assert_eq!(story.code(weak, next, Some(9)), Err(Refusal::MfaFailed));
+
+        story.code(strong, next, Some(9)).unwrap();
+        assert_eq!(alice(&story).totp.as_ref().unwrap().credential.id, next);
+        assert_eq!(story.code(weak, totp, Some(9)), Err(Refusal::MfaFailed), "the old one is gone");
+    }
+
+    #[test]
+    fn an_offer_lapses_and_a_newer_one_takes_its_place() {
+        let (mut story, session) = with_alice();
+        let first = story.offer(session).unwrap();
+        let second = story.offer(session).unwrap();
+        assert_eq!(story.code(session, first, Some(1)), Err(Refusal::MfaFailed));
+        story.pass(story.world.settings.session.mfa_pending_s - 1);
+        assert_eq!(pending(&story, session), Ok(vec![true]));
+        story.pass(1);
+        assert_eq!(pending(&story, session), Err(Refusal::MfaNotSetUp));
+        assert_eq!(story.code(session, second, Some(1)), Err(Refusal::MfaNotSetUp));
+    }
+
+    #[test]
+    fn without_a_second_factor_there_is_nothing_to_verify() {
+        let (story, session) = with_alice();
+        assert_eq!(pending(&story, session), Err(Refusal::MfaNotSetUp));
+    }
+
+    #[test]
+    fn a_step_not_after_the_last_is_a_replay_and_answered_like_a_wrong_code() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (session, totp) = story.second_factor("alice");
+        story.code(session, totp, Some(5)).unwrap();
+        for (step, reason) in [(Some(5), Refused::Replayed), (Some(4), Refused::Replayed)] {
+            let events = story.code(session, totp, step).unwrap();
+            let refused = MfaRefused { person: named("alice"), credential: totp, reason };
+            assert_eq!(events, [Event::MfaRefused(refused)]);
+            assert_eq!(outcome(&events), Outcome::Refused(Refusal::MfaFailed));
+        }
+        assert_eq!(alice(&story).totp.as_ref().unwrap().credential.failures, 2);
+        assert_eq!(names(&story.code(session, totp, Some(6)).unwrap()).len(), 2);
+    }
+
+    /// Goal: the fourth demand. All candidates were read before the first
+    /// verdict; each conclusion sees what those before it have done.
+    #[test]
+    fn of_200_parallel_verifications_with_one_code_one_succeeds() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (_, totp) = story.second_factor("alice");
+        let sessions: Vec<_> = (0..20).map(|_| story.log_in("alice")).collect();
+
+        let all: Vec<_> =
+            (0..200).map(|place| story.code(sessions[place % 20], totp, Some(2))).collect();
+
+        let told = |wanted: &[&str]| {
+            all.iter().flatten().filter(|events| names(events) == *wanted).count()
+        };
+        assert_eq!(told(&["mfa.verified", "session.raised"]), 1);
+        assert_eq!(told(&["mfa.refused"]), 3);
+        let throttled = Err(Refusal::Throttled { retry_after_s: 1 });
+        assert_eq!(all.iter().filter(|told| **told == throttled).count(), 196);
+    }
+
+    #[test]
+    fn a_right_code_given_while_throttled_is_refused_and_not_used_up() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (session, totp) = story.second_factor("alice");
+        for _ in 0..3 {
+            story.code(session, totp, None).unwrap();
+        }
+        let throttled = Refusal::Throttled { retry_after_s: 1 };
+        assert_eq!(pending(&story, session), Err(throttled.clone()));
+        assert_eq!(story.code(session, totp, Some(2)), Err(throttled.clone()));
+        assert_eq!(story.code(session, totp, None), Err(throttled));
+        story.pass(1);
+        assert!(story.code(session, totp, Some(2)).is_ok());
+    }
+
+    #[test]
+    fn an_authenticator_that_waits_does_not_hold_up_the_other() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (session, totp) = story.second_factor("alice");
+        story.offer(session).unwrap();
+        for _ in 0..3 {
+            story.code(session, totp, None).unwrap();
+        }
+        assert_eq!(pending(&story, session), Ok(vec![true]));
+    }
+
+    #[test]
+    fn the_last_failure_allowed_disables_the_authenticator() {
+        let throttle = ThrottleSettings { failures_max_totp: 2, ..ThrottleSettings::default() };
+        let settings = DecisionSettings { throttle, ..DecisionSettings::default() };
+        let mut story = Story::under(settings);
+        story.person("alice");
+        let (session, totp) = story.second_factor("alice");
+        assert_eq!(names(&story.code(session, totp, None).unwrap()), ["mfa.refused"]);
+
+        let last = story.code(session, totp, Some(1)).unwrap();
+
+        assert_eq!(names(&last), ["mfa.refused", "credential.disabled"]);
+        assert_eq!(story.code(session, totp, Some(2)), Err(Refusal::MfaDisabled));
+        assert_eq!(pending(&story, session), Err(Refusal::MfaDisabled));
+    }
+
+    /// Goal: a stolen password cannot wear the second factor out and bind its own.
+    #[test]
+    fn a_disabled_second_factor_still_bars_a_new_one() {
+        let throttle = ThrottleSettings { failures_max_totp: 1, ..ThrottleSettings::default() };
+        let settings = DecisionSettings { throttle, ..DecisionSettings::default() };
+        let mut story = Story::under(settings);
+        story.person("alice");
+        let (_, totp) = story.second_factor("alice");
+        let weak = story.log_in("alice");
+        story.code(weak, totp, None).unwrap();
+        let too_low = Refusal::AssuranceTooLow { required: Aal::TWO };
+        assert_eq!(story.offer(weak), Err(too_low));
+    }
+
+    #[test]
+    fn an_offer_that_was_guessed_at_too_often_is_dead() {
+        let throttle = ThrottleSettings { failures_max_totp: 1, ..ThrottleSettings::default() };
+        let settings = DecisionSettings { throttle, ..DecisionSettings::default() };
+        let mut story = Story::under(settings);
+        story.person("alice");
+        let session = story.log_in("alice");
+        let totp = story.offer(session).unwrap();
+        story.code(session, totp, None).unwrap();
+        assert_eq!(story.code(session, totp, Some(1)), Err(Refusal::MfaNotSetUp));
+        assert!(story.offer(session).is_ok());
+    }
+}

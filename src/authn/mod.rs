@@ -1,0 +1,43 @@
+//! Decides a login: password, TOTP, sessions, throttle; and who may log in at all.
+//!
+//! ```text
+//! enrol    ticket ─────────────► password
+//! login    begin ─► (argon2) ──► conclude ─► session at AAL1
+//! mfa      offer ─► candidates ─► (TOTP) ──► conclude ─► the same session at AAL2
+//! session  who I am, log out
+//! report   an identity provider's own events
+//! persons, services              administration
+//! ```
+//! Every command is a pure function of the World, what was asked and the time. What
+//! stands in brackets is the shell's work between two of them; the second runs on
+//! the one writer against the newest World and checks everything again, so that of
+//! any number of parallel attempts each sees what the one before it has done.
+
+mod cloud_event;
+pub mod enrol;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod laws;
+pub mod login;
+pub mod mfa;
+mod outcome;
+mod password;
+pub mod persons;
+mod refusal;
+mod report;
+pub mod services;
+pub mod session;
+pub mod throttle;
+mod tokens;
+mod totp;
+
+pub use cloud_event::BadReport;
+pub use outcome::{Outcome, outcome};
+pub use password::{WeakPassword, check_new_password};
+pub use refusal::Refusal;
+pub use report::{Report, report};
+pub use tokens::FreshTokens;
+pub use totp::{
+    DoesNotFit, NotASeed, Provisioning, TotpSeed, code_at, matching_step, provisioning,
+};

@@ -1,0 +1,57 @@
+//! What the events of an attempt mean for the person who made it.
+
+use uuid::Uuid;
+
+use super::Refusal;
+use crate::event::Event;
+use crate::model::{Aal, Methods};
+
+/// How an attempt ended. To be told only once its events are durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A right password: a session began.
+    Started {
+        /// Its id.
+        session: Uuid,
+        /// Its assurance.
+        aal: Aal,
+        /// The methods used.
+        methods: Methods,
+    },
+    /// A right code: the session rose, under new tokens.
+    Raised {
+        /// Its id, as before.
+        session: Uuid,
+        /// Its assurance.
+        aal: Aal,
+        /// The methods used.
+        methods: Methods,
+        /// True if the code confirmed an authenticator that was being set up.
+        enrolled: bool,
+    },
+    /// A wrong secret, recorded; the refusal is the answer to give.
+    Refused(Refusal),
+}
+
+/// Reads the events that [`super::login::conclude`] or [`super::mfa::conclude`]
+/// decided on. Anything but a session counts as refused.
+#[must_use]
+pub fn outcome(events: &[Event]) -> Outcome {
+    let enrolled = events.iter().any(|event| matches!(event, Event::MfaEnrolled(_)));
+    let told = events.iter().find_map(|event| match event {
+        Event::SessionStarted(it) => Some(Outcome::Started {
+            session: it.session,
+            aal: it.methods.aal()?,
+            methods: it.methods.clone(),
+        }),
+        Event::SessionRaised(it) => Some(Outcome::Raised {
+            session: it.session,
+            aal: it.methods.aal()?,
+            methods: it.methods.clone(),
+            enrolled,
+        }),
+        Event::MfaRefused(_) => Some(Outcome::Refused(Refusal::MfaFailed)),
+        _ => None,
+    });
+    told.unwrap_or(Outcome::Refused(Refusal::LoginFailed))
+}

@@ -1,0 +1,396 @@
+//! Which new passwords are good enough. What a password must contain is not asked:
+//! rules of composition make passwords worse (SP 800-63B-4 §3.1.1.2).
+
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroizing;
+
+use crate::model::{Password, Username};
+
+/// Why a new password is refused, and what would be right. It is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeakPassword {
+    /// Too short for an account that no second factor protects.
+    #[error(
+        "this password has {found} characters: without a second factor it needs at least {}, \
+         such as a phrase of four or five words",
+        CHARS_MIN_ALONE
+    )]
+    TooShortAlone {
+        /// Its length, in Unicode code points.
+        found: usize,
+    },
+    /// Too short even beside a second factor.
+    #[error("this password has {found} characters: it needs at least {}", CHARS_MIN_BESIDE)]
+    TooShort {
+        /// Its length, in Unicode code points.
+        found: usize,
+    },
+    /// The user's name or this product's, once or repeated.
+    #[error("a password must not be the user name or the product's name: choose unrelated words")]
+    IsAName,
+    /// One short piece again and again.
+    #[error("this password repeats one short piece: choose several unrelated words")]
+    Repetitive,
+    /// Neighbours in the alphabet or among the digits.
+    #[error("this password is a run of neighbouring characters: choose several unrelated words")]
+    Sequence,
+    /// Among those that are tried first.
+    #[error("this password is one of those that are tried first: choose several unrelated words")]
+    Common,
+}
+
+/// The shortest password that is the only factor, in code points.
+/// SP 800-63B-4 §3.1.1.2 (1).
+const CHARS_MIN_ALONE: usize = 15;
+/// The shortest password beside an enforced second factor. Same source.
+const CHARS_MIN_BESIDE: usize = 8;
+/// The longest piece whose repetition is refused whatever it is.
+const PIECE_CHARS_MAX: usize = 4;
+/// What this product is called.
+const PRODUCT: &str = "countersign";
+
+/// Checks a password that is to be set. `second_factor` says whether the account
+/// cannot be used without one; when the last one goes, check again.
+///
+/// The whole password is compared, never a part of it: a listed word within a
+/// longer phrase is fine. Letters count as their lower case.
+///
+/// # Errors
+/// [`WeakPassword`], the first that applies.
+///
+/// # Source
+/// SP 800-63B-4 §3.1.1.2 (1), (2), (5)–(8); ASVS 6.2.4, 6.2.11.
+pub fn check_new_password(
+    password: &Password,
+    username: &Username,
+    second_factor: bool,
+) -> Result<(), WeakPassword> {
+    let found = password.chars();
+    if found < CHARS_MIN_BESIDE {
+        return Err(WeakPassword::TooShort { found });
+    }
+    if found < CHARS_MIN_ALONE && !second_factor {
+        return Err(WeakPassword::TooShortAlone { found });
+    }
+    let folded = Folded::of(password.expose());
+    let piece = folded.piece();
+    if is_name(piece, username) || is_name(&folded.0, username) {
+        Err(WeakPassword::IsAName)
+    } else if piece.len() < folded.0.len() && piece.len() <= PIECE_CHARS_MAX {
+        Err(WeakPassword::Repetitive)
+    } else if is_sequence(&folded.0) {
+        Err(WeakPassword::Sequence)
+    } else if is_common(piece) || is_common(&folded.0) {
+        Err(WeakPassword::Common)
+    } else {
+        Ok(())
+    }
+}
+
+/// A text's characters in lower case and NFC, wiped when dropped.
+struct Folded(Zeroizing<Vec<char>>);
+
+impl Folded {
+    fn of(text: &str) -> Self {
+        Self(Zeroizing::new(text.chars().flat_map(char::to_lowercase).nfc().collect()))
+    }
+
+    /// The shortest piece whose repetition is the whole, itself at the longest.
+    fn piece(&self) -> &[char] {
+        let whole = self.0.as_slice();
+        (1..=whole.len() / 2)
+            .filter(|length| whole.len().is_multiple_of(*length))
+            .filter_map(|length| whole.get(..length))
+            .find(|piece| whole.chunks(piece.len()).all(|chunk| chunk == *piece))
+            .unwrap_or(whole)
+    }
+}
+
+/// The product's name, the user's, or the part of it before an `@`.
+fn is_name(text: &[char], username: &Username) -> bool {
+    let user = username.as_str();
+    let local = user.split_once('@').map_or(user, |(local, _)| local);
+    [user, local, PRODUCT].iter().any(|name| name.chars().eq(text.iter().copied()))
+}
+
+/// Whether every character is the one after, or before, its left neighbour;
+/// among digits 0 follows 9.
+fn is_sequence(text: &[char]) -> bool {
+    let runs = |next: fn(char, char) -> bool| {
+        text.iter().zip(text.iter().skip(1)).all(|(left, right)| next(*left, *right))
+    };
+    runs(follows) || runs(|left, right| follows(right, left))
+}
+
+fn follows(left: char, right: char) -> bool {
+    (left, right) == ('9', '0') || u32::from(left) + 1 == u32::from(right)
+}
+
+fn is_common(text: &[char]) -> bool {
+    COMMON.iter().any(|listed| listed.chars().eq(text.iter().copied()))
+}
+
+/// Passwords of eight characters and more that lists of leaked ones begin with,
+/// and walks over the keyboard. Lower case. Repetitions and sequences are found
+/// without being listed.
+const COMMON: &[&str] = &[
+    "!qaz2wsx",
+    "1q2w3e4r",
+    "1q2w3e4r5t",
+    "1q2w3e4r5t6y",
+    "1q2w3e4r5t6y7u8i",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx",
+    "1qaz2wsx3edc",
+    "1qaz2wsx3edc4rfv",
+    "1qaz2wsx3edc4rfv5tgb",
+    "1qazxsw2",
+    "123456789a",
+    "123qweasd",
+    "123qweasdzxc",
+    "a1b2c3d4",
+    "aa123456",
+    "abc123456",
+    "abcd1234",
+    "access14",
+    "administrator",
+    "adminadmin",
+    "admin123",
+    "admin1234",
+    "asdfghjk",
+    "asdfghjkl",
+    "asdfghjkl;'",
+    "barcelona",
+    "baseball",
+    "basketball",
+    "butterfly",
+    "changeit",
+    "changeme",
+    "changeme123",
+    "changemenow",
+    "charlie1",
+    "chocolate",
+    "computer",
+    "correcthorsebatterystaple",
+    "correct horse battery staple",
+    "default123",
+    "dragon123",
+    "einstein",
+    "facebook",
+    "football",
+    "football1",
+    "gfhjkm123",
+    "godzilla",
+    "hello123",
+    "hunter2hunter2",
+    "iloveyou",
+    "iloveyou1",
+    "iloveyou2",
+    "internet",
+    "jennifer",
+    "letmein1",
+    "letmein123",
+    "letmeinnow",
+    "liverpool",
+    "liverpool1",
+    "master123",
+    "metallica",
+    "michael1",
+    "michelle",
+    "mustang1",
+    "mypassword",
+    "mynoob123",
+    "nicole123",
+    "p@ssw0rd",
+    "p@ssword",
+    "pa$$word",
+    "pa55word",
+    "passw0rd",
+    "password",
+    "password!",
+    "password0",
+    "password01",
+    "password1",
+    "password1!",
+    "password12",
+    "password123",
+    "password123!",
+    "password1234",
+    "password12345",
+    "password123456",
+    "password1234567",
+    "password12345678",
+    "password123456789",
+    "password1234567890",
+    "passwordpassword1",
+    "pokemon1",
+    "princess",
+    "princess1",
+    "q1w2e3r4",
+    "q1w2e3r4t5",
+    "q1w2e3r4t5y6",
+    "qazwsxedc",
+    "qazwsxedcrfv",
+    "qazwsxedcrfvtgb",
+    "qwer1234",
+    "qwerasdfzxcv",
+    "qwert123",
+    "qwerty12",
+    "qwerty123",
+    "qwerty1234",
+    "qwerty12345",
+    "qwerty123456",
+    "qwertyui",
+    "qwertyuiop",
+    "qwertyuiop[]",
+    "qwertyuiop123",
+    "qwertyuiop123456",
+    "qwertyuiop1234567890",
+    "qwertyuiopasdfg",
+    "qwertyuiopasdfgh",
+    "qwertyuiopasdfghjkl",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "samantha",
+    "secret123",
+    "spiderman",
+    "starwars",
+    "sunshine",
+    "sunshine1",
+    "superman",
+    "superman1",
+    "superuser",
+    "test1234",
+    "testtest1",
+    "thequickbrownfox",
+    "the quick brown fox",
+    "thisismypassword",
+    "thisisapassword",
+    "trustno1",
+    "victoria",
+    "welcome1",
+    "welcome12",
+    "welcome123",
+    "whatever",
+    "winter2025",
+    "winter2026",
+    "summer2025",
+    "summer2026",
+    "zaq12wsx",
+    "zaq1xsw2",
+    "zxcvbnm,",
+    "zxcvbnm1",
+    "zxcvbnm123",
+    "zxcvbnm,./",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(password: &str, second_factor: bool) -> Result<(), WeakPassword> {
+        let username = "alice@example.com".parse().unwrap();
+        check_new_password(&password.parse().ok().unwrap(), &username, second_factor)
+    }
+
+    #[test]
+    fn the_shortest_depends_on_a_second_factor() {
+        let alone = WeakPassword::TooShortAlone { found: 14 };
+        assert_eq!(check("vqmzkwhrtjxbnd", false), Err(alone)); // 14
+        assert_eq!(check("vqmzkwhrtjxbndc", false), Ok(())); // 15
+        assert_eq!(check("vqmzkwh", true), Err(WeakPassword::TooShort { found: 7 }));
+        assert_eq!(check("vqmzkwh", false), Err(WeakPassword::TooShort { found: 7 }));
+        assert_eq!(check("vqmzkwhr", true), Ok(())); // 8
+        assert_eq!(
+            alone.to_string(),
+            "this password has 14 characters: without a second factor it needs at least 15, \
+             such as a phrase of four or five words"
+        );
+    }
+
+    #[test]
+    fn characters_are_code_points_after_normalisation() {
+        assert_eq!(check("🐎🔋📎🌧🪑🎻🧭", true), Err(WeakPassword::TooShort { found: 7 }));
+        assert_eq!(check("🐎🔋📎🌧🪑🎻🧭🦊", true), Ok(()));
+        // Seven letters typed as fourteen code points are seven.
+        let decomposed = "e\u{301}a\u{300}o\u{302}u\u{308}i\u{302}e\u{300}a\u{302}";
+        assert_eq!(check(decomposed, true), Err(WeakPassword::TooShort { found: 7 }));
+    }
+
+    #[test]
+    fn no_kind_of_character_is_asked_for() {
+        for fine in ["opal lantern crow", "OPALLANTERNCROW", "830517264093158"] {
+            assert_eq!(check(fine, false), Ok(()), "{fine}");
+        }
+    }
+
+    #[test]
+    fn names_are_refused_whole_and_repeated_but_not_within_a_phrase() {
+        for name in [
+            "alice@example.com",
+            "ALICE@Example.com",
+            "alicealicealice",
+            "CountersignCountersign",
+            "countersigncountersigncountersign",
+        ] {
+            assert_eq!(check(name, false), Err(WeakPassword::IsAName), "{name}");
+        }
+        assert_eq!(check("countersign", true), Err(WeakPassword::IsAName));
+        assert_eq!(check("alice and the opal lantern", false), Ok(()));
+        assert_eq!(check("countersign the opal", false), Ok(()));
+    }
+
+    #[test]
+    fn repetitions_of_a_short_piece_are_refused() {
+        for text in ["aaaaaaaaaaaaaaa", "abababababababab", "123123123123123", "x1y2x1y2x1y2x1y2"] {
+            assert_eq!(check(text, false), Err(WeakPassword::Repetitive), "{text}");
+        }
+        assert_eq!(check("lemonlemonlemon", false), Ok(()), "five is not short");
+        assert_eq!(check("aaaaaaaaaaaaaaab", false), Ok(()), "nor is this a repetition");
+    }
+
+    #[test]
+    fn runs_of_neighbours_are_refused() {
+        for text in ["abcdefghijklmno", "OnmlkjihgfedCba", "123456789012345", "543210987654321"] {
+            assert_eq!(check(text, false), Err(WeakPassword::Sequence), "{text}");
+        }
+        assert_eq!(check("abcdefghijklmnoq", false), Ok(()));
+    }
+
+    #[test]
+    fn what_is_tried_first_is_refused_whole_and_repeated_but_not_within_a_phrase() {
+        for text in ["qwertyuiopasdfghjkl", "PasswordPassword", "correct horse battery staple"] {
+            assert_eq!(check(text, false), Err(WeakPassword::Common), "{text}");
+        }
+        assert_eq!(check("Passw0rd", true), Err(WeakPassword::Common));
+        assert_eq!(check("password of the opal crow", false), Ok(()));
+    }
+
+    /// The list is searched folded, and for what no other rule finds.
+    #[test]
+    fn the_list_holds_each_entry_once_and_folded() {
+        let mut seen = std::collections::HashSet::new();
+        for entry in COMMON {
+            assert!(seen.insert(entry), "twice: {entry}");
+            assert!(entry.chars().eq(Folded::of(entry).0.iter().copied()), "not folded: {entry}");
+            assert_eq!(check(entry, true), Err(WeakPassword::Common), "{entry}");
+        }
+    }
+
+    proptest! {
+        /// Law: what is good enough alone is good enough beside a second factor.
+        #[test]
+        fn a_second_factor_never_asks_for_more(text in "\\PC{1,40}") {
+            if check(&text, false).is_ok() {
+                prop_assert_eq!(check(&text, true), Ok(()));
+            }
+        }
+
+        /// Law: a password is judged alike in either case.
+        #[test]
+        fn case_does_not_matter(text in "[a-z0-9 ]{8,30}") {
+            prop_assert_eq!(check(&text, true), check(&text.to_uppercase(), true));
+        }
+    }
+}

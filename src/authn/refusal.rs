@@ -1,0 +1,151 @@
+//! Why a command is refused, with codes that never change.
+
+use uuid::Uuid;
+
+use super::persons::ROLES;
+use crate::model::{Aal, Label, Username};
+
+/// Why a command was refused; the log is unchanged. A wrong password or code is no
+/// refusal but an event; [`super::outcome()`] turns that into one of these.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The one answer for a wrong password, an unknown or disabled person, and a
+    /// disabled password: nobody learns who is known here.
+    #[error("the name or the password is wrong")]
+    LoginFailed,
+    /// Too many failures; nothing was looked at.
+    #[error("too many failed attempts: try again in {retry_after_s} s")]
+    Throttled {
+        /// Whole seconds to wait.
+        retry_after_s: u64,
+    },
+    /// The one answer for a ticket that is unknown, used or lapsed.
+    #[error("the ticket is not valid, or no longer: ask an administrator for a new one")]
+    TicketInvalid,
+    /// The session has ended, is past its limits, or is none of ours.
+    #[error("the session is over: log in again")]
+    SessionOver,
+    /// There is no TOTP authenticator that a code could be of.
+    #[error("no second factor is set up: set one up first")]
+    MfaNotSetUp,
+    /// The TOTP authenticator reached its limit of failures.
+    #[error("the second factor was disabled after too many wrong codes: ask an administrator")]
+    MfaDisabled,
+    /// The one answer for a wrong code and for one that was accepted before.
+    #[error("the code is wrong or was used before: wait for the next one")]
+    MfaFailed,
+    /// The session's assurance does not reach.
+    #[error("this needs a session at {required}: give a code of your second factor first")]
+    AssuranceTooLow {
+        /// What it takes.
+        required: Aal,
+    },
+    /// The last authentication is too long ago.
+    #[error("this needs an authentication within the last {max_age_s} s: log in again")]
+    ReauthenticationRequired {
+        /// The greatest age, in seconds.
+        max_age_s: u64,
+    },
+    /// The name is taken.
+    #[error("`{person}` is registered already")]
+    PersonExists {
+        /// The login name.
+        person: Username,
+    },
+    /// There is no such person.
+    #[error("there is no person `{person}`")]
+    PersonUnknown {
+        /// The login name.
+        person: Username,
+    },
+    /// The person may no longer log in.
+    #[error("`{person}` is disabled")]
+    PersonDisabled {
+        /// The login name.
+        person: Username,
+    },
+    /// Nobody could undo it.
+    #[error("`{person}` is the last administrator: make another one first")]
+    LastAdministrator {
+        /// The login name.
+        person: Username,
+    },
+    /// There is no such role.
+    #[error("`{role}` is not a role: use {}", ROLES.join(", "))]
+    RoleUnknown {
+        /// What was asked for.
+        role: Label,
+    },
+    /// The person has the role, or has it not, already.
+    #[error("nothing to change: the role `{role}` of `{person}` is so already")]
+    RoleUnchanged {
+        /// The login name.
+        person: Username,
+        /// The role.
+        role: Label,
+    },
+    /// The id or the token of a new service is in use.
+    #[error("there is a service with this id or token already")]
+    ServiceExists,
+    /// There is no such service, or its token is revoked.
+    #[error("there is no service `{service}`")]
+    ServiceUnknown {
+        /// The service's id.
+        service: Uuid,
+    },
+    /// A token that is good for nothing.
+    #[error("a service token needs at least one scope")]
+    ScopeRequired,
+    /// Scope `ingest` without what it is bound to.
+    #[error("scope `ingest` needs a binding: a source, a user type and a maximum AAL")]
+    BindingRequired,
+    /// A binding without scope `ingest`.
+    #[error("only scope `ingest` takes a binding")]
+    BindingUnexpected,
+    /// A binding to what is Countersign's own, or to nothing.
+    #[error("the binding's {what}")]
+    BindingInvalid {
+        /// Which part, and what it must be.
+        what: &'static str,
+    },
+    /// A report outside of what its token is bound to.
+    #[error("`{what}` is not this token's to report: it belongs to another {owner}")]
+    NotYours {
+        /// Which attribute of the report.
+        what: &'static str,
+        /// What the token is bound to there.
+        owner: &'static str,
+    },
+}
+
+impl Refusal {
+    /// Its code, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::LoginFailed => "login_failed",
+            Self::Throttled { .. } => "throttled",
+            Self::TicketInvalid => "ticket_invalid",
+            Self::SessionOver => "session_over",
+            Self::MfaNotSetUp => "mfa_not_set_up",
+            Self::MfaDisabled => "mfa_disabled",
+            Self::MfaFailed => "mfa_failed",
+            Self::AssuranceTooLow { .. } => "assurance_too_low",
+            Self::ReauthenticationRequired { .. } => "reauthentication_required",
+            Self::PersonExists { .. } => "person_exists",
+            Self::PersonUnknown { .. } => "person_unknown",
+            Self::PersonDisabled { .. } => "person_disabled",
+            Self::LastAdministrator { .. } => "last_administrator",
+            Self::RoleUnknown { .. } => "role_unknown",
+            Self::RoleUnchanged { .. } => "role_unchanged",
+            Self::ServiceExists => "service_exists",
+            Self::ServiceUnknown { .. } => "service_unknown",
+            Self::ScopeRequired => "scope_required",
+            Self::BindingRequired => "binding_required",
+            Self::BindingUnexpected => "binding_unexpected",
+            Self::BindingInvalid { .. } => "binding_invalid",
+            Self::NotYours { .. } => "not_yours",
+        }
+    }
+}
