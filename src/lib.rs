@@ -18,5 +18,7 @@ pub mod authn;
 pub mod pap;
 pub mod pip;
 
+pub mod audit;
+
 // ── shell: effects ──
 

@@ -1,0 +1,26 @@
+//! An auditor's work: replay, re-decide, findings; and the log made readable.
+//!
+//! [`Replay`] takes every decision of a log again and [`Report`] says what came of it;
+//! [`Continuity`] checks that each entry follows the one before it. [`Query`] finds
+//! entries, [`describe`] tells one in a line, and a [`Dossier`] holds everything that
+//! led to one decision.
+
+mod continuity;
+mod decision;
+mod filter;
+mod query;
+mod replay;
+mod report;
+mod row;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
+
+pub use continuity::{Continuity, OutOfOrder};
+pub use decision::{Dossier, Standing, Trail};
+pub use filter::Filter;
+pub use query::{BadQuery, Cursor, Order, Page, Query};
+pub use replay::Replay;
+pub use report::{Difference, Finding, Kept, Report, Verdicts};
+pub use row::describe;

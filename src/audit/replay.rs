@@ -1,0 +1,177 @@
+//! Takes every recorded decision again, in the World of its time.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::report::{Kept, Verdicts};
+use super::{Continuity, Difference, Finding, Report};
+use crate::event::{AccessDecided, Envelope, Event, Note};
+use crate::model::{Moment, SetKind};
+use crate::pdp::{Ask, decide};
+use crate::projection::World;
+
+/// How many differences, and how many findings, are kept; the rest are counted.
+const KEPT_MAX: usize = 1_000;
+/// How many reasons for not being replayable are told apart.
+const REASONS_MAX: usize = 50;
+
+/// A replay on its way through a log. Costs, an entry, what folding it costs, and for a
+/// decision what deciding it costs; memory is the World's and what is bounded here.
+///
+/// The first decision under a policy set may compile that set: run it on a large stack.
+#[derive(Clone, Debug, Default)]
+pub struct Replay {
+    world: World,
+    continuity: Continuity,
+    entries: u64,
+    decisions: u64,
+    identical: u64,
+    different: u64,
+    not_replayable: u64,
+    reasons: BTreeMap<String, u64>,
+    verdicts: BTreeMap<SetKind, Verdicts>,
+    from: Option<Moment>,
+    to: Option<Moment>,
+    events: BTreeMap<&'static str, u64>,
+    differences: Kept<Difference>,
+    findings: Kept<Finding>,
+}
+
+impl Replay {
+    /// Before the first entry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next entry: checks its place, takes it again if it is a decision, and
+    /// folds it. Whatever is wrong is noted, and the replay goes on.
+    pub fn step(&mut self, entry: &Envelope) {
+        self.entries += 1;
+        self.from.get_or_insert(entry.time);
+        self.to = Some(entry.time);
+        *self.events.entry(entry.event.type_name()).or_default() += 1;
+        if let Err(wrong) = self.continuity.check(entry) {
+            let (index, code) = (wrong.index(), wrong.code());
+            self.findings.keep(Finding { index, code, what: wrong.to_string() }, KEPT_MAX);
+        }
+        if let Event::AccessDecided(decided) = &entry.event {
+            self.decision(entry, decided);
+        }
+        self.world.advance(entry);
+    }
+
+    fn decision(&mut self, entry: &Envelope, decided: &AccessDecided) {
+        self.decisions += 1;
+        self.verdicts.entry(decided.set).or_default().count(decided.decision);
+        match differences(&self.world, entry, decided) {
+            Ok(none) if none.is_empty() => self.identical += 1,
+            Ok(some) => {
+                self.different += 1;
+                for one in some {
+                    self.differences.keep(one, KEPT_MAX);
+                }
+            }
+            Err(reason) => {
+                self.not_replayable += 1;
+                let known = self.reasons.contains_key(&reason);
+                let told = known || self.reasons.len() < REASONS_MAX;
+                let reason = if told { reason } else { "of other reasons".to_owned() };
+                *self.reasons.entry(reason).or_default() += 1;
+            }
+        }
+    }
+
+    /// How many entries have been taken.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// How many decisions have come out otherwise.
+    #[must_use]
+    pub const fn different(&self) -> u64 {
+        self.different
+    }
+
+    /// The World after the entries taken.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// What has been found so far. Linear in the World, whose state is digested.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let decisions_repeat = self.different == 0 && self.not_replayable == 0;
+        let clean = self.entries > 0 && decisions_repeat && self.findings.is_empty();
+        Report {
+            clean,
+            entries: self.entries,
+            decisions: self.decisions,
+            identical: self.identical,
+            different: self.different,
+            not_replayable: self.not_replayable,
+            reasons: self.reasons.clone(),
+            verdicts: self.verdicts.clone(),
+            from: self.from,
+            to: self.to,
+            state: self.world.digest(),
+            events: self.events.clone(),
+            differences: self.differences.clone(),
+            findings: self.findings.clone(),
+        }
+    }
+}
+
+/// Takes a recorded decision again in `world`, folded to just before it, and says in
+/// what it comes out otherwise; `Err` says why it cannot be taken again.
+///
+/// Left out are `through`, which a World just before the entry may have passed without
+/// anything that decides having changed; `pruned`, since what was pruned is not in the
+/// request any more; and `omitted`, which counts it.
+pub(super) fn differences(
+    world: &World,
+    entry: &Envelope,
+    decided: &AccessDecided,
+) -> Result<Vec<Difference>, String> {
+    let again = decide(world, &Ask::recorded(decided), decided.now);
+    if again.note == Some(Note::NoPolicies) && decided.note != again.note {
+        unfit(world, decided.set)?;
+    }
+    let difference = |(what, pair): (&'static str, Option<(Value, Value)>)| {
+        let (recorded, again) = pair?;
+        Some(Difference { index: entry.index, id: entry.id, what, recorded, again })
+    };
+    let compared = [
+        ("decision", unlike(&decided.decision, &again.decision)),
+        ("note", unlike(&decided.note, &again.note)),
+        ("policies", unlike(&decided.policies, &again.policies)),
+        ("determining", unlike(&decided.determining, &again.determining)),
+        ("errors", unlike(&decided.errors, &again.errors)),
+        ("session", unlike(&decided.session, &again.session)),
+        ("request", unlike(&decided.request, &again.request)),
+        ("believed", unlike(&decided.believed, &again.believed)),
+    ];
+    Ok(compared.into_iter().filter_map(difference).collect())
+}
+
+/// Why a policy set that once decided cannot any more, if that is so.
+fn unfit(world: &World, kind: SetKind) -> Result<(), String> {
+    let set = world.set(kind);
+    let Some(Err(faults)) = set.compiled() else { return Ok(()) };
+    let version = set.in_force().map(|it| it.version).unwrap_or_default();
+    let first = faults.first().map(ToString::to_string).unwrap_or_default();
+    let first = first.lines().next().unwrap_or_default();
+    Err(format!(
+        "version {version} of the {} policies does not compile with this build: {first}",
+        kind.as_str()
+    ))
+}
+
+fn unlike<T: PartialEq + Serialize>(recorded: &T, again: &T) -> Option<(Value, Value)> {
+    let json = |it: &T| serde_json::to_value(it).unwrap_or_default();
+    (recorded != again).then(|| (json(recorded), json(again)))
+}

@@ -1,0 +1,295 @@
+//! One line for people for every event.
+
+use std::fmt::Display;
+
+use crate::event::{
+    AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, MfaRefused, Note,
+    PasswordRefused, PoliciesActivated, PolicySubmitted, Refused, Reported, SchemaActivated,
+    ServiceRegistered, SessionEnding, Verdict,
+};
+use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
+
+/// Tells an event in one line of plain English, without its time and place. Text that
+/// a caller chose is shown with its control characters escaped.
+#[must_use]
+pub fn describe(entry: &Envelope) -> String {
+    match &entry.event {
+        Event::LogCreated(it) => format!("log {} was created", it.log),
+        Event::NodeStarted(it) => {
+            format!("a node started: Countersign {}, Cedar {}", shown(&it.build), shown(&it.cedar))
+        }
+        Event::SettingsAdopted(_) => "settings that bear on decisions were adopted".to_owned(),
+        Event::SchemaSubmitted(it) => {
+            format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
+        }
+        Event::SchemaActivated(it) => schema_activated(it),
+        Event::PolicySubmitted(it) => policy_submitted(it),
+        Event::PolicyWithdrawn(it) => {
+            format!("{} policy `{}` was withdrawn", it.set.as_str(), it.policy)
+        }
+        Event::PoliciesActivated(it) => policies_activated(it),
+        Event::EntitySubmitted(it) => format!("entity {} was submitted", it.entity.uid),
+        Event::EntityWithdrawn(it) => format!("entity {} was withdrawn", it.uid),
+        Event::DirectoryActivated(it) => directory_activated(it),
+        Event::PersonRegistered(it) => format!("{} was registered", it.person),
+        Event::PersonDisabled(it) => format!("{} was disabled{}", it.person, because(&it.reason)),
+        Event::RoleGranted(it) => format!("{} was granted the role `{}`", it.person, it.role),
+        Event::RoleRevoked(it) => format!("{} lost the role `{}`", it.person, it.role),
+        Event::TicketIssued(it) => {
+            format!("{} was issued a ticket to set a password, until {}", it.person, it.expires_at)
+        }
+        Event::TicketUsed(it) => format!("{} used a ticket", it.person),
+        Event::PasswordEnrolled(it) => format!("{} set a password", it.person),
+        Event::PasswordVerified(it) => format!("{} gave a right password", it.person),
+        Event::PasswordRefused(it) => password_refused(it),
+        Event::MfaOffered(it) => {
+            format!("{} was offered an authenticator, until {}", it.person, it.expires_at)
+        }
+        Event::MfaEnrolled(it) => format!("{} confirmed an authenticator", it.person),
+        Event::MfaVerified(it) => format!("{} gave a right code", it.person),
+        Event::MfaRefused(it) => mfa_refused(it),
+        Event::CredentialDisabled(it) => {
+            format!("a credential of {} was disabled after too many failures", it.person)
+        }
+        Event::SessionStarted(it) => {
+            format!("a session of {} began at {}", it.person, assurance(&it.methods))
+        }
+        Event::SessionRaised(it) => {
+            format!("a session of {} rose to {}", it.person, assurance(&it.methods))
+        }
+        Event::SessionEnded(it) => format!("session {} ended: {}", it.session, ending(it.reason)),
+        Event::AuthenticationReported(it) => reported(it),
+        Event::ServiceRegistered(it) => service_registered(it),
+        Event::ServiceRevoked(it) => format!("the token of service {} was revoked", it.service),
+        Event::AccessDecided(it) => access_decided(it),
+    }
+}
+
+/// A subject or resource as a caller names it, in the shape of an entity's name.
+pub(super) fn named(asked: &EntityAsked) -> String {
+    format!("{}::\"{}\"", shown(&asked.kind), shown(&asked.id))
+}
+
+fn schema_activated(it: &SchemaActivated) -> String {
+    let (version, set, why) = (it.version, it.set.as_str(), because(&it.message));
+    format!("version {version} of the {set} schema came in force{why}")
+}
+
+fn policy_submitted(it: &PolicySubmitted) -> String {
+    let (set, id) = (it.set.as_str(), &it.policy.id);
+    match &it.policy.body {
+        PolicyBody::Static { .. } => format!("{set} policy `{id}` was submitted"),
+        PolicyBody::Template { .. } => format!("{set} template `{id}` was submitted"),
+        PolicyBody::Link { template, .. } => {
+            format!("{set} policy `{id}`, a link of template `{template}`, was submitted")
+        }
+    }
+}
+
+fn policies_activated(it: &PoliciesActivated) -> String {
+    let (version, set, why) = (it.version, it.set.as_str(), because(&it.message));
+    format!("version {version} of the {set} policies came in force, {} in all{why}", it.count)
+}
+
+fn directory_activated(it: &DirectoryActivated) -> String {
+    let (version, changed, why) = (it.version, it.changed, because(&it.message));
+    let entities = if changed == 1 { "entity" } else { "entities" };
+    format!("version {version} of the directory came in force, {changed} {entities} changed{why}")
+}
+
+fn password_refused(it: &PasswordRefused) -> String {
+    match (&it.person, it.reason) {
+        (Some(person), Refused::Wrong) => format!("{person} gave a wrong password"),
+        (Some(person), Refused::Unknown) => {
+            format!("{person} gave a password but cannot log in with one")
+        }
+        (Some(person), Refused::Replayed) => format!("{person} gave a password used before"),
+        (None, _) => "somebody gave a password for a name that nobody has".to_owned(),
+    }
+}
+
+fn mfa_refused(it: &MfaRefused) -> String {
+    let person = &it.person;
+    match it.reason {
+        Refused::Wrong => format!("{person} gave a wrong code"),
+        Refused::Unknown => format!("{person} gave a code but has no authenticator for it"),
+        Refused::Replayed => format!("{person} gave a code that had been used before"),
+    }
+}
+
+const fn ending(reason: SessionEnding) -> &'static str {
+    match reason {
+        SessionEnding::LoggedOut => "the person logged out",
+        SessionEnding::PersonDisabled => "the person was disabled",
+        SessionEnding::PasswordEnrolled => "the person set a new password",
+        SessionEnding::Reported => "the identity provider says so",
+        SessionEnding::Expired => "it was past its limits",
+        SessionEnding::Displaced => "the user had too many open at once",
+    }
+}
+
+fn reported(it: &AuthenticationReported) -> String {
+    let (source, user) = (shown(&it.source), &it.user);
+    match it.what {
+        Reported::PasswordVerified => format!("{source} reports that {user} gave a right password"),
+        Reported::MfaVerified => {
+            format!("{source} reports that {user} authenticated by {}", methods(&it.methods))
+        }
+        Reported::SessionEnded => format!("{source} reports that {user} ended a session"),
+    }
+}
+
+fn service_registered(it: &ServiceRegistered) -> String {
+    let made = format!("a service token `{}` was made for {}", it.label, it.scopes);
+    match &it.binding {
+        Some(binding) => format!("{made}, bound to {}", shown(&binding.source)),
+        None => made,
+    }
+}
+
+fn access_decided(it: &AccessDecided) -> String {
+    let (subject, resource) = (named(&it.request.subject), named(&it.request.resource));
+    let (verdict, action) = (it.decision.as_str(), shown(&it.request.action.name));
+    let grounds = grounds(it);
+    format!("{verdict} {subject} {action} {resource} {grounds}")
+}
+
+fn grounds(it: &AccessDecided) -> String {
+    let failed: Vec<_> = it.errors.iter().map(|failure| &failure.policy).collect();
+    let reason = match (it.note, it.determining.as_slice()) {
+        (Some(Note::NoPolicies), _) => "because no policies are in force".to_owned(),
+        (Some(Note::UnknownType), _) => "because the schema has no such type".to_owned(),
+        (Some(Note::UnknownAction), _) => "because the schema has no such action".to_owned(),
+        (Some(Note::DoesNotApply), _) => "because the action does not apply to these".to_owned(),
+        (Some(Note::ContextIncomplete), _) => "because the context lacks something".to_owned(),
+        (Some(Note::Reserved), _) => "because this is Countersign's own to decide".to_owned(),
+        (Some(Note::ForbidErred), _) => {
+            return format!("because a forbid could not be evaluated: {}", listed(&failed));
+        }
+        (None, []) if it.decision == Verdict::Deny => "because no policy permits it".to_owned(),
+        (None, determining) => format!("by {}", listed(&determining.iter().collect::<Vec<_>>())),
+    };
+    if failed.is_empty() { reason } else { format!("{reason}; {} erred", listed(&failed)) }
+}
+
+fn listed(policies: &[&PolicyId]) -> String {
+    let names: Vec<_> = policies.iter().map(|id| format!("`{id}`")).collect();
+    let noun = if names.len() == 1 { "policy" } else { "policies" };
+    format!("{noun} {}", names.join(", "))
+}
+
+fn assurance(used: &Methods) -> String {
+    format!("{} by {}", used.aal().unwrap_or(Aal::ONE), methods(used))
+}
+
+fn methods(used: &Methods) -> String {
+    let names: Vec<_> = used.0.iter().map(|method| method.as_str()).collect();
+    if names.is_empty() { "no method".to_owned() } else { names.join(" and ") }
+}
+
+fn because(message: &Label) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+fn shown(text: &str) -> impl Display + '_ {
+    text.escape_debug()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::sample::{Log, question};
+    use crate::event::{MfaRefused, PasswordRefused, Presented, SessionEnded};
+    use crate::model::Digest;
+    use uuid::Uuid;
+
+    /// The rows of what is written by `write`, after the sample's founding.
+    fn rows(write: impl FnOnce(&mut Log)) -> Vec<String> {
+        let mut log = Log::founded();
+        let founded = log.entries.len();
+        write(&mut log);
+        log.entries.iter().skip(founded).map(describe).collect()
+    }
+
+    #[test]
+    fn a_founding_reads_as_it_happened() {
+        let all: Vec<_> = Log::founded().entries.iter().map(describe).collect();
+        assert_eq!(all[1], "a node started: Countersign 0.1.0, Cedar 4.14.1");
+        assert_eq!(all[4], "version 1 of the application schema came in force");
+        assert_eq!(all[5], "application policy `overflow` was submitted");
+        assert_eq!(all[9], "version 1 of the application policies came in force, 4 in all");
+        assert_eq!(all[10], "entity User::\"alice\" was submitted");
+        assert_eq!(all[11], "version 1 of the directory came in force, 1 entity changed");
+    }
+
+    #[test]
+    fn a_login_reads_as_it_happened() {
+        let told = rows(|log| {
+            let session = log.log_in("alice");
+            log.raise(session);
+            log.end(session);
+        });
+        let session = told.last().unwrap();
+        assert_eq!(told[0], "alice was registered");
+        assert_eq!(told[1], "alice gave a right password");
+        assert_eq!(told[2], "a session of alice began at AAL1 by pwd");
+        assert_eq!(told[3], "alice gave a right code");
+        assert!(session.ends_with(" ended: the person logged out"), "{session}");
+    }
+
+    #[test]
+    fn a_refusal_says_no_more_than_is_known() {
+        let told = rows(|log| {
+            let password = |person: Option<&str>, reason| {
+                Event::PasswordRefused(PasswordRefused {
+                    name_tag: Digest::of("tag"),
+                    person: person.map(|name| name.parse().unwrap()),
+                    credential: None,
+                    reason,
+                })
+            };
+            let (person, credential) = ("alice".parse().unwrap(), Uuid::nil());
+            let replayed = MfaRefused { person, credential, reason: Refused::Replayed };
+            let reason = SessionEnding::Displaced;
+            log.write(vec![
+                password(Some("alice"), Refused::Wrong),
+                password(None, Refused::Unknown),
+                Event::MfaRefused(replayed),
+                Event::SessionEnded(SessionEnded { session: Uuid::nil(), reason }),
+            ]);
+        });
+        assert_eq!(told[0], "alice gave a wrong password");
+        assert_eq!(told[1], "somebody gave a password for a name that nobody has");
+        assert_eq!(told[2], "alice gave a code that had been used before");
+        assert!(told[3].ends_with("ended: the user had too many open at once"));
+    }
+
+    #[test]
+    fn a_decision_gives_its_grounds() {
+        let told = rows(|log| {
+            log.ask(&question("alice", "view", "alice", Presented::Nothing));
+            log.ask(&question("alice", "edit", "alice", Presented::Nothing));
+            log.ask(&question("bob", "view", "alice", Presented::Nothing));
+            log.ask(&question("bob", "burn", "alice", Presented::Nothing));
+        });
+        let expected = [
+            "allow User::\"alice\" view Document::\"1\" by policies `overflow`, `owners`, `staff`",
+            "deny User::\"alice\" edit Document::\"1\" by policy `two-factors`",
+            "deny User::\"bob\" view Document::\"1\" because no policy permits it; \
+             policy `overflow` erred",
+            "deny User::\"bob\" burn Document::\"1\" because the schema has no such action",
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn no_caller_can_write_a_line_of_their_own() {
+        let told = rows(|log| {
+            let mut ask = question("a\nallow", "view\u{1b}[2J", "x", Presented::Nothing);
+            ask.request.resource.id = "\u{202e}\r".to_owned();
+            log.ask(&ask);
+        });
+        assert!(told[0].chars().all(|c| !c.is_control()), "{told:?}");
+        assert!(told[0].starts_with(r#"deny User::"a\nallow" view\u{1b}[2J"#), "{told:?}");
+    }
+}
