@@ -21,4 +21,6 @@ pub mod pip;
 pub mod audit;
 
 // ── shell: effects ──
+pub mod clock;
+pub mod entropy;
 
