@@ -23,4 +23,5 @@ pub mod audit;
 // ── shell: effects ──
 pub mod clock;
 pub mod entropy;
+pub mod hasher;
 

@@ -1,0 +1,217 @@
+//! Argon2id on threads of its own, behind a bounded queue.
+//!
+//! A password costs tens of milliseconds and tens of mebibytes, so this is the
+//! room that a flood of logins fills first. What bounds it: N threads, each with
+//! one block of memory that it keeps for life (memory is N × cost, fixed at
+//! start); a queue of fixed length that refuses at once when full; and work that
+//! is dropped before it begins once nobody waits for it. A worker *is* the
+//! permit, so a client that hangs up cannot free one that is still busy.
+
+mod cost;
+mod memory;
+mod password_hash;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use subtle::ConstantTimeEq as _;
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::model::Password;
+
+pub use cost::{HasherSettings, UnfitCost};
+pub use password_hash::{NotAPasswordHash, PasswordHash};
+
+use cost::Cost;
+use memory::Memory;
+use queue::{Job, Queue};
+
+/// What a verification found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    /// Whether the password is the one that was hashed. Always false for an
+    /// unknown user.
+    pub matches: bool,
+    /// Whether it matches but was hashed at a cost other than the one in force,
+    /// so that it should be hashed again while it is at hand.
+    pub needs_rehash: bool,
+}
+
+/// Why no password was hashed or verified. None of them says anything about the
+/// password or whether the user exists.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HasherError {
+    /// The queue is full, or the job waited in it longer than allowed.
+    #[error("too many passwords are being checked: try again in a few seconds")]
+    Busy,
+    /// The hasher was stopped while the job waited.
+    #[error("the server is stopping")]
+    Stopped,
+    /// A stored hash asks for more than this server gives a single hash.
+    #[error(
+        "a stored password hash asks for {asked_kib} KiB × {passes} passes × {lanes} lanes, \
+         more than the limit of {limit_kib} KiB × {} × {}: set a new password",
+        Cost::PASSES_MAX,
+        Cost::LANES_MAX
+    )]
+    TooCostly {
+        /// Memory asked for, in KiB.
+        asked_kib: u32,
+        /// Passes asked for.
+        passes: u32,
+        /// Lanes asked for.
+        lanes: u32,
+        /// The most memory a stored hash may ask for, in KiB.
+        limit_kib: u32,
+    },
+    /// The memory for one hash is not to be had.
+    #[error("no memory for a password hash: {kib} KiB could not be allocated")]
+    OutOfMemory {
+        /// Memory asked for, in KiB.
+        kib: u32,
+    },
+    /// No salt.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+    /// A thread could not be started.
+    #[error("a hashing thread could not be started")]
+    Thread(#[source] std::io::Error),
+    /// Argon2 refused parameters that were checked before.
+    #[error("argon2 refused its parameters: {0}")]
+    Argon2(argon2::Error),
+}
+
+/// The threads and the queue. Dropping it finishes the hashes that have begun,
+/// answers those that have not with [`HasherError::Stopped`], and joins.
+pub struct Hasher {
+    settings: HasherSettings,
+    entropy: Arc<dyn Entropy>,
+    queue: Arc<Queue>,
+    /// What an unknown user's password is verified against.
+    nobody: PasswordHash,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Hasher {
+    /// Allocates every worker's memory and starts the threads.
+    ///
+    /// # Errors
+    /// [`HasherError::OutOfMemory`], [`HasherError::Thread`] or
+    /// [`HasherError::NoEntropy`]; nothing is left running.
+    pub fn start(settings: HasherSettings, entropy: Arc<dyn Entropy>) -> Result<Self, HasherError> {
+        let mut hasher = Self::without_workers(settings, entropy)?;
+        for number in 0..settings.threads {
+            hasher.add_worker(number)?;
+        }
+        Ok(hasher)
+    }
+
+    /// Hashes a new password with a fresh 128-bit salt at the cost in force.
+    ///
+    /// # Errors
+    /// [`HasherError::Busy`] at once if the queue is full.
+    ///
+    /// # Source
+    /// SP 800-63B-4 §3.1.1.2; RFC 9106 §3.1: 128-bit salt, 256-bit tag.
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
+        let salt = draw::<{ PasswordHash::SALT_BYTES }>(&*self.entropy)?.to_vec();
+        let blank = PasswordHash::blank(self.settings.cost, salt);
+        let tag = self.tag(password, &blank).await?;
+        Ok(blank.with_tag(tag))
+    }
+
+    /// Verifies a password against a stored hash, in constant time at the end.
+    ///
+    /// `None` is a user who does not exist or has no password: the same work is
+    /// done at the cost in force, and the answer is that it does not match.
+    ///
+    /// # Errors
+    /// [`HasherError::Busy`] at once if the queue is full, whoever the user is;
+    /// [`HasherError::TooCostly`] before any work.
+    ///
+    /// # Source
+    /// ASVS 6.3.8: users are not deducible from response times.
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verdict, HasherError> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobody.clone());
+        self.settings.affords(stored.cost())?;
+        let tag = self.tag(password, &stored).await?;
+        let matches = bool::from(tag.ct_eq(stored.tag())) & known;
+        let current = stored.is_as_hashed_at(self.settings.cost);
+        Ok(Verdict { matches, needs_rehash: matches && !current })
+    }
+
+    /// How many jobs wait, not counting those being worked on.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many hashes were computed since the start.
+    #[must_use]
+    pub fn computed(&self) -> u64 {
+        self.queue.computed()
+    }
+
+    /// Computes the tag that `password` has under another hash's salt and cost.
+    async fn tag(
+        &self,
+        password: Password,
+        like: &PasswordHash,
+    ) -> Result<Zeroizing<Vec<u8>>, HasherError> {
+        let (answer, waiting) = oneshot::channel();
+        self.queue.offer(Job {
+            password,
+            salt: like.salt().to_vec(),
+            cost: like.cost(),
+            tag_bytes: like.tag().len(),
+            // A monotonic reading, compared with its like alone: it decides how
+            // long to be patient, never what is true.
+            deadline: Instant::now().checked_add(self.settings.patience),
+            answer,
+        })?;
+        waiting.await.map_err(|_| HasherError::Stopped)?
+    }
+
+    fn without_workers(
+        settings: HasherSettings,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, HasherError> {
+        let nobody = PasswordHash::of_nobody(settings.cost, &*entropy)?;
+        let queue = Arc::new(Queue::of(settings.queue));
+        Ok(Self { settings, entropy, queue, nobody, workers: Vec::new() })
+    }
+
+    fn add_worker(&mut self, number: usize) -> Result<(), HasherError> {
+        let mut memory = Memory::for_cost(self.settings.cost)?;
+        let queue = Arc::clone(&self.queue);
+        let worker = std::thread::Builder::new()
+            .name(format!("argon2-{number}"))
+            .spawn(move || queue.work(&mut memory))
+            .map_err(HasherError::Thread)?;
+        self.workers.push(worker);
+        Ok(())
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.queue.close();
+        for worker in self.workers.drain(..) {
+            // A worker that panicked has nothing more to say here.
+            drop(worker.join());
+        }
+    }
+}

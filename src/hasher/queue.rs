@@ -1,0 +1,131 @@
+//! The bounded queue between those who wait and the threads that work.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::HasherError;
+use super::cost::Cost;
+use super::memory::Memory;
+use crate::model::Password;
+
+/// A tag to compute, and who waits for it.
+pub(super) struct Job {
+    pub(super) password: Password,
+    pub(super) salt: Vec<u8>,
+    pub(super) cost: Cost,
+    pub(super) tag_bytes: usize,
+    /// When it is too late to begin; `None` is never.
+    pub(super) deadline: Option<Instant>,
+    pub(super) answer: oneshot::Sender<Result<Zeroizing<Vec<u8>>, HasherError>>,
+}
+
+impl Job {
+    /// Whether nobody waits any more, for instance because the client hung up.
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+}
+
+/// Jobs in order of arrival, at most `capacity` of them.
+pub(super) struct Queue {
+    capacity: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+    computed: AtomicU64,
+}
+
+struct State {
+    jobs: VecDeque<Job>,
+    open: bool,
+}
+
+impl Queue {
+    pub(super) fn of(capacity: usize) -> Self {
+        Self {
+            capacity,
+            state: Mutex::new(State { jobs: VecDeque::with_capacity(capacity), open: true }),
+            changed: Condvar::new(),
+            computed: AtomicU64::new(0),
+        }
+    }
+
+    /// Puts a job at the end, never waiting for room. When full, jobs that
+    /// nobody waits for make room first, so that hanging up is no way to keep
+    /// others out.
+    ///
+    /// # Errors
+    /// [`HasherError::Busy`] if full, [`HasherError::Stopped`] if closed.
+    pub(super) fn offer(&self, job: Job) -> Result<(), HasherError> {
+        let mut state = self.lock();
+        if !state.open {
+            return Err(HasherError::Stopped);
+        }
+        if state.jobs.len() >= self.capacity {
+            state.jobs.retain(|job| !job.is_abandoned());
+        }
+        if state.jobs.len() >= self.capacity {
+            return Err(HasherError::Busy);
+        }
+        state.jobs.push_back(job);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Serves jobs in some memory until the queue is closed: a worker's life.
+    pub(super) fn work(&self, memory: &mut Memory) {
+        while let Some(job) = self.take() {
+            self.serve(job, memory);
+        }
+    }
+
+    /// Lets every worker finish and forgets the jobs that have not begun.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.open = false;
+        state.jobs.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().jobs.len()
+    }
+
+    pub(super) fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
+    /// The first job; waits for one. `None` once closed.
+    fn take(&self) -> Option<Job> {
+        let state = self.lock();
+        let idle = |state: &mut State| state.open && state.jobs.is_empty();
+        let waited = self.changed.wait_while(state, idle);
+        waited.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
+    }
+
+    fn serve(&self, job: Job, memory: &mut Memory) {
+        if job.is_abandoned() {
+            return;
+        }
+        // Who no longer listens gets no answer: that is not an error here.
+        if job.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            drop(job.answer.send(Err(HasherError::Busy)));
+            return;
+        }
+        let password = job.password.expose().as_bytes();
+        let tag = memory.tag(job.cost, password, &job.salt, job.tag_bytes);
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        drop(job.answer.send(tag));
+    }
+
+    /// A worker that panicked leaves the list of jobs whole, so it is used on.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

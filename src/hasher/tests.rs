@@ -1,0 +1,271 @@
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
+
+use super::*;
+use crate::entropy::SeededEntropy;
+
+fn entropy() -> Arc<dyn Entropy> {
+    Arc::new(SeededEntropy::new(7))
+}
+
+fn cheap() -> HasherSettings {
+    HasherSettings::insecure_for_tests()
+}
+
+fn hasher() -> Hasher {
+    Hasher::start(cheap(), entropy()).unwrap()
+}
+
+/// A hasher whose queue nobody serves yet, so that what waits can be looked at.
+fn unattended(settings: HasherSettings) -> Hasher {
+    Hasher::without_workers(settings, entropy()).unwrap()
+}
+
+fn password(text: &str) -> Password {
+    text.parse().ok().unwrap()
+}
+
+/// Polls once: enough for a job to enter the queue.
+fn begin<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test]
+async fn the_right_password_matches_and_others_do_not() {
+    let hasher = hasher();
+    let stored = hasher.hash(password("correct horse battery")).await.unwrap();
+    let verify = async |text| hasher.verify(password(text), Some(stored.clone())).await.unwrap();
+
+    assert_eq!(
+        verify("correct horse battery").await,
+        Verdict { matches: true, needs_rehash: false }
+    );
+    for wrong in ["correct horse batterY", "correct horse batter", "correct horse battery ", "x"] {
+        assert_eq!(verify(wrong).await, Verdict { matches: false, needs_rehash: false }, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn every_byte_of_a_long_password_counts() {
+    let hasher = hasher();
+    let (long, longer) = ("x".repeat(127) + "y", "x".repeat(128));
+    let stored = hasher.hash(password(&long)).await.unwrap();
+    assert!(hasher.verify(password(&long), Some(stored.clone())).await.unwrap().matches);
+    assert!(!hasher.verify(password(&longer), Some(stored)).await.unwrap().matches);
+}
+
+#[tokio::test]
+async fn a_password_matches_however_its_accents_were_typed() {
+    let hasher = hasher();
+    let composed = hasher.hash(password("caf\u{e9} au lait, s'il vous pla\u{ee}t")).await.unwrap();
+    let decomposed = password("cafe\u{301} au lait, s'il vous plai\u{302}t");
+    assert!(hasher.verify(decomposed, Some(composed)).await.unwrap().matches);
+}
+
+#[tokio::test]
+async fn the_same_password_never_has_the_same_hash() {
+    let hasher = hasher();
+    let first = hasher.hash(password("the same password")).await.unwrap();
+    let second = hasher.hash(password("the same password")).await.unwrap();
+    assert_ne!(first.salt(), second.salt());
+    assert_ne!(first.tag(), second.tag());
+    assert_ne!(*first.to_phc(), *second.to_phc());
+}
+
+#[tokio::test]
+async fn a_hash_outlives_its_text() {
+    let hasher = hasher();
+    let text = hasher.hash(password("correct horse battery")).await.unwrap().to_phc();
+    let stored: PasswordHash = text.parse().ok().unwrap();
+    assert!(hasher.verify(password("correct horse battery"), Some(stored)).await.unwrap().matches);
+}
+
+/// Vectors of the reference implementation, `src/test.c`.
+#[tokio::test]
+async fn hashes_made_elsewhere_verify_and_ask_to_be_made_anew() {
+    let hasher = hasher();
+    for phc in [
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
+    ] {
+        let stored: PasswordHash = phc.parse().ok().unwrap();
+        let verdict = hasher.verify(password("password"), Some(stored.clone())).await.unwrap();
+        assert_eq!(verdict, Verdict { matches: true, needs_rehash: true }, "{phc}");
+        let wrong = hasher.verify(password("Password"), Some(stored)).await.unwrap();
+        assert_eq!(wrong, Verdict { matches: false, needs_rehash: false }, "{phc}");
+    }
+}
+
+/// RFC 9106 §5.3. Its key and associated data are not used here otherwise; the
+/// memory, its reuse and its wiping are those of every hash.
+#[test]
+fn the_vector_of_rfc_9106_comes_out_twice_in_the_same_memory() {
+    let (password, salt, key) = ([1; 32], [2; 16], [3; 8]);
+    let associated = AssociatedData::new(&[4; 12]).unwrap();
+    let params = ParamsBuilder::new().m_cost(32).t_cost(3).p_cost(4).data(associated).build();
+    let argon2 =
+        Argon2::new_with_secret(&key, Algorithm::Argon2id, Version::V0x13, params.unwrap())
+            .unwrap();
+    let mut memory = Memory::for_cost(Cost { memory_kib: 8, passes: 1, lanes: 1 }).unwrap();
+    for _ in 0..2 {
+        let mut tag = [0; 32];
+        memory.fill(&argon2, &password, &salt, &mut tag).unwrap();
+        assert_eq!(
+            crate::model::Digest::from(tag).to_string(),
+            "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
+        );
+        assert!(memory.is_blank_of(8), "wiped, and no larger than before");
+    }
+}
+
+/// Goal: whether a user exists does not show in the work done.
+#[tokio::test]
+async fn an_unknown_user_costs_one_hash_at_the_cost_in_force_and_never_matches() {
+    let hasher = hasher();
+    assert_eq!(hasher.nobody.cost(), cheap().cost);
+    assert!(hasher.nobody.is_as_hashed_at(cheap().cost));
+
+    let verdict = hasher.verify(password("anything at all"), None).await.unwrap();
+
+    assert_eq!(verdict, Verdict { matches: false, needs_rehash: false });
+    assert_eq!(hasher.computed(), 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_known_and_unknown_alike() {
+    let hasher = unattended(cheap().with_queue(2));
+    let stored = PasswordHash::of_nobody(cheap().cost, &*entropy()).unwrap();
+    let mut first = pin!(hasher.verify(password("one"), None));
+    let mut second = pin!(hasher.hash(password("two")));
+    assert!(begin(first.as_mut()).is_pending());
+    assert!(begin(second.as_mut()).is_pending());
+    assert_eq!(hasher.queued(), 2);
+
+    for stored in [None, Some(stored)] {
+        let mut third = pin!(hasher.verify(password("three"), stored));
+        assert!(matches!(begin(third.as_mut()), Poll::Ready(Err(HasherError::Busy))));
+    }
+    assert_eq!(hasher.queued(), 2);
+}
+
+#[tokio::test]
+async fn jobs_that_nobody_waits_for_make_room() {
+    let hasher = unattended(cheap().with_queue(1));
+    {
+        let mut hung_up = pin!(hasher.verify(password("one"), None));
+        assert!(begin(hung_up.as_mut()).is_pending());
+    }
+    let mut next = pin!(hasher.verify(password("two"), None));
+    assert!(begin(next.as_mut()).is_pending());
+    assert_eq!(hasher.queued(), 1);
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_waits_for_is_not_computed() {
+    let mut hasher = unattended(cheap());
+    {
+        let mut hung_up = pin!(hasher.verify(password("one"), None));
+        assert!(begin(hung_up.as_mut()).is_pending());
+    }
+    hasher.add_worker(0).unwrap();
+
+    let verdict = hasher.verify(password("two"), None).await.unwrap();
+
+    assert!(!verdict.matches);
+    assert_eq!(hasher.computed(), 1, "the second only");
+}
+
+#[tokio::test]
+async fn a_job_that_waited_too_long_is_answered_but_not_computed() {
+    let hasher = Hasher::start(cheap().with_patience(Duration::ZERO), entropy()).unwrap();
+    let late = hasher.verify(password("one"), None).await;
+    assert!(matches!(late, Err(HasherError::Busy)));
+    assert_eq!(hasher.computed(), 0);
+}
+
+#[tokio::test]
+async fn stopping_answers_those_who_wait() {
+    let hasher = unattended(cheap());
+    let mut waiting = pin!(hasher.verify(password("one"), None));
+    assert!(begin(waiting.as_mut()).is_pending());
+
+    hasher.queue.close();
+
+    assert!(matches!(waiting.await, Err(HasherError::Stopped)));
+    let after = hasher.verify(password("two"), None).await;
+    assert!(matches!(after, Err(HasherError::Stopped)));
+}
+
+#[tokio::test]
+async fn many_at_once_on_several_threads_each_get_their_own_answer() {
+    let hasher = Arc::new(Hasher::start(cheap().with_threads(3), entropy()).unwrap());
+    let stored = hasher.hash(password("number 7")).await.unwrap();
+    let tries: Vec<_> = (0..40)
+        .map(|number| {
+            let (hasher, stored) = (Arc::clone(&hasher), stored.clone());
+            let typed = password(&format!("number {number}"));
+            tokio::spawn(async move { hasher.verify(typed, Some(stored)).await.unwrap().matches })
+        })
+        .collect();
+    for (number, attempt) in tries.into_iter().enumerate() {
+        assert_eq!(attempt.await.unwrap(), number == 7, "{number}");
+    }
+    assert_eq!(hasher.computed(), 41);
+}
+
+/// Goal: an altered or imported record is an error, not an exhausted machine.
+#[tokio::test]
+async fn a_stored_hash_cannot_ask_for_more_than_the_limit() {
+    let hasher = Hasher::start(cheap().with_stored_kib_max(512), entropy()).unwrap();
+    let hash = |cost| PasswordHash::of_nobody(cost, &*entropy()).unwrap();
+    for (memory_kib, passes, lanes) in
+        [(513, 1, 1), (u32::MAX, 1, 1), (8, 65, 1), (8, u32::MAX, 1), (512, 1, 17)]
+    {
+        let greedy = hash(Cost { memory_kib, passes, lanes });
+        let refused = hasher.verify(password("one"), Some(greedy)).await;
+        assert!(matches!(refused, Err(HasherError::TooCostly { .. })), "{memory_kib} {passes}");
+    }
+    assert_eq!(hasher.computed(), 0);
+    let allowed = hash(Cost { memory_kib: 512, passes: 1, lanes: 1 });
+    assert!(!hasher.verify(password("one"), Some(allowed)).await.unwrap().matches);
+}
+
+#[test]
+fn memory_grown_for_a_dearer_hash_is_given_back_blank() {
+    let mut memory = Memory::for_cost(Cost { memory_kib: 8, passes: 1, lanes: 1 }).unwrap();
+    let dearer = Cost { memory_kib: 64, passes: 1, lanes: 1 };
+    memory.tag(dearer, b"password", b"somesalt", 32).unwrap();
+    assert!(memory.is_blank_of(8));
+}
+
+#[test]
+fn nothing_below_owasps_minimum_is_accepted() {
+    let below = |parameter, found, floor| Err(UnfitCost::BelowFloor { parameter, found, floor });
+    assert_eq!(HasherSettings::new(19_455, 2, 1), below("memory (KiB)", 19_455, 19_456));
+    assert_eq!(HasherSettings::new(19_456, 1, 1), below("passes", 1, 2));
+    assert_eq!(HasherSettings::new(19_456, 2, 0), below("lanes", 0, 1));
+    assert_eq!(HasherSettings::new(19_456, 2, 1), Ok(HasherSettings::default()));
+    assert!(matches!(
+        HasherSettings::new(u32::MAX, 2, 1),
+        Err(UnfitCost::AboveLimit { parameter: "memory (KiB)", .. })
+    ));
+    assert_eq!(
+        UnfitCost::BelowFloor { parameter: "passes", found: 1, floor: 2 }.to_string(),
+        "argon2id passes of 1 is below the floor of 2: set at least that"
+    );
+}
+
+#[tokio::test]
+async fn the_cost_in_force_is_the_one_that_new_hashes_have() {
+    let settings = HasherSettings::default().with_threads(1);
+    let hasher = Hasher::start(settings, entropy()).unwrap();
+    let text = hasher.hash(password("correct horse battery")).await.unwrap().to_phc();
+    assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    let stored = text.parse().ok();
+    let verdict = hasher.verify(password("correct horse battery"), stored).await.unwrap();
+    assert_eq!(verdict, Verdict { matches: true, needs_rehash: false });
+}
