@@ -24,4 +24,5 @@ pub mod audit;
 pub mod clock;
 pub mod entropy;
 pub mod hasher;
+pub mod vault;
 

@@ -1,0 +1,321 @@
+//! Sealed secrets and the keys that open them; the log only names them.
+//!
+//! ```text
+//! key file (outside the data directory)          the key-encryption key, KEK
+//! vault/about                                    which log and which KEK it belongs to
+//! vault/<SHA-256 of the subject's name>/key      the subject's own key, sealed under the KEK
+//! vault/<SHA-256 of the subject's name>/<uuid>   one secret, sealed under the subject's key
+//! ```
+//!
+//! A sealed file is written once, durably, before the event that names it, and
+//! never again: a changed secret is a new credential. The event carries the
+//! SHA-256 of the sealed bytes, so that a file put in another's place, or in its
+//! own older state, is refused. Removing a subject's folder makes everything
+//! that was sealed under its key unreadable for ever, backups of the log included.
+//!
+//! Everything here blocks on the disk: call it where blocking is allowed.
+
+mod envelope;
+mod files;
+mod key_file;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use unicode_normalization::UnicodeNormalization as _;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::model::Digest;
+
+pub use files::FileError;
+pub use key_file::{KeyFile, KeyFileError};
+
+use envelope::Key;
+use files::Publication;
+
+/// What a sealed secret is for. It is bound into the seal: one cannot be opened
+/// as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Purpose {
+    /// A password's hash, as a PHC string.
+    Password,
+    /// A TOTP seed of 20 bytes.
+    Totp,
+}
+
+impl Purpose {
+    /// Its name, as bound into the seal.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Totp => "totp",
+        }
+    }
+}
+
+/// Why the vault could not seal or open. None repeats a secret or a subject's name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The key file belongs to another vault.
+    #[error("the key file is not the one that vault `{}` was sealed with", .0.display())]
+    WrongKey(PathBuf),
+    /// The vault belongs to another log.
+    #[error("vault `{}` belongs to another log than `{log}`", vault.display())]
+    WrongLog {
+        /// The vault's folder.
+        vault: PathBuf,
+        /// The log it was to be used with.
+        log: Uuid,
+    },
+    /// The vault does not say what it belongs to, though there is something in it.
+    #[error("vault `{}` lacks its file `about`, or it is not one: restore it", .0.display())]
+    NotAVault(PathBuf),
+    /// The log names a credential of which there is no sealed file.
+    #[error("credential `{0}` is not in the vault: restore it from a backup, or enrol it again")]
+    Missing(Uuid),
+    /// The sealed file is not the one that the log names.
+    #[error("the sealed file of credential `{0}` is not the one the log names: it was swapped")]
+    Swapped(Uuid),
+    /// The sealed file does not open as what it was asked for.
+    #[error(
+        "credential `{credential}` does not open as a {} of this subject in this log",
+        purpose.as_str()
+    )]
+    Unopenable {
+        /// The credential asked for.
+        credential: Uuid,
+        /// What it was asked for.
+        purpose: Purpose,
+    },
+    /// The subject's key is gone or was altered.
+    #[error("the subject's key `{}` does not open: restore it from a backup", .0.display())]
+    SubjectKey(PathBuf),
+    /// The credential has a sealed file already, and none is ever replaced.
+    #[error("credential `{0}` is sealed already: a changed secret needs a new id")]
+    AlreadySealed(Uuid),
+    /// A secret larger than any that exists.
+    #[error("a secret to seal has at most {} bytes", Vault::SECRET_BYTES_MAX)]
+    TooLong,
+    /// The disk.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// No key or nonce.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+/// One log's sealed secrets, opened with its key file. No `Debug`.
+pub struct Vault {
+    dir: PathBuf,
+    log: Uuid,
+    /// Seals the subjects' keys.
+    wrapping: Key,
+    /// Makes tags of names; as long as HMAC-SHA-256's block.
+    tagging: Zeroizing<[u8; 64]>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Vault {
+    /// The largest secret, in bytes.
+    pub const SECRET_BYTES_MAX: usize = 16 * 1_024;
+
+    /// The vault in a folder, made (mode 0700) if it is not there, of the log
+    /// with this id.
+    ///
+    /// # Errors
+    /// [`VaultError::WrongKey`] or [`VaultError::WrongLog`] if it is another's.
+    pub fn at(
+        dir: &Path,
+        key: &KeyFile,
+        log: Uuid,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, VaultError> {
+        files::private_dir(dir)?;
+        let vault = Self {
+            dir: dir.to_owned(),
+            log,
+            wrapping: key.derive(b"countersign vault v1: subjects' keys"),
+            tagging: key.derive(b"countersign vault v1: names"),
+            entropy,
+        };
+        vault.claim(&key.derive(b"countersign vault v1: key id"))?;
+        Ok(vault)
+    }
+
+    /// Seals a secret of a subject under a credential's id. When this returns
+    /// the file is durable; only then may an event name it.
+    ///
+    /// # Errors
+    /// [`VaultError::AlreadySealed`] for an id used before;
+    /// [`VaultError::TooLong`] above [`Vault::SECRET_BYTES_MAX`].
+    ///
+    /// # Returns
+    /// The SHA-256 of the sealed bytes, for the event.
+    pub fn seal(
+        &self,
+        subject: &str,
+        credential: Uuid,
+        purpose: Purpose,
+        secret: &[u8],
+    ) -> Result<Digest, VaultError> {
+        if secret.len() > Self::SECRET_BYTES_MAX {
+            return Err(VaultError::TooLong);
+        }
+        let key = self.subject_key_or_new(subject)?;
+        let nonce = draw(&*self.entropy)?;
+        let bound = self.bound_secret(subject, credential, purpose);
+        let sealed = envelope::seal(&key, &nonce, &bound, secret).ok_or(VaultError::TooLong)?;
+        let path = self.folder(subject).join(credential.to_string());
+        match files::publish(&path, &sealed, &*self.entropy)? {
+            Publication::Done => Ok(Digest::of(&sealed)),
+            Publication::NameTaken => Err(VaultError::AlreadySealed(credential)),
+        }
+    }
+
+    /// Opens a secret, wiped when dropped.
+    ///
+    /// `expected` is the digest that the log's event carries.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`], [`VaultError::Swapped`], and
+    /// [`VaultError::Unopenable`] if it was sealed for another subject,
+    /// credential, purpose or log.
+    pub fn open(
+        &self,
+        subject: &str,
+        credential: Uuid,
+        purpose: Purpose,
+        expected: &Digest,
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let path = self.folder(subject).join(credential.to_string());
+        let sealed = files::read(&path)?.ok_or(VaultError::Missing(credential))?;
+        if Digest::of(&sealed) != *expected {
+            return Err(VaultError::Swapped(credential));
+        }
+        let key = self.subject_key(subject)?;
+        let bound = self.bound_secret(subject, credential, purpose);
+        envelope::open(&key, &bound, &sealed).ok_or(VaultError::Unopenable { credential, purpose })
+    }
+
+    /// Removes the sealed files that no event names, left by a crash between
+    /// sealing and recording, and unfinished ones. Subjects' keys stay.
+    ///
+    /// At start only: a secret sealed meanwhile, and not yet in `keep`, would go.
+    ///
+    /// # Returns
+    /// How many files were removed.
+    ///
+    /// # Errors
+    /// [`VaultError::File`]; what was removed until then stays removed.
+    pub fn sweep(&self, keep: &HashSet<Uuid>) -> Result<usize, VaultError> {
+        let is_orphan = |name: &str| name.parse().is_ok_and(|id: Uuid| !keep.contains(&id));
+        let mut removed = files::remove(&self.dir, files::is_unfinished)?;
+        for folder in files::folders(&self.dir)? {
+            let gone = |name: &str| files::is_unfinished(name) || is_orphan(name);
+            removed += files::remove(&folder, gone)?;
+        }
+        Ok(removed)
+    }
+
+    /// A tag that stands for a name in the log without giving it away, for what
+    /// was typed as a user name and is none: often a password. The same for
+    /// every way of typing it (NFC, lower case).
+    ///
+    /// # Source
+    /// HMAC-SHA-256 (RFC 2104) under a key derived from the KEK (RFC 5869).
+    #[must_use]
+    pub fn name_tag(&self, text: &str) -> Digest {
+        let name =
+            Zeroizing::new(text.nfc().flat_map(char::to_lowercase).nfc().collect::<String>());
+        let mut mac = Hmac::<Sha256>::new((&*self.tagging).into());
+        mac.update(name.as_bytes());
+        Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
+    }
+
+    /// Makes sure that this vault is this log's and this key's, or makes it so if
+    /// it is new. Without this a wrong key would show only at a login.
+    fn claim(&self, key_id: &[u8; 32]) -> Result<(), VaultError> {
+        let path = self.dir.join("about");
+        let (log, key) = (self.log, Digest::from(*key_id));
+        let about = format!("countersign-vault-v1 log={log} key={key}\n");
+        let found = match files::read(&path)? {
+            Some(found) => found,
+            None if !files::folders(&self.dir)?.is_empty() => {
+                return Err(VaultError::NotAVault(self.dir.clone()));
+            }
+            None => {
+                let _whoever_won = files::publish(&path, about.as_bytes(), &*self.entropy)?;
+                files::read(&path)?.unwrap_or_default()
+            }
+        };
+        let found = String::from_utf8(found).unwrap_or_default();
+        if found == about {
+            Ok(())
+        } else if !found.starts_with("countersign-vault-v1 ") {
+            Err(VaultError::NotAVault(self.dir.clone()))
+        } else if found.contains(&format!(" key={key}\n")) {
+            Err(VaultError::WrongLog { vault: self.dir.clone(), log })
+        } else {
+            Err(VaultError::WrongKey(self.dir.clone()))
+        }
+    }
+
+    /// A subject's own key, made on first use. Of two who make it at once, one
+    /// is published, and both read that one.
+    fn subject_key_or_new(&self, subject: &str) -> Result<Key, VaultError> {
+        files::private_dir(&self.folder(subject))?;
+        let path = self.key_path(subject);
+        if files::read(&path)?.is_none() {
+            let (fresh, nonce) = (draw::<32>(&*self.entropy)?, draw(&*self.entropy)?);
+            let bound = self.bound_key(subject);
+            let sealed = envelope::seal(&self.wrapping, &nonce, &bound, &*fresh)
+                .ok_or(VaultError::TooLong)?;
+            let _whoever_won = files::publish(&path, &sealed, &*self.entropy)?;
+        }
+        self.subject_key(subject)
+    }
+
+    fn subject_key(&self, subject: &str) -> Result<Key, VaultError> {
+        let path = self.key_path(subject);
+        let sealed = files::read(&path)?;
+        let opened = sealed
+            .and_then(|sealed| envelope::open(&self.wrapping, &self.bound_key(subject), &sealed));
+        match opened.as_deref().map(|key| <[u8; 32]>::try_from(key.as_slice())) {
+            Some(Ok(key)) => Ok(Zeroizing::new(key)),
+            _ => Err(VaultError::SubjectKey(path)),
+        }
+    }
+
+    fn folder(&self, subject: &str) -> PathBuf {
+        self.dir.join(Digest::of(subject).to_string())
+    }
+
+    fn key_path(&self, subject: &str) -> PathBuf {
+        self.folder(subject).join("key")
+    }
+
+    fn bound_secret(&self, subject: &str, credential: Uuid, purpose: Purpose) -> Digest {
+        let kind = purpose.as_str().as_bytes();
+        Digest::of_parts([
+            envelope::FORMAT,
+            self.log.as_bytes(),
+            subject.as_bytes(),
+            credential.as_bytes(),
+            kind,
+        ])
+    }
+
+    fn bound_key(&self, subject: &str) -> Digest {
+        Digest::of_parts([envelope::FORMAT, self.log.as_bytes(), subject.as_bytes()])
+    }
+}
