@@ -23,6 +23,7 @@ pub mod audit;
 // ── shell: effects ──
 pub mod clock;
 pub mod entropy;
+pub mod event_store;
 pub mod hasher;
 pub mod vault;
 
