@@ -25,5 +25,7 @@ pub mod clock;
 pub mod entropy;
 pub mod event_store;
 pub mod hasher;
+pub mod settings;
+pub mod telemetry;
 pub mod vault;
 

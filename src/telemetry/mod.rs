@@ -1,0 +1,7 @@
+//! What an operator sees of a running node: log lines and metrics, without secrets.
+
+mod log;
+mod metrics;
+
+pub use log::{AlreadyLogging, log_as_json, log_as_text};
+pub use metrics::{Effect, Metrics, NotMeasurable, Queue};
