@@ -29,3 +29,5 @@ pub mod settings;
 pub mod telemetry;
 pub mod vault;
 
+pub mod sequencer;
+

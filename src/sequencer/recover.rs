@@ -1,0 +1,92 @@
+//! From the stored log back to the World.
+
+use crate::audit::{Continuity, OutOfOrder};
+use crate::cedar::Fault;
+use crate::event::{BrokenEntry, decode};
+use crate::event_store::{EventStore, StoreError};
+use crate::model::{Index, SetKind};
+use crate::projection::{Artefacts, World};
+
+/// Entries read at a time.
+const PAGE_ENTRIES: usize = 4_096;
+/// Bytes read at a time.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// Why a log could not be folded. The node does not start: nobody knows what the
+/// rest of the log would have forbidden.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoverError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry is not an event that this build can read.
+    #[error(transparent)]
+    Broken(#[from] BrokenEntry),
+    /// An entry contradicts those before it.
+    #[error(transparent)]
+    OutOfOrder(#[from] OutOfOrder),
+    /// The log ends before the store says.
+    #[error("the log ends at entry {found}, but the store counts {expected} entries")]
+    Short {
+        /// The entries counted.
+        expected: u64,
+        /// The entries found.
+        found: u64,
+    },
+    /// The policies in force do not compile in this build.
+    #[error("the {set} policies in force do not compile in this build", set = .set.as_str())]
+    DoesNotCompile {
+        /// Whose.
+        set: SetKind,
+        /// What is wrong with them.
+        faults: Vec<Fault>,
+    },
+    /// No thread with a stack large enough could be had.
+    #[error("cannot start the recovery thread: {0}")]
+    Thread(String),
+}
+
+/// Folds the whole log and makes its policies ready to decide by. Linear in the
+/// log; `progress` hears how many entries are done, of how many.
+///
+/// # Errors
+/// [`RecoverError`], with the index where that is known.
+pub fn recover(
+    store: &dyn EventStore,
+    artefacts: &Artefacts,
+    mut progress: impl FnMut(u64, u64) + Send,
+) -> Result<World, RecoverError> {
+    crate::cedar::on_large_stack(move || fold(store, artefacts, &mut progress))
+        .map_err(|fault| RecoverError::Thread(fault.to_string()))?
+}
+
+fn fold(
+    store: &dyn EventStore,
+    artefacts: &Artefacts,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<World, RecoverError> {
+    let size = store.size();
+    let mut world = World::new(artefacts.clone());
+    let mut continuity = Continuity::default();
+    let mut next = Index(0);
+    while next.0 < size {
+        let page = store.read(next, PAGE_ENTRIES, PAGE_BYTES)?;
+        if page.is_empty() {
+            return Err(RecoverError::Short { expected: size, found: next.0 });
+        }
+        for (index, bytes) in page {
+            let entry = decode(index, &bytes)?;
+            continuity.check(&entry)?;
+            world.advance(&entry);
+            next = index.next();
+        }
+        progress(next.0, size);
+    }
+    for set in [SetKind::System, SetKind::Application] {
+        if let Some(Err(faults)) = world.set(set).compiled() {
+            return Err(RecoverError::DoesNotCompile { set, faults: faults.to_vec() });
+        }
+    }
+    Ok(world)
+}

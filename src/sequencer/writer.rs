@@ -1,0 +1,116 @@
+//! The writer's loop: gather a group, make it durable, publish, answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::commit::Job;
+use super::draft::Draft;
+use super::handle::SequencerSettings;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::event_store::{EventStore, StoreError};
+use crate::model::Index;
+use crate::projection::World;
+use crate::telemetry::Metrics;
+
+/// What the writer shares with the proposers.
+pub(super) struct Shared {
+    /// The World of the last commit.
+    pub(super) world: ArcSwap<World>,
+    /// Why nothing can be written any more, once that is so.
+    pub(super) failed: OnceLock<String>,
+    /// Proposals on their way.
+    pub(super) queued: AtomicUsize,
+    /// The newest entry, for those who follow the log.
+    pub(super) newest: watch::Sender<Option<Index>>,
+}
+
+/// The one thread that writes.
+pub(super) struct Writer {
+    pub(super) inbox: Receiver<Job>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) settings: SequencerSettings,
+}
+
+impl Writer {
+    /// Runs until the last proposer has gone and every proposal is answered.
+    pub(super) fn run(self) {
+        while let Ok(first) = self.inbox.recv() {
+            let begun = Instant::now();
+            let mut draft = Draft::over(&self.shared.world.load());
+            match self.gather(&mut draft, first) {
+                Ok(()) => self.commit(draft, begun),
+                Err(error) => self.fail(draft, &error),
+            }
+        }
+    }
+
+    /// The first waiter starts a group; it closes when it is large enough, or when
+    /// nobody is waiting and the setting's time has passed.
+    fn gather(&self, draft: &mut Draft, first: Job) -> Result<(), StoreError> {
+        let until = Instant::now() + Duration::from_micros(self.settings.group_wait_us);
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+            if self.shared.failed.get().is_some() {
+                drop(job); // The proposer's channel closes: unavailable.
+            } else {
+                draft.take(job, self.clock.now(), &*self.entropy, &*self.store)?;
+            }
+            let full = draft.entries() >= self.settings.group_entries
+                || draft.proposals() >= self.settings.group_entries
+                || draft.bytes() >= self.settings.group_bytes;
+            next = if full { None } else { self.another(until) };
+        }
+        Ok(())
+    }
+
+    fn another(&self, until: Instant) -> Option<Job> {
+        match self.inbox.try_recv() {
+            Ok(job) => return Some(job),
+            Err(TryRecvError::Disconnected) => return None,
+            Err(TryRecvError::Empty) => {}
+        }
+        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        self.inbox.recv_timeout(left).ok()
+    }
+
+    /// The commit point of the whole house is the store's append.
+    fn commit(&self, draft: Draft, begun: Instant) {
+        let entries = draft.entries();
+        if entries > 0 {
+            let written = Instant::now();
+            if let Err(error) = self.store.append(draft.group()) {
+                return self.fail(draft, &error);
+            }
+            self.metrics.fsync(written.elapsed());
+            self.metrics.commit(entries, begun.elapsed());
+        }
+        self.metrics.retaken(draft.retaken);
+        let (world, answers) = draft.durable();
+        if entries > 0 {
+            let newest = world.through.map_or(0, |index| index.0);
+            self.metrics.world(newest, world.epoch, world.sessions.len());
+            self.shared.world.store(Arc::clone(&world));
+            self.shared.newest.send_replace(world.through);
+        }
+        answers.send();
+    }
+
+    /// Fails closed: what is on disk is not known, so nothing is written after it.
+    fn fail(&self, draft: Draft, error: &StoreError) {
+        let cause = error.told_whole();
+        tracing::error!(%cause, "the log cannot be written; all is refused until a restart");
+        let _first_cause = self.shared.failed.set(cause);
+        draft.lost().send();
+    }
+}
