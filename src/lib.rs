@@ -31,3 +31,5 @@ pub mod vault;
 
 pub mod sequencer;
 
+pub mod node;
+

@@ -1,0 +1,99 @@
+//! Why a node could not be founded, opened or begun.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::cedar::Fault;
+use crate::entropy::NoEntropy;
+use crate::event_store::StoreError;
+use crate::model::Moment;
+use crate::sequencer::{CommitError, RecoverError};
+use crate::vault::{KeyFileError, VaultError};
+use crate::{authn, pap, pip};
+
+/// Why a node could not be founded, opened or begun.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The directory has been founded before.
+    #[error("`{}` holds a log already: choose another directory, or serve this one", .0.display())]
+    Founded(PathBuf),
+    /// The directory cannot be made.
+    #[error("cannot make the directory `{}`: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The key would lie beside what it opens.
+    #[error("the key file `{}` must not be inside the data directory", .0.display())]
+    KeyInside(PathBuf),
+    /// The log is empty or lacks its beginning.
+    #[error("`{}` holds no log that was founded: run `countersign init`", .0.display())]
+    NotFounded(PathBuf),
+    /// Nothing would age until the clock has caught up.
+    #[error("the clock says {now}, but the newest entry was written at {last}: set the clock")]
+    ClockBehind {
+        /// The time now.
+        now: Moment,
+        /// The time of the newest entry.
+        last: Moment,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The fold of the log.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// Chance.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// A thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// Policies or schema.
+    #[error(transparent)]
+    Policies(#[from] pap::Refusal),
+    /// Entities.
+    #[error(transparent)]
+    Entities(#[from] pip::Refusal),
+    /// Persons.
+    #[error(transparent)]
+    Persons(#[from] authn::Refusal),
+    /// The permission was withdrawn before the writer came to it.
+    #[error("the permission was withdrawn meanwhile")]
+    Withdrawn,
+    /// The writer.
+    #[error("{0}")]
+    Commit(String),
+}
+
+impl NodeError {
+    /// Each thing for an author to put right, where that is what is wrong.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        match self {
+            Self::Policies(refusal) => refusal.faults(),
+            Self::Entities(refusal) => refusal.faults(),
+            Self::Recover(RecoverError::DoesNotCompile { faults, .. }) => faults,
+            _ => &[],
+        }
+    }
+}
+
+impl<E: Into<NodeError>> From<CommitError<E>> for NodeError {
+    fn from(error: CommitError<E>) -> Self {
+        match error {
+            CommitError::Refused(refusal) => refusal.into(),
+            CommitError::Withdrawn => Self::Withdrawn,
+            other => Self::Commit(other.to_string()),
+        }
+    }
+}

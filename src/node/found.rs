@@ -1,0 +1,175 @@
+//! Founding: the first entries of a log. They are written in memory first, so that
+//! a fault in a policy leaves nothing behind.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::open::key_outside;
+use super::{NodeError, Paths, Surroundings, change, publish, shipped};
+use crate::authn::persons::{NewPerson, register};
+use crate::cedar::Limits;
+use crate::entropy::{token, uuid_v7};
+use crate::event::{Actor, Event, LogCreated};
+use crate::event_store::{EventStore, Group, MemoryStore, SledStore};
+use crate::model::{EntityDocument, Index, Label, Moment, SecretToken, SetKind, Username, Version};
+use crate::pap::{self, Draft};
+use crate::projection::{Change, World};
+use crate::sequencer::{Expected, Origin, Sequencer, SequencerSettings, Sources};
+use crate::settings::Settings;
+use crate::vault::{KeyFile, Vault};
+
+/// The role of the first person.
+const ADMINISTRATOR: &str = "administrator";
+
+/// What a log begins with.
+pub struct Founding {
+    /// The first administrator's login name.
+    pub administrator: Username,
+    /// The application schema's text.
+    pub schema: Option<String>,
+    /// The application policies, as files: name and text.
+    pub policies: Vec<(String, String)>,
+    /// The directory.
+    pub entities: Vec<EntityDocument>,
+}
+
+/// What founding leaves to its founder.
+pub struct Founded {
+    /// The log's id.
+    pub log: Uuid,
+    /// How many entries it has.
+    pub entries: u64,
+    /// The first administrator's one-time ticket; shown once, kept nowhere.
+    pub ticket: SecretToken,
+    /// When it stops being accepted.
+    pub expires_at: Moment,
+}
+
+/// Founds a log in a new or empty data directory, and makes its key file.
+///
+/// # Errors
+/// [`NodeError`]: what is wrong with the directory or with what is to be published.
+/// Nothing is left behind unless the disk itself failed.
+pub async fn found(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    founding: Founding,
+) -> Result<Founded, NodeError> {
+    let paths = Paths::in_directory(&settings.data);
+    key_outside(&settings.key_file, &paths.data)?;
+    if paths.log.exists() {
+        return Err(NodeError::Founded(paths.data));
+    }
+    let memory: Arc<dyn EventStore> = Arc::new(MemoryStore::new());
+    let sources = Sources {
+        store: Arc::clone(&memory),
+        clock: Arc::clone(&surroundings.clock),
+        entropy: Arc::clone(&surroundings.entropy),
+        metrics: Arc::clone(&surroundings.metrics),
+    };
+    let sequencer = Sequencer::start(World::default(), sources, SequencerSettings::default())
+        .map_err(NodeError::Thread)?;
+    let log = uuid_v7(&*surroundings.entropy, surroundings.clock.now())?;
+    begin(&sequencer, settings, log).await?;
+    author(&sequencer, surroundings, &founding).await?;
+    let (ticket, expires_at) = administrator(&sequencer, surroundings, founding).await?;
+    drop(sequencer);
+    directory(&paths.data)?;
+    let key = KeyFile::create(&settings.key_file, &*surroundings.entropy)?;
+    Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
+    let entries = write(&*memory, &paths.log).inspect_err(|_| {
+        // Without a log the key opens nothing, and would stand in the next try's way.
+        let _kept = std::fs::remove_file(&settings.key_file);
+    })?;
+    Ok(Founded { log, entries, ticket, expires_at })
+}
+
+fn operator() -> Origin {
+    Origin { actor: Actor::LocalOperator, correlation: None }
+}
+
+async fn begin(sequencer: &Sequencer, settings: &Settings, log: Uuid) -> Result<(), NodeError> {
+    let decisions = settings.decisions.clone();
+    let created = Event::LogCreated(LogCreated { log });
+    let first = move |_: &World, _| Ok::<_, NodeError>(vec![created]);
+    sequencer.commit(operator(), Expected::default(), first).await?;
+    let adopted = move |_: &World, _| Ok::<_, NodeError>(vec![Event::SettingsAdopted(decisions)]);
+    sequencer.commit(operator(), Expected::default(), adopted).await?;
+    Ok(())
+}
+
+async fn author(
+    sequencer: &Sequencer,
+    surroundings: &Surroundings,
+    founding: &Founding,
+) -> Result<(), NodeError> {
+    let entropy = &*surroundings.entropy;
+    publish(sequencer, entropy, operator(), None, shipped::system()?, None).await?;
+    if founding.schema.is_some() || !founding.policies.is_empty() {
+        let texts: Vec<_> =
+            founding.policies.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let policies =
+            pap::set_of(&texts, &Limits::default()).map_err(pap::Refusal::PolicyInvalid)?;
+        let draft = Draft {
+            set: SetKind::Application,
+            schema: founding.schema.clone(),
+            policies: Some(policies),
+            message: Label::default(),
+        };
+        publish(sequencer, entropy, operator(), None, draft, None).await?;
+    }
+    if !founding.entities.is_empty() {
+        let changes = founding.entities.iter().cloned().map(Change::Put).collect();
+        let none: Option<Version> = None;
+        change(sequencer, entropy, operator(), None, changes, Label::default(), none).await?;
+    }
+    Ok(())
+}
+
+async fn administrator(
+    sequencer: &Sequencer,
+    surroundings: &Surroundings,
+    founding: Founding,
+) -> Result<(SecretToken, Moment), NodeError> {
+    let ticket = token(&*surroundings.entropy, "ticket")?;
+    let person = NewPerson {
+        name: founding.administrator,
+        roles: vec![administrator_role()?],
+        ticket: Some(ticket.digest()),
+    };
+    let decide = move |world: &World, now| register(world, &person, now);
+    let recorded = sequencer.commit(operator(), Expected::default(), decide).await?;
+    let expires_at = recorded.entries.iter().find_map(|entry| match &entry.event {
+        Event::TicketIssued(issued) => Some(issued.expires_at),
+        _ => None,
+    });
+    expires_at
+        .map(|expires_at| (ticket, expires_at))
+        .ok_or_else(|| NodeError::Commit("no ticket was issued".to_owned()))
+}
+
+fn administrator_role() -> Result<Label, NodeError> {
+    ADMINISTRATOR.parse().map_err(|_| NodeError::Commit("the role has no name".to_owned()))
+}
+
+fn directory(path: &Path) -> Result<(), NodeError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| NodeError::Directory { path: path.to_owned(), source })
+}
+
+/// Writes all entries as one batch: a log is founded whole or not at all.
+fn write(from: &dyn EventStore, path: &Path) -> Result<u64, NodeError> {
+    let mut entries = Vec::new();
+    let mut next = Index(0);
+    while next.0 < from.size() {
+        let page = from.read(next, 1_024, 1 << 20)?;
+        next = Index(next.0 + page.len() as u64);
+        entries.extend(page.into_iter().map(|(_, bytes)| bytes));
+    }
+    SledStore::create(path)?.append(&Group { first: Index(0), entries, keys: Vec::new() })?;
+    Ok(next.0)
+}

@@ -1,0 +1,22 @@
+//! Where things are in a data directory.
+
+use std::path::{Path, PathBuf};
+
+/// The layout of a data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// The directory itself.
+    pub data: PathBuf,
+    /// The log's entries.
+    pub log: PathBuf,
+    /// The sealed secrets.
+    pub vault: PathBuf,
+}
+
+impl Paths {
+    /// The layout below a directory.
+    #[must_use]
+    pub fn in_directory(data: &Path) -> Self {
+        Self { data: data.to_owned(), log: data.join("log"), vault: data.join("vault") }
+    }
+}
