@@ -33,3 +33,5 @@ pub mod sequencer;
 
 pub mod node;
 
+pub mod http;
+

@@ -1,0 +1,77 @@
+//! What every handler can reach.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::Semaphore;
+
+use super::drain::Draining;
+use super::traffic::Traffic;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::hasher::Hasher;
+use crate::node::{Node, Surroundings};
+use crate::sequencer::Sequencer;
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use crate::vault::Vault;
+
+/// How many publications are admitted at a time.
+const ADMISSIONS: usize = 2;
+
+/// One node, as its handlers see it.
+pub struct App {
+    /// The way to the log, and the World.
+    pub sequencer: Sequencer,
+    /// Where passwords are hashed.
+    pub hasher: Hasher,
+    /// Where secrets are sealed.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// How the node is doing.
+    pub metrics: Arc<Metrics>,
+    /// How the node is set up.
+    pub settings: Settings,
+    /// Which services may ask for decisions, as of the newest epoch.
+    pub(super) traffic: Traffic,
+    /// One fold of the past at a time: it costs as much as the log is long.
+    pub(super) folding: Arc<Semaphore>,
+    /// A few admissions at a time: compiling a large set takes a core for seconds.
+    pub(super) admitting: Arc<Semaphore>,
+    /// Whether the server is ending.
+    pub(super) draining: Draining,
+    /// The address listened on, once it is known.
+    pub(super) bound: OnceLock<SocketAddr>,
+}
+
+impl App {
+    /// Puts a node behind handlers.
+    #[must_use]
+    pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
+        let Node { sequencer, vault, surroundings } = node;
+        let Surroundings { clock, entropy, metrics } = surroundings;
+        Self {
+            sequencer,
+            hasher,
+            vault,
+            clock,
+            entropy,
+            metrics,
+            settings,
+            traffic: Traffic::default(),
+            folding: Arc::new(Semaphore::new(1)),
+            admitting: Arc::new(Semaphore::new(ADMISSIONS)),
+            draining: Draining::default(),
+            bound: OnceLock::new(),
+        }
+    }
+
+    /// The address listened on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.bound.get().copied().unwrap_or(self.settings.listen)
+    }
+}

@@ -1,0 +1,123 @@
+//! A body that is JSON, as RFC 7493 wants it, within the limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, web};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use tokio::time::timeout;
+
+use super::{App, Problem};
+use crate::model::{JsonLimits, parse_json};
+
+/// What is read on the worker that received it, in bytes; more would keep others waiting.
+const SMALL_BYTES: usize = 1 << 20;
+/// How long a body may take to arrive, in seconds.
+const ARRIVAL_S: u64 = 30;
+
+/// Reads a JSON body of the ordinary size.
+///
+/// # Errors
+/// [`Problem`]: another content type, too long, or not strict JSON.
+pub async fn json(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Value, Problem> {
+    read(app, request, payload, app.settings.limits.body_bytes).await
+}
+
+/// Reads the JSON body of a publication, which may be larger.
+///
+/// # Errors
+/// Those of [`json`].
+pub async fn publication(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Value, Problem> {
+    read(app, request, payload, app.settings.limits.publish_body_bytes).await
+}
+
+/// Reads a body's members. The error names a missing or mistyped member, never
+/// its value.
+///
+/// # Errors
+/// 400 with the member's name.
+pub fn typed<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
+    if !body.is_object() {
+        return Err(Problem::bad("bad_request", "body: expected an object"));
+    }
+    serde_json::from_value(body).map_err(|error| {
+        let text = error.to_string();
+        // serde quotes what it found; a member typed wrongly may be a secret.
+        let safe = text.starts_with("missing field") || text.starts_with("unknown field");
+        let detail = if safe { text } else { "a member has the wrong type".to_owned() };
+        Problem::bad("bad_request", detail)
+    })
+}
+
+/// Runs what blocks on the disk or computes for long on a thread for such work.
+///
+/// # Errors
+/// 500 if it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    web::block(work).await.map_err(|_| Problem::defect(&"blocking work did not come to an end"))
+}
+
+/// Sees a publication through, a few at a time. Who hangs up neither stops it nor
+/// makes room for another.
+///
+/// # Errors
+/// 503 while enough others are being admitted; 500 if it panicked.
+pub async fn admitted<T: 'static>(
+    app: &App,
+    work: impl Future<Output = T> + 'static,
+) -> Result<T, Problem> {
+    let busy = |_| Problem::unavailable("busy", "other publications are being checked; try again");
+    let held = Arc::clone(&app.admitting).try_acquire_owned().map_err(busy)?;
+    let seen_through = actix_web::rt::spawn(async move {
+        let _held = held;
+        work.await
+    });
+    seen_through.await.map_err(|_| Problem::defect(&"a publication did not come to an end"))
+}
+
+async fn read(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+    bytes: usize,
+) -> Result<Value, Problem> {
+    expect_json(request)?;
+    let whole = timeout(Duration::from_secs(ARRIVAL_S), payload.to_bytes_limited(bytes)).await;
+    let late =
+        |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly");
+    let body = match whole.map_err(late)? {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Err(Problem::bad("bad_body", "the body did not arrive whole")),
+        Err(_) => return Err(Problem::too_large(bytes)),
+    };
+    let limits = JsonLimits { bytes, depth: app.settings.limits.json_depth };
+    if body.len() > SMALL_BYTES {
+        return Ok(blocking(move || parse_json(&body, limits)).await??);
+    }
+    Ok(parse_json(&body, limits)?)
+}
+
+fn expect_json(request: &HttpRequest) -> Result<(), Problem> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.and_then(|text| text.split(';').next()).map(str::trim);
+    let json =
+        ["application/json", "application/cloudevents+json", "application/cloudevents-batch+json"];
+    if essence.is_some_and(|kind| json.iter().any(|known| kind.eq_ignore_ascii_case(known))) {
+        Ok(())
+    } else {
+        Err(Problem::bad("content_type", "send the body with `Content-Type: application/json`"))
+    }
+}

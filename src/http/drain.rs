@@ -1,0 +1,60 @@
+//! The end of a server: nothing new is accepted, streams end, and what was asked is
+//! answered.
+
+use std::future::pending;
+
+use actix_web::dev::ServerHandle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Whether the server is ending, for those who would otherwise go on for ever. Clones
+/// are one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Draining(watch::Sender<bool>);
+
+impl Draining {
+    /// Waits until the server ends.
+    pub(super) async fn begun(&self) {
+        let mut heard = self.0.subscribe();
+        // The sender is held here, so it cannot be gone.
+        let _begun = heard.wait_for(|begun| *begun).await;
+    }
+
+    /// Waits until the operating system asks the process to end, by SIGTERM or SIGINT.
+    pub(super) async fn asked(self) {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(terminate), signal(interrupt)) else {
+            tracing::warn!("cannot listen for signals; only SIGKILL will end this process");
+            return pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end: answering what was asked, accepting nothing new");
+        self.begin();
+    }
+
+    fn begin(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Stops a server from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    server: ServerHandle,
+    draining: Draining,
+}
+
+impl Stop {
+    pub(super) fn new(server: ServerHandle, draining: Draining) -> Self {
+        Self { server, draining }
+    }
+
+    /// Stops accepting, ends the streams, lets requests in flight end, and waits for that.
+    pub async fn stop(&self) {
+        self.draining.begin();
+        self.server.stop(true).await;
+    }
+}

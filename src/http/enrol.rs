@@ -1,0 +1,64 @@
+//! `POST /auth/v1/enrol`: a one-time ticket is exchanged for a password.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::request_id::correlation;
+use super::{App, Problem, body};
+use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
+use crate::authn::{self, check_new_password};
+use crate::entropy::uuid_v7;
+use crate::event::Actor;
+use crate::model::{Password, SecretToken};
+use crate::sequencer::{Expected, Origin};
+use crate::vault::Purpose;
+
+#[derive(Deserialize)]
+struct Enrol {
+    ticket: String,
+    password: String,
+}
+
+/// Sets the password of whom the ticket was issued to.
+///
+/// # Errors
+/// [`Problem`]: 401 `ticket_invalid`, 422 `password_weak` with the reason, 503.
+pub async fn enrol(
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = body::json(&app, &request, payload).await?;
+    let Enrol { ticket, password } = body::typed(body)?;
+    let ticket = ticket.parse::<SecretToken>().map_err(|_| authn::Refusal::TicketInvalid)?.digest();
+    let (person, second_factor) = {
+        let world = app.sequencer.world();
+        let person = ticket_holder(&world, &ticket, app.sequencer.now(&world))?;
+        let known = world.identities.get(&person);
+        // A worn-out one goes with this very enrolment, and the password stands alone.
+        let second_factor = known.and_then(|known| known.totp.as_ref());
+        let second_factor = second_factor.is_some_and(|totp| !totp.credential.disabled);
+        (person, second_factor)
+    };
+    let password: Password =
+        password.parse().map_err(|error: crate::model::NotASecret| weak(&error))?;
+    check_new_password(&password, &person, second_factor).map_err(|error| weak(&error))?;
+    let hash = app.hasher.hash(password).await?;
+    let credential = uuid_v7(&*app.entropy, app.clock.now())?;
+    let (node, subject) = (app.clone(), person.to_string());
+    let seal =
+        move || node.vault.seal(&subject, credential, Purpose::Password, hash.to_phc().as_bytes());
+    let sealed = body::blocking(seal).await??;
+    let origin =
+        Origin { actor: Actor::Person(person.clone()), correlation: correlation(&request) };
+    let enrolment = Enrolment { ticket, credential, sealed };
+    let decide = move |world: &_, now| conclude(world, &enrolment, now);
+    app.sequencer.commit(origin, Expected::default(), decide).await?;
+    Ok(HttpResponse::Created().json(json!({"person": person})))
+}
+
+fn weak(error: &dyn std::fmt::Display) -> Problem {
+    let status = actix_web::http::StatusCode::UNPROCESSABLE_ENTITY;
+    Problem::new(status, "password_weak", error.to_string())
+}

@@ -1,0 +1,145 @@
+//! `POST /access/v1/evaluation`: Access Evaluation, `AuthZEN` 1.0 §6.
+
+use actix_web::http::header::HeaderName;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::guard::{Evaluate, Guarded};
+use super::{App, Problem, answer, body, observe};
+use crate::event::{AccessDecided, Event, Presented, Verdict};
+use crate::model::{AccessRequest, BadRequest, Moment, SecretToken, SetKind};
+use crate::pdp::{Ask, decide};
+use crate::projection::World;
+use crate::sequencer::Authority;
+
+/// Carries the person's session token, as an alternative to `context.session_token`.
+const SESSION: HeaderName = HeaderName::from_static("countersign-session");
+
+/// Answers one question.
+///
+/// # Errors
+/// [`Problem`]: what is wrong with the call; a deny is an answer.
+pub async fn evaluate(
+    pep: Guarded<Evaluate>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let asked = AccessRequest::from_json(&body::json(&app, &request, payload).await?)?;
+    single(&app, &pep, &request, asked).await
+}
+
+/// Answers one question that has been read.
+///
+/// # Errors
+/// Those of [`evaluate`].
+pub async fn single(
+    app: &App,
+    pep: &Guarded<Evaluate>,
+    request: &HttpRequest,
+    mut asked: AccessRequest,
+) -> Result<HttpResponse, Problem> {
+    let presented = presented(request, &mut asked)?;
+    let asking = Asking::new(app, pep, asked, presented);
+    let world = app.sequencer.world();
+    let now = app.sequencer.now(&world);
+    let taken = asking.take(&world, now)?;
+    let retake = move |world: &World, now| asking.retake(world, now).map(|event| vec![event]);
+    let origin = pep.caller.origin(request);
+    let recorded = app.sequencer.record(origin, (&world, now), vec![taken], retake).await?;
+    let decided = recorded.entries.first().and_then(|entry| answer::decided(entry));
+    let decided = decided.ok_or_else(|| Problem::defect(&"a decision was not recorded"))?;
+    observe::decided(app, &recorded.world, decided);
+    let body = json!({"decision": decided.decision == Verdict::Allow});
+    Ok(answer::recorded(&recorded.entries, &body))
+}
+
+/// One question on its way to a decision, complete enough to be asked again.
+pub struct Asking {
+    pep: String,
+    authority: Authority,
+    request: AccessRequest,
+    presented: Option<SecretToken>,
+    bytes_max: usize,
+}
+
+impl Asking {
+    /// Joins a request, the session token that came with it, and who asks.
+    pub fn new(
+        app: &App,
+        pep: &Guarded<Evaluate>,
+        request: AccessRequest,
+        presented: Option<SecretToken>,
+    ) -> Self {
+        let bytes_max = app.settings.limits.request_bytes;
+        let (authority, pep) = (pep.authority(), pep.caller.name());
+        Self { pep, authority, request, presented, bytes_max }
+    }
+
+    /// Decides in a World at a time.
+    ///
+    /// # Errors
+    /// 400 if what would be recorded is too large.
+    pub fn take(&self, world: &World, now: Moment) -> Result<Event, Problem> {
+        let presented = self.presented.as_ref().map_or(Presented::Nothing, |token| {
+            let session = world.sessions.by_session_token(&token.digest());
+            session.map_or(Presented::Unknown, |session| Presented::Session(session.id))
+        });
+        let request = self.request.clone();
+        let (set, pep) = (SetKind::Application, self.pep.clone());
+        let ask = Ask { set, request, presented, pep };
+        let decided = decide(world, &ask, now);
+        self.fits(&decided)?;
+        Ok(Event::AccessDecided(Box::new(decided)))
+    }
+
+    /// Decides again at the writer, where the PEP's own permission may be gone by now.
+    ///
+    /// # Errors
+    /// 403 if it is; those of [`Asking::take`].
+    pub fn retake(&self, world: &World, now: Moment) -> Result<Event, Problem> {
+        if self.authority.holds(world, now) {
+            self.take(world, now)
+        } else {
+            Err(Problem::forbidden("the permission was withdrawn meanwhile"))
+        }
+    }
+
+    fn fits(&self, decided: &AccessDecided) -> Result<(), Problem> {
+        let bytes = serde_json::to_vec(&decided.request).map_or(usize::MAX, |text| text.len());
+        if bytes <= self.bytes_max {
+            return Ok(());
+        }
+        let detail = format!("the request is too large: at most {} bytes count", self.bytes_max);
+        Err(Problem::bad("request_too_large", detail))
+    }
+}
+
+/// Takes the person's session token out of a request, so that it is never
+/// recorded. What is no token of anybody's counts as an unknown one.
+///
+/// # Errors
+/// [`BadRequest`] if `context.session_token` is not text, or contradicts the header.
+pub fn presented(
+    request: &HttpRequest,
+    asked: &mut AccessRequest,
+) -> Result<Option<SecretToken>, BadRequest> {
+    let place = || "context.session_token".to_owned();
+    let in_header = request.headers().get(SESSION).and_then(|value| value.to_str().ok());
+    let in_body = match asked.context.remove("session_token") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        Some(_) => return Err(BadRequest { place: place(), problem: "expected text" }),
+    };
+    match (in_header, in_body) {
+        (Some(one), Some(two)) if one != two => Err(BadRequest {
+            place: place(),
+            problem: "differs from the Countersign-Session header",
+        }),
+        (None, None) => Ok(None),
+        (one, two) => {
+            let text = one.map(str::to_owned).or(two).unwrap_or_default();
+            Ok(Some(text.parse().unwrap_or_else(|_| SecretToken::nobodys())))
+        }
+    }
+}

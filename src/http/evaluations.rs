@@ -1,0 +1,134 @@
+//! `POST /access/v1/evaluations`: Access Evaluations, `AuthZEN` 1.0 §7. All items
+//! are decided in one World and committed as one batch.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::evaluation::{Asking, presented, single};
+use super::guard::{Evaluate, Guarded};
+use super::{App, Problem, answer, body, observe};
+use crate::event::{Event, Verdict};
+use crate::model::{Batch, Item, Moment, Semantic};
+use crate::projection::World;
+
+/// Answers several questions.
+///
+/// # Errors
+/// [`Problem`] for a fault of the whole body; a faulty item has its own answer.
+pub async fn evaluate(
+    pep: Guarded<Evaluate>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let body = body::json(&app, &request, payload).await?;
+    match Batch::from_json(&body, app.settings.limits.batch_items)? {
+        Batch::Single(asked) => single(&app, &pep, &request, *asked).await,
+        Batch::Many { items, semantic } => {
+            let askings = items.into_iter().map(|item| asking(&app, &pep, &request, item));
+            let batch = Asked { askings: askings.collect(), semantic };
+            many(&app, &pep, &request, batch).await
+        }
+    }
+}
+
+fn asking(
+    app: &App,
+    pep: &Guarded<Evaluate>,
+    request: &HttpRequest,
+    item: Item,
+) -> Result<Asking, String> {
+    let mut asked = item.map_err(|error| error.to_string())?;
+    let token = presented(request, &mut asked).map_err(|error| error.to_string())?;
+    Ok(Asking::new(app, pep, asked, token))
+}
+
+async fn many(
+    app: &App,
+    pep: &Guarded<Evaluate>,
+    request: &HttpRequest,
+    batch: Asked,
+) -> Result<HttpResponse, Problem> {
+    let world = app.sequencer.world();
+    let now = app.sequencer.now(&world);
+    let (events, faults) = batch.take(&world, now);
+    let faults = Arc::new(Mutex::new(faults));
+    let latest = Arc::clone(&faults);
+    let authority = pep.authority();
+    let retake = move |world: &World, now| {
+        if !authority.holds(world, now) {
+            return Err(Problem::forbidden("the permission was withdrawn meanwhile"));
+        }
+        let (events, faults) = batch.take(world, now);
+        *latest.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        Ok(events)
+    };
+    let recorded =
+        app.sequencer.record(pep.caller.origin(request), (&world, now), events, retake).await?;
+    let mut decided = recorded.entries.iter().filter_map(|entry| answer::decided(entry));
+    let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut items: Vec<Value> = Vec::with_capacity(faults.len());
+    for fault in faults.iter() {
+        items.push(match (fault, fault.is_none().then(|| decided.next()).flatten()) {
+            (None, Some(one)) => {
+                observe::decided(app, &recorded.world, one);
+                json!({"decision": one.decision == Verdict::Allow})
+            }
+            (None, None) => return Err(Problem::defect(&"a decision was not recorded")),
+            (Some(message), _) => faulty(message),
+        });
+    }
+    Ok(answer::recorded(&recorded.entries, &json!({"evaluations": items})))
+}
+
+/// The answer to an item that could not be decided.
+fn faulty(message: &str) -> Value {
+    json!({"decision": false, "context": {"error": {"status": 400, "message": message}}})
+}
+
+struct Asked {
+    askings: Vec<Result<Asking, String>>,
+    semantic: Semantic,
+}
+
+impl Asked {
+    /// Decides item by item until the semantic says stop. Of the second list, one
+    /// entry belongs to each answer: what was wrong with the item, or nothing.
+    fn take(&self, world: &World, now: Moment) -> (Vec<Event>, Vec<Option<String>>) {
+        let (mut events, mut faults) = (Vec::new(), Vec::new());
+        for asking in &self.askings {
+            let taken = match asking {
+                Ok(asking) => {
+                    asking.take(world, now).map_err(|problem| problem.detail().to_owned())
+                }
+                Err(message) => Err(message.clone()),
+            };
+            let verdict = taken.as_ref().map_or(Verdict::Deny, verdict);
+            match taken {
+                Ok(event) => {
+                    events.push(event);
+                    faults.push(None);
+                }
+                Err(message) => faults.push(Some(message)),
+            }
+            let ends = match self.semantic {
+                Semantic::ExecuteAll => false,
+                Semantic::DenyOnFirstDeny => verdict == Verdict::Deny,
+                Semantic::PermitOnFirstPermit => verdict == Verdict::Allow,
+            };
+            if ends {
+                break;
+            }
+        }
+        (events, faults)
+    }
+}
+
+fn verdict(event: &Event) -> Verdict {
+    match event {
+        Event::AccessDecided(decided) => decided.decision,
+        _ => Verdict::Deny,
+    }
+}

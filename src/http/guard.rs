@@ -1,0 +1,137 @@
+//! The guard is in the handler's type: a handler that takes `Guarded<ReadAudit>`
+//! runs only for a caller whom the system policies allow to read the log, and
+//! that decision is in the log before the handler begins.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+
+use super::caller::{self, Caller};
+use super::{App, Problem, observe};
+use crate::event::{AccessDecided, Actor, Event, Verdict};
+use crate::pdp::{Administration, administrative, decide};
+use crate::sequencer::{Authority, CommitError, Expected, Origin};
+
+/// What a handler's caller must be allowed to do.
+pub trait Permission: 'static {
+    /// Which question the system policies are asked.
+    const WHAT: Administration;
+    /// Whether a service's permission is recorded each time, or only its refusal:
+    /// what comes at the rate of the applications' requests would fill the log.
+    const RECORDED: bool;
+}
+
+macro_rules! permissions {
+    ($($name:ident: $what:ident, recorded: $recorded:literal;)*) => {
+        $(
+            #[doc = concat!("Permission for [`Administration::", stringify!($what), "`].")]
+            pub struct $name;
+            impl Permission for $name {
+                const WHAT: Administration = Administration::$what;
+                const RECORDED: bool = $recorded;
+            }
+        )*
+    };
+}
+
+permissions! {
+    Evaluate: Evaluate, recorded: false;
+    Ingest: Ingest, recorded: false;
+    Scrape: ReadAudit, recorded: false;
+    ReadAudit: ReadAudit, recorded: true;
+    ReadPolicies: ReadPolicies, recorded: true;
+    PublishPolicies: PublishPolicies, recorded: true;
+    PublishSchema: PublishSchema, recorded: true;
+    ChangeDirectory: ChangeDirectory, recorded: true;
+    ManageUsers: ManageUsers, recorded: true;
+    ManageTokens: ManageTokens, recorded: true;
+}
+
+/// A caller who may do `P`.
+pub struct Guarded<P> {
+    /// Who.
+    pub caller: Caller,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> Guarded<P> {
+    /// The permission, to be held against the World in which the command is decided.
+    pub fn authority(&self) -> Authority {
+        let (actor, presented) = (self.caller.actor(), self.caller.presented());
+        let ask = administrative(&actor, P::WHAT, presented);
+        Authority::new(move |world, now| {
+            let there = match &actor {
+                Actor::Service(id) => world.services.get(id).is_some(),
+                _ => true,
+            };
+            there && decide(world, &ask, now).decision == Verdict::Allow
+        })
+    }
+
+    /// What a command on this permission relies on.
+    pub fn expected(&self) -> Expected {
+        self.authority().into()
+    }
+}
+
+impl<P: Permission> FromRequest for Guarded<P> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let app = caller::app(&request)?;
+            let caller = Caller::of(&request, &app, &app.sequencer.world())?;
+            let origin = caller.origin(&request);
+            permit::<P>(&app, &caller, origin).await?;
+            Ok(Self { caller, permission: PhantomData })
+        })
+    }
+}
+
+/// Asks the system policies, and records the answer.
+async fn permit<P: Permission>(app: &App, caller: &Caller, origin: Origin) -> Result<(), Problem> {
+    let world = app.sequencer.world();
+    let what = P::WHAT;
+    if let (false, Caller::Service(service)) = (P::RECORDED, caller)
+        && app.traffic.allows(&world, service.id, what)
+    {
+        return Ok(());
+    }
+    let ask = administrative(&caller.actor(), what, caller.presented());
+    let now = app.sequencer.now(&world);
+    let taken = decide(&world, &ask, now);
+    let retake = move |world: &_, now| {
+        Ok::<_, Problem>(vec![Event::AccessDecided(Box::new(decide(world, &ask, now)))])
+    };
+    let events = vec![Event::AccessDecided(Box::new(taken))];
+    let recorded = app.sequencer.record(origin, (&world, now), events, retake).await;
+    let recorded = recorded.map_err(|error: CommitError<Problem>| Problem::from(error))?;
+    let decided = recorded.entries.iter().find_map(|entry| match &entry.event {
+        Event::AccessDecided(decided) => Some(decided),
+        _ => None,
+    });
+    if let Some(decided) = decided {
+        observe::decided(app, &recorded.world, decided);
+    }
+    match decided {
+        Some(decided) if decided.decision == Verdict::Allow => Ok(()),
+        Some(decided) => Err(refused(what, decided)),
+        None => Err(Problem::defect(&"a decision was not recorded")),
+    }
+}
+
+fn refused(what: Administration, decided: &AccessDecided) -> Problem {
+    let by: Vec<_> = decided.determining.iter().map(|id| format!("`{id}`")).collect();
+    let why = if by.is_empty() {
+        "no policy permits it".to_owned()
+    } else {
+        format!("forbidden by {}", by.join(", "))
+    };
+    Problem::forbidden(format!("you may not `{}`: {why}", what.as_str()))
+        .with("determining", serde_json::json!(decided.determining))
+}

@@ -1,0 +1,145 @@
+//! `POST /auth/v1/setup-mfa` and `/auth/v1/verify-mfa`: the second step, TOTP.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::login::Fresh;
+use super::{App, Problem, body};
+use crate::authn::mfa::{Candidate, MfaVerdict, Offer, candidates, conclude, offer};
+use crate::authn::{self, TotpSeed};
+use crate::entropy::{draw, uuid_v7};
+use crate::event::Event;
+use crate::model::{Digest, Moment, TotpCode, Username};
+use crate::sequencer::Expected;
+use crate::vault::Purpose;
+
+/// What authenticator apps show as the issuer.
+const ISSUER: &str = "Countersign";
+
+#[derive(Deserialize)]
+struct VerifyMfa {
+    mfa_code: String,
+    #[serde(default)]
+    cookie: bool,
+}
+
+/// Offers a new TOTP authenticator: its seed is shown this once, and counts only
+/// after one right code.
+///
+/// # Errors
+/// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`.
+pub async fn set_up(
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let (caller, session, person) = person(&app, &request)?;
+    body::json(&app, &request, payload).await?;
+    let credential = uuid_v7(&*app.entropy, app.clock.now())?;
+    rehearse(&app, session, credential)?;
+    let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
+    let shown = authn::provisioning(&seed, &person, ISSUER)
+        .map_err(|error| Problem::bad("name_too_long", error.to_string()))?;
+    let (node, subject) = (app.clone(), person.to_string());
+    let seal = move || node.vault.seal(&subject, credential, Purpose::Totp, seed.expose());
+    let offered = Offer { credential, sealed: body::blocking(seal).await?? };
+    let decide = move |world: &_, now| offer(world, session, &offered, now);
+    let recorded =
+        app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
+    let expires_at = recorded.entries.iter().find_map(|entry| match &entry.event {
+        Event::MfaOffered(offered) => Some(offered.expires_at),
+        _ => None,
+    });
+    let body = json!({
+        "otpauth_uri": shown.otpauth_uri.as_str(),
+        "secret": shown.secret_base32.as_str(),
+        "qr_png": format!("data:image/png;base64,{}", STANDARD.encode(&*shown.qr_png)),
+        "expires_at": expires_at,
+    });
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}
+
+/// Refuses whom the writer would refuse, before a seed is sealed for nothing: it
+/// would lie in the vault until the next start.
+fn rehearse(app: &App, session: Uuid, credential: Uuid) -> Result<(), authn::Refusal> {
+    let world = app.sequencer.world();
+    let unsealed = Offer { credential, sealed: Digest::of("") };
+    offer(&world, session, &unsealed, app.sequencer.now(&world)).map(drop)
+}
+
+/// Checks a code; the session rises to AAL2 and its tokens are replaced.
+///
+/// # Errors
+/// [`Problem`]: 401 `mfa_failed`, 409 `mfa_not_set_up`, 429 `throttled`.
+pub async fn verify(
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let (caller, session, person) = person(&app, &request)?;
+    let VerifyMfa { mfa_code, cookie } = body::typed(body::json(&app, &request, payload).await?)?;
+    let code: TotpCode = mfa_code
+        .parse()
+        .map_err(|error: crate::model::NotASecret| Problem::bad("bad_code", error.to_string()))?;
+    let (found, now) = {
+        let world = app.sequencer.world();
+        let now = app.sequencer.now(&world);
+        (candidates(&world, session, now)?, now)
+    };
+    let (node, subject) = (app.clone(), person);
+    let check = move || matching(&node, &subject, session, &found, &code, now);
+    let verdict = body::blocking(check).await??;
+    let fresh = Fresh::draw(&app)?;
+    let digests = fresh.digests();
+    let decide = move |world: &_, now| conclude(world, &verdict, &digests, now);
+    let recorded =
+        app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
+    let raised = recorded.entries.iter().any(|it| matches!(it.event, Event::SessionRaised(_)));
+    if raised { fresh.answer(&recorded, cookie) } else { Err(authn::Refusal::MfaFailed.into()) }
+}
+
+/// Which of the candidates the code belongs to, and to which time step; a code
+/// that belongs to none counts against the last, the one in use.
+fn matching(
+    app: &App,
+    person: &Username,
+    session: Uuid,
+    candidates: &[Candidate],
+    code: &TotpCode,
+    now: Moment,
+) -> Result<MfaVerdict, Problem> {
+    let mut verdict = None;
+    for candidate in candidates {
+        let Candidate { credential, sealed, .. } = candidate;
+        let bytes = app.vault.open(person.as_str(), *credential, Purpose::Totp, sealed)?;
+        let seed = TotpSeed::try_from(bytes.as_slice())
+            .map_err(|_| Problem::defect(&"a sealed seed is not one"))?;
+        let step = authn::matching_step(&seed, code, now);
+        let found = MfaVerdict { session, credential: *credential, step };
+        if step.is_some() {
+            return Ok(found);
+        }
+        verdict = Some(found);
+    }
+    verdict.ok_or_else(|| authn::Refusal::MfaNotSetUp.into())
+}
+
+/// The person who calls, in a session of their own.
+///
+/// # Errors
+/// 401 without one; 403 for a service.
+pub fn person(app: &App, request: &HttpRequest) -> Result<(Caller, Uuid, Username), Problem> {
+    let caller = Caller::of(request, app, &app.sequencer.world())?;
+    let Caller::Person(session) = &caller else {
+        return Err(Problem::forbidden("this is for a person who has logged in"));
+    };
+    let person = session.person.clone().ok_or_else(Problem::unauthenticated)?;
+    let id = session.id;
+    Ok((caller, id, person))
+}

@@ -1,0 +1,68 @@
+//! From each room's refusals to what a caller hears.
+
+use actix_web::http::StatusCode;
+use serde_json::json;
+
+use super::Problem;
+use crate::cedar::Fault;
+use crate::node::NodeError;
+use crate::{authn, pap, pip};
+
+impl From<authn::Refusal> for Problem {
+    fn from(refusal: authn::Refusal) -> Self {
+        let status = match refusal.code() {
+            "login_failed" | "mfa_failed" | "ticket_invalid" | "session_over" => {
+                StatusCode::UNAUTHORIZED
+            }
+            "throttled" => StatusCode::TOO_MANY_REQUESTS,
+            "assurance_too_low" | "reauthentication_required" | "not_yours" => {
+                StatusCode::FORBIDDEN
+            }
+            "person_unknown" | "service_unknown" => StatusCode::NOT_FOUND,
+            "person_exists" | "last_administrator" | "mfa_not_set_up" | "mfa_disabled"
+            | "role_unchanged" | "person_disabled" | "service_exists" => StatusCode::CONFLICT,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let problem = Self::new(status, refusal.code(), refusal.to_string());
+        match refusal {
+            authn::Refusal::Throttled { retry_after_s } => problem.retry_after(retry_after_s),
+            _ => problem,
+        }
+    }
+}
+
+impl From<pap::Refusal> for Problem {
+    fn from(refusal: pap::Refusal) -> Self {
+        authored(refusal.code(), refusal.to_string(), refusal.faults())
+    }
+}
+
+impl From<pip::Refusal> for Problem {
+    fn from(refusal: pip::Refusal) -> Self {
+        authored(refusal.code(), refusal.to_string(), refusal.faults())
+    }
+}
+
+/// What an author hears, with each thing to put right.
+fn authored(code: &'static str, detail: String, faults: &[Fault]) -> Problem {
+    let status = match code {
+        "version_conflict" | "conflict" | "unchanged" => StatusCode::CONFLICT,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let problem = Problem::new(status, code, detail);
+    if faults.is_empty() { problem } else { problem.with("faults", json!(faults)) }
+}
+
+impl From<NodeError> for Problem {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Policies(refusal) => refusal.into(),
+            NodeError::Entities(refusal) => refusal.into(),
+            NodeError::Persons(refusal) => refusal.into(),
+            NodeError::Entropy(error) => error.into(),
+            NodeError::Withdrawn => Self::forbidden(error.to_string()),
+            NodeError::Commit(detail) => Self::unavailable("not_recorded", detail),
+            other => Self::defect(&other),
+        }
+    }
+}

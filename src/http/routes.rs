@@ -1,0 +1,120 @@
+//! Every URL, on one page.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
+use actix_web::{Error, HttpResponse};
+
+use super::{
+    Problem, audit, enrol, entities, evaluation, evaluations, events, health, login, metadata, mfa,
+    policies, schema, session, tokens, users,
+};
+
+/// Every template below, for metrics: a path never becomes a label.
+pub(super) const TEMPLATES: [&str; 28] = [
+    "/access/v1/evaluation",
+    "/access/v1/evaluations",
+    "/.well-known/authzen-configuration",
+    "/auth/v1/enrol",
+    "/auth/v1/login",
+    "/auth/v1/verify-mfa",
+    "/auth/v1/setup-mfa",
+    "/auth/v1/logout",
+    "/auth/v1/session",
+    "/events/v1",
+    "/policies/v1",
+    "/policies/v1/{policy}",
+    "/schema/v1",
+    "/entities/v1",
+    "/entities/v1/{type}/{id:.*}",
+    "/users/v1",
+    "/users/v1/{name}/ticket",
+    "/users/v1/{name}/disable",
+    "/users/v1/{name}/roles/{role}",
+    "/tokens/v1",
+    "/tokens/v1/{id}",
+    "/audit/v1/events",
+    "/audit/v1/entries",
+    "/audit/v1/state",
+    "/audit/v1/decisions/{id}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+];
+
+/// Puts every resource at its URL. What is not listed does not exist; another
+/// method than those listed is a 405.
+pub fn routes(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        // Applications (PEPs): AuthZEN 1.0
+        .service(at("/access/v1/evaluation").route(post().to(evaluation::evaluate)))
+        .service(at("/access/v1/evaluations").route(post().to(evaluations::evaluate)))
+        .service(at("/.well-known/authzen-configuration").route(get().to(metadata::metadata)))
+        // Persons
+        .service(at("/auth/v1/enrol").route(post().to(enrol::enrol)))
+        .service(at("/auth/v1/login").route(post().to(login::log_in)))
+        .service(at("/auth/v1/verify-mfa").route(post().to(mfa::verify)))
+        .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
+        .service(at("/auth/v1/logout").route(post().to(session::log_out)))
+        .service(at("/auth/v1/session").route(get().to(session::show)))
+        // Identity providers
+        .service(at("/events/v1").route(post().to(events::report)))
+        // Authors
+        .service(
+            at("/policies/v1").route(get().to(policies::list)).route(put().to(policies::replace)),
+        )
+        .service(at("/policies/v1/{policy}").route(get().to(policies::show)))
+        .service(at("/schema/v1").route(get().to(schema::show)).route(put().to(schema::replace)))
+        .service(
+            at("/entities/v1").route(get().to(entities::list)).route(post().to(entities::alter)),
+        )
+        .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
+        // Administrators
+        .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
+        .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
+        .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
+        .service(
+            at("/users/v1/{name}/roles/{role}")
+                .route(put().to(users::grant))
+                .route(delete().to(users::revoke)),
+        )
+        .service(at("/tokens/v1").route(get().to(tokens::list)).route(post().to(tokens::create)))
+        .service(at("/tokens/v1/{id}").route(delete().to(tokens::revoke)))
+        // Auditors
+        .service(at("/audit/v1/events").route(get().to(audit::events)))
+        .service(at("/audit/v1/entries").route(get().to(audit::entries)))
+        .service(at("/audit/v1/state").route(get().to(audit::state)))
+        .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
+        // Operators
+        .service(at("/healthz").route(get().to(health::alive)))
+        .service(at("/readyz").route(get().to(health::ready)))
+        .service(at("/metrics").route(get().to(health::metrics)))
+        .default_service(route().to(nothing_here));
+}
+
+async fn nothing_here() -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found("there is nothing at this URL"))
+}
+
+/// Says of another method what every error says, and which methods there are.
+///
+/// # Errors
+/// Those of the rest of the chain.
+pub(super) async fn other_method(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let answer = next.call(request).await?;
+    if answer.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return Ok(answer.map_into_left_body());
+    }
+    let detail = "this method is not for this URL; the header `Allow` names those that are";
+    let mut problem = Problem::new(answer.status(), "method_not_allowed", detail);
+    if let Some(methods) = answer.headers().get(header::ALLOW) {
+        problem = problem.with_header(header::ALLOW, methods.clone());
+    }
+    Ok(answer.error_response(problem).map_into_right_body())
+}
