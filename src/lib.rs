@@ -35,3 +35,4 @@ pub mod node;
 
 pub mod http;
 
+pub mod cli;

@@ -1,0 +1,122 @@
+//! The command line: one file per subcommand.
+//!
+//! A command returns what it has to say; the console tells it to people or to
+//! programs. Commands that work on a log take a stopped data directory or a running
+//! server, and say the same of both.
+
+mod authored;
+mod client;
+mod console;
+mod demo;
+mod enrol;
+mod entities;
+mod failure;
+mod folder;
+mod hosting;
+mod init;
+mod log;
+mod login;
+mod page;
+mod policy;
+mod prompt;
+mod publication;
+mod replay;
+mod schema;
+mod serve;
+mod stored;
+mod table;
+mod target;
+mod terminal;
+mod token;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use console::{Console, Format};
+use failure::{Exit, Failure};
+
+/// A zero-trust policy decision point that proves its answers
+///
+/// Applications ask "may this subject do this to that?"; Cedar policies decide, the
+/// decision is recorded durably before anybody hears it, and an auditor replays the
+/// record. `countersign demo` shows all of it in a minute.
+#[derive(Parser, Debug)]
+#[command(name = "countersign", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done; 1 something was found or refused; 2 wrong usage; \
+    3 could not run.\nExample:\n  countersign demo")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// For whom to write: text for people, json for programs
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
+    #[arg(hide_possible_values = true)]
+    format: Format,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Command {
+    Demo(demo::Demo),
+    Init(init::Init),
+    Serve(Box<serve::Serve>),
+    Enrol(enrol::Enrol),
+    Login(login::Login),
+    User(user::User),
+    Token(token::Token),
+    Policy(policy::Policy),
+    Schema(schema::Schema),
+    Entities(entities::Entities),
+    Log(Box<log::Log>),
+    Replay(replay::Replay),
+}
+
+impl Command {
+    fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
+        match self {
+            Self::Demo(demo) => demo.run(console),
+            Self::Init(init) => init.run(console),
+            Self::Serve(serve) => serve.run(console),
+            Self::Enrol(enrol) => enrol.run(console),
+            Self::Login(login) => login.run(console),
+            Self::User(user) => user.run(console),
+            Self::Token(token) => token.run(console),
+            Self::Policy(policy) => policy.run(console),
+            Self::Schema(schema) => schema.run(console),
+            Self::Entities(entities) => entities.run(console),
+            Self::Log(log) => log.run(console),
+            Self::Replay(replay) => replay.run(console),
+        }
+    }
+}
+
+/// Runs the command that this process was called with.
+///
+/// # Returns
+/// 0 done; 1 something was found or refused; 2 wrong usage; 3 could not run.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(Cli { command, format }) => run(&command, &mut Console::of_process(format)),
+        Err(unread) => {
+            // Help is written the same way, and is no error.
+            let _unheard = unread.print();
+            if unread.use_stderr() { Exit::Usage.into() } else { Exit::Fine.into() }
+        }
+    }
+}
+
+fn run(command: &Command, console: &mut Console) -> ExitCode {
+    match command.run(console) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.is_reader_gone() {
+                console.fail(&failure);
+            }
+            failure.exit().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
