@@ -1,0 +1,39 @@
+//! The API over a real socket: a server on a free loopback port, a sled log in a
+//! fresh directory, and nothing mocked but the clock, chance and the cost of hashes.
+
+#![cfg(test)]
+
+mod app;
+
+mod access;
+mod administration;
+mod audit;
+mod authoring;
+mod authzen;
+mod batch;
+mod cookies;
+mod directory;
+mod door;
+mod enrolment;
+mod identity_provider;
+mod journal;
+mod login;
+mod mfa;
+mod office;
+mod races;
+mod secrets;
+mod sessions_in_decisions;
+mod strange;
+mod throttling;
+mod tls;
+mod traps;
+
+/// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted
+/// it has said so.
+fn vectors(folder: &str) -> Option<std::path::PathBuf> {
+    let Some(root) = std::env::var_os("COUNTERSIGN_VECTORS") else {
+        println!("skipped: COUNTERSIGN_VECTORS does not name the folder of the test vectors");
+        return None;
+    };
+    Some(std::path::PathBuf::from(root).join(folder))
+}

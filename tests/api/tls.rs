@@ -1,0 +1,63 @@
+//! TLS by rustls, with a certificate made for the test.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+use crate::app::{Answer, PASSWORD, Setup, TestApp};
+
+/// Makes a key and a self-signed certificate for 127.0.0.1; false, and said so, if
+/// `openssl` is not installed.
+fn certificate(directory: &Path) -> bool {
+    let (key, cert) = (directory.join("key.pem"), directory.join("cert.pem"));
+    let subject = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
+                   -subj /CN=countersign-test -addext subjectAltName=IP:127.0.0.1 \
+                   -addext basicConstraints=critical,CA:FALSE";
+    let mut openssl = Command::new("openssl");
+    openssl.args(subject.split_whitespace()).arg("-keyout").arg(key).arg("-out").arg(cert);
+    let Ok(made) = openssl.output() else {
+        println!("SKIPPED: `openssl` is not installed");
+        return false;
+    };
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    true
+}
+
+fn setup(directory: &Path) -> Setup {
+    let file = |name: &str| directory.join(name).display().to_string();
+    Setup::default()
+        .with_setting(&format!("tls_cert={}", file("cert.pem")))
+        .with_setting(&format!("tls_key={}", file("key.pem")))
+}
+
+fn agent(trusted: RootCerts) -> ureq::Agent {
+    let tls = TlsConfig::builder().root_certs(trusted).build();
+    ureq::Agent::config_builder().http_status_as_error(false).tls_config(tls).build().into()
+}
+
+/// Goal: with a certificate, nothing goes over the wire in the clear: not an answer,
+/// and no password is even asked for.
+#[test]
+fn a_node_with_a_certificate_speaks_tls_and_nothing_else() {
+    let directory = TempDir::new().unwrap();
+    if !certificate(directory.path()) {
+        return;
+    }
+    let app = TestApp::spawn(&setup(directory.path()));
+    let https = app.base.replace("http://", "https://");
+    let pem = std::fs::read(directory.path().join("cert.pem")).unwrap();
+    let known = RootCerts::new_with_certs(&[Certificate::from_pem(&pem).unwrap()]);
+    let client = agent(known);
+
+    let enrol = format!("{https}/auth/v1/enrol");
+    let body = serde_json::json!({"ticket": app.ticket.expose(), "password": PASSWORD});
+    assert_eq!(Answer::of(client.post(&enrol).send_json(&body)).status, 201);
+    assert_eq!(Answer::of(client.get(format!("{https}/healthz")).call()).status, 200);
+
+    let plaintext = agent(RootCerts::WebPki).get(format!("{}/healthz", app.base)).call();
+    assert!(plaintext.is_err(), "{plaintext:?}");
+    let stranger = agent(RootCerts::WebPki).get(format!("{https}/healthz")).call();
+    assert!(stranger.is_err(), "a certificate that nobody vouches for is not believed");
+}

@@ -1,0 +1,397 @@
+//! Logs as they come about: courses of commands, most of them sensible, each decided by
+//! the pure function that decides it in a node.
+
+use countersign::authn::enrol::{Enrolment, enrol};
+use countersign::authn::mfa::{MfaVerdict, Offer, conclude as conclude_mfa, offer};
+use countersign::authn::persons::{self, NewPerson};
+use countersign::authn::services::{self, NewService};
+use countersign::authn::{FreshTokens, Report, login, report, session};
+use countersign::cedar::{Limits, on_large_stack};
+use countersign::event::{
+    Actor, DecisionSettings, Envelope, Event, LogCreated, NewEvent, Presented, Reported,
+    SourceBinding, Stamp, Tail, ThrottleSettings,
+};
+use countersign::model::{
+    Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
+    Username,
+};
+use countersign::pap::{self, Draft};
+use countersign::pdp::{Ask, decide};
+use countersign::pip;
+use countersign::projection::{Change, World};
+use proptest::prelude::*;
+use proptest::sample::Index as Pick;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::writer::{noon, tick};
+
+const NAMES: [&str; 4] = ["alice", "bob", "carol", "nobody"];
+const ROLES: [&str; 3] = ["administrator", "author", "auditor"];
+const IDP: &str = "https://idp.example";
+const SCHEMA: &str = "type Session = { aal: Long, amr: Set<String>, authenticated_at: datetime,
+    age_seconds: Long, phishing_resistant: Bool, source: String };
+  entity Group in [Group]; entity User in [Group] = { rank?: Long }; entity Door;
+  action open appliesTo { principal: [User], resource: [Door],
+    context: { session?: Session, pep?: String } };";
+const POLICIES: [&str; 4] = [
+    r#"@id("all") permit (principal, action, resource);"#,
+    r#"@id("all") permit (principal in Group::"1", action, resource);"#,
+    r#"@id("mfa") forbid (principal, action, resource)
+         unless { context has session && context.session.aal >= 2 };"#,
+    r#"@id("rank") permit (principal, action, resource) when { principal.rank > 3 };"#,
+];
+
+/// One command, by whom and on what there happens to be.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Wait(u64),
+    Start,
+    Adopt(u64),
+    Publish { schema: bool, policies: u8 },
+    Put(u8, Vec<u8>, Option<i32>),
+    Remove(u8),
+    Register(usize, Vec<usize>),
+    Ticket(usize),
+    Enrol(Pick),
+    Disable(usize),
+    Role(usize, usize, bool),
+    Login(usize, bool),
+    Offer(Pick),
+    Code(Pick, bool),
+    LogOut(Pick),
+    Token(bool),
+    Revoke(Pick),
+    Report(Pick, u8, Reported),
+    Ask(usize, Option<Pick>),
+}
+
+/// A person, mostly one that there may be.
+fn who() -> impl Strategy<Value = usize> {
+    0..NAMES.len()
+}
+
+pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 20..160)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let reported = prop_oneof![
+        3 => Just(Reported::PasswordVerified),
+        3 => Just(Reported::MfaVerified),
+        1 => Just(Reported::SessionEnded),
+    ];
+    let parents = prop::collection::vec(0_u8..4, 0..3);
+    prop_oneof![
+        6 => (0_u64..90).prop_map(Step::Wait),
+        1 => (3_000_u64..50_000).prop_map(Step::Wait),
+        1 => Just(Step::Start),
+        2 => (1_u64..5).prop_map(Step::Adopt),
+        4 => (any::<bool>(), 0_u8..16)
+            .prop_map(|(schema, policies)| Step::Publish { schema, policies }),
+        6 => (0_u8..8, parents, prop::option::of(0..9))
+            .prop_map(|(id, parents, rank)| Step::Put(id, parents, rank)),
+        2 => (0_u8..8).prop_map(Step::Remove),
+        4 => (who(), prop::collection::vec(0..3_usize, 0..2))
+            .prop_map(|(who, roles)| Step::Register(who, roles)),
+        3 => who().prop_map(Step::Ticket),
+        6 => any::<Pick>().prop_map(Step::Enrol),
+        1 => who().prop_map(Step::Disable),
+        3 => (who(), 0..3_usize, any::<bool>())
+            .prop_map(|(who, role, granted)| Step::Role(who, role, granted)),
+        14 => (who(), prop::bool::weighted(0.7)).prop_map(|(who, right)| Step::Login(who, right)),
+        6 => any::<Pick>().prop_map(Step::Offer),
+        9 => (any::<Pick>(), prop::bool::weighted(0.6))
+            .prop_map(|(session, right)| Step::Code(session, right)),
+        2 => any::<Pick>().prop_map(Step::LogOut),
+        3 => any::<bool>().prop_map(Step::Token),
+        1 => any::<Pick>().prop_map(Step::Revoke),
+        6 => (any::<Pick>(), 0_u8..6, reported)
+            .prop_map(|(service, token, what)| Step::Report(service, token, what)),
+        12 => (who(), prop::option::of(any::<Pick>()))
+            .prop_map(|(who, session)| Step::Ask(who, session)),
+    ]
+}
+
+/// A log being written: what is stored, what it means, and the World that lives on it.
+pub struct Course {
+    pub live: World,
+    pub stored: Vec<Vec<u8>>,
+    pub log: Vec<Envelope>,
+    now: Moment,
+    drawn: u64,
+    tickets: Vec<Digest>,
+}
+
+impl Course {
+    /// Plays some steps; what a command refuses leaves nothing behind.
+    pub fn of(steps: &[Step]) -> Self {
+        // What Cedar reads is read on a stack that it cannot exhaust.
+        on_large_stack(|| Self::play(steps)).unwrap()
+    }
+
+    fn play(steps: &[Step]) -> Self {
+        let mut course = Self {
+            live: World::default(),
+            stored: Vec::new(),
+            log: Vec::new(),
+            now: noon(),
+            drawn: 0,
+            tickets: Vec::new(),
+        };
+        course.record(vec![Event::LogCreated(LogCreated { log: Uuid::from_u128(7) })]);
+        for step in steps {
+            let events = course.take(step).unwrap_or_default();
+            course.record(events);
+        }
+        course
+    }
+
+    /// Puts events in their places, as the writer does.
+    fn record(&mut self, events: Vec<Event>) {
+        let causation = self.id();
+        for (at, event) in events.into_iter().enumerate() {
+            let log = self.live.log.unwrap_or(Uuid::from_u128(7));
+            let new = NewEvent { actor: Actor::Node, correlation: None, event };
+            let tail = Tail::new(new, log).unwrap();
+            let stamp = Stamp {
+                id: if at == 0 { causation } else { self.id() },
+                time: self.live.not_before_last(self.now),
+                index: self.live.through.map_or(Index(0), Index::next),
+                version: self.live.streams.version(tail.stream()).next(),
+                causation,
+            };
+            let (bytes, entry) = tail.stamp(stamp);
+            self.live.advance(&entry);
+            self.stored.push(bytes);
+            self.log.push(entry);
+        }
+    }
+
+    /// A `UUIDv7` above all before.
+    fn id(&mut self) -> Uuid {
+        self.drawn += 1;
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&self.drawn.to_be_bytes());
+        // All of one millisecond: the random part alone makes the order.
+        uuid::Builder::from_unix_timestamp_millis(noon().millis(), &random).into_uuid()
+    }
+
+    fn digest(&mut self) -> Digest {
+        Digest::of(self.id().as_bytes())
+    }
+
+    fn tokens(&mut self) -> FreshTokens {
+        let (token, session_token) = (self.digest(), self.digest());
+        FreshTokens { session: self.id(), token, session_token }
+    }
+
+    /// What a command decides; nothing if it refuses, or there is nothing to act on.
+    fn take(&mut self, step: &Step) -> Option<Vec<Event>> {
+        match step {
+            Step::Wait(seconds) => {
+                self.now = self.now.plus_seconds(*seconds);
+                None
+            }
+            Step::Start => Some(vec![tick("0.1.0")]),
+            Step::Adopt(free) => Some(vec![Event::SettingsAdopted(settings(*free))]),
+            Step::Publish { schema, policies } => self.publish(*schema, *policies),
+            Step::Put(id, parents, rank) => self.put(*id, parents, *rank),
+            Step::Remove(id) => self.change(Change::Remove(entity(*id))),
+            Step::Ask(who, session) => Some(vec![self.ask(*who, *session)]),
+            Step::Token(provider) => self.token(*provider),
+            Step::Revoke(which) => services::revoke(&self.live, self.service(*which)?).ok(),
+            Step::Report(which, token, what) => self.report(*which, *token, *what),
+            _ => self.take_of_person(step),
+        }
+    }
+
+    fn take_of_person(&mut self, step: &Step) -> Option<Vec<Event>> {
+        let now = self.now;
+        match step {
+            Step::Register(who, roles) => self.register(*who, roles),
+            Step::Ticket(who) => {
+                let ticket = self.digest();
+                let issued = persons::issue_ticket(&self.live, &name(*who), ticket, now).ok()?;
+                self.tickets.push(ticket);
+                Some(issued)
+            }
+            Step::Enrol(which) => {
+                let ticket = *pick(&self.tickets, *which)?;
+                let (credential, sealed) = (self.id(), self.digest());
+                enrol(&self.live, &Enrolment { ticket, credential, sealed }, now).ok()
+            }
+            Step::Disable(who) => persons::disable(&self.live, &name(*who), Label::default()).ok(),
+            Step::Role(who, role, true) => {
+                persons::grant_role(&self.live, &name(*who), &label(ROLES[*role])).ok()
+            }
+            Step::Role(who, role, false) => {
+                persons::revoke_role(&self.live, &name(*who), &label(ROLES[*role])).ok()
+            }
+            Step::Login(who, right) => self.login(*who, *right),
+            Step::Offer(which) => {
+                let session = self.session(*which)?;
+                let (credential, sealed) = (self.id(), self.digest());
+                offer(&self.live, session, &Offer { credential, sealed }, now).ok()
+            }
+            Step::Code(which, right) => self.code(*which, *right),
+            Step::LogOut(which) => session::log_out(&self.live, self.session(*which)?, now).ok(),
+            _ => None,
+        }
+    }
+
+    fn publish(&mut self, schema: bool, policies: u8) -> Option<Vec<Event>> {
+        let chosen = (0..4_usize).filter(|at| policies >> at & 1 == 1);
+        let mut files: Vec<_> = chosen.map(|at| ("test.cedar", POLICIES[at])).collect();
+        // Of two with one id the first.
+        files.dedup_by_key(|(_, text)| text.split('"').nth(1));
+        let draft = Draft {
+            set: SetKind::Application,
+            schema: schema.then(|| SCHEMA.to_owned()),
+            policies: Some(pap::set_of(&files, &Limits::default()).unwrap()),
+            message: label("by course"),
+        };
+        let admitted = pap::admit(&self.live, draft, &Limits::default()).ok()?;
+        let publication = self.id();
+        pap::put_in_force(&self.live, &admitted, publication, None).ok()
+    }
+
+    fn put(&mut self, id: u8, parents: &[u8], rank: Option<i32>) -> Option<Vec<Event>> {
+        let name = |id: u8| json!({"type": entity(id).kind().as_str(), "id": entity(id).id()});
+        let parents: Vec<_> = parents.iter().map(|id| name(*id)).collect();
+        let attrs = rank.filter(|_| id > 3).map_or(json!({}), |rank| json!({"rank": rank}));
+        let text = json!([{"uid": name(id), "attrs": attrs, "parents": parents}]);
+        let document = pip::read_entities(&text).unwrap().remove(0);
+        self.change(Change::Put(document))
+    }
+
+    fn change(&mut self, change: Change) -> Option<Vec<Event>> {
+        let admitted = pip::admit(&self.live, vec![change], 10).ok()?;
+        let publication = self.id();
+        pip::put_in_force(&self.live, &admitted, publication, Label::default(), None).ok()
+    }
+
+    fn register(&mut self, who: usize, roles: &[usize]) -> Option<Vec<Event>> {
+        let ticket = self.digest();
+        let roles = roles.iter().map(|role| label(ROLES[*role])).collect();
+        let new = NewPerson { name: name(who), roles, ticket: Some(ticket) };
+        let registered = persons::register(&self.live, &new, self.now).ok()?;
+        self.tickets.push(ticket);
+        Some(registered)
+    }
+
+    fn login(&mut self, who: usize, right: bool) -> Option<Vec<Event>> {
+        let (name, tokens) = (name(who), self.tokens());
+        let tag = Digest::of(name.as_str());
+        let attempt = login::begin(&self.live, Some(&name), tag, self.now).ok()?;
+        login::conclude(&self.live, &attempt, right, &tokens, self.now).ok()
+    }
+
+    fn code(&mut self, which: Pick, right: bool) -> Option<Vec<Event>> {
+        let session = self.session(which)?;
+        let person = self.live.sessions.get(&session)?.person.clone()?;
+        let person = self.live.identities.get(&person)?;
+        let pending = person.pending_totp.as_ref().map(|pending| pending.credential.id);
+        let in_use = person.totp.as_ref().map(|totp| totp.credential.id);
+        let credential = pending.or(in_use)?;
+        let step = right.then(|| self.now.seconds() / 30);
+        let verdict = MfaVerdict { session, credential, step };
+        let tokens = self.tokens();
+        conclude_mfa(&self.live, &verdict, &tokens, self.now).ok()
+    }
+
+    fn token(&mut self, provider: bool) -> Option<Vec<Event>> {
+        let scope = if provider { Scope::Ingest } else { Scope::Evaluate };
+        let (source, user_type) = (IDP.to_owned(), EntityType::user());
+        let binding = SourceBinding { source, user_type, max_aal: Aal::TWO };
+        let new = NewService {
+            id: self.id(),
+            label: label("by course"),
+            scopes: [scope].into_iter().collect(),
+            token: self.digest(),
+            binding: provider.then_some(binding),
+        };
+        services::register(&self.live, &new).ok()
+    }
+
+    fn report(&mut self, which: Pick, token: u8, what: Reported) -> Option<Vec<Event>> {
+        let service = self.service(which)?;
+        let method = if what == Reported::MfaVerified { Method::Otp } else { Method::Pwd };
+        let told = Report {
+            id: self.id().to_string(),
+            source: IDP.to_owned(),
+            what,
+            subject: NAMES[usize::from(token) % 2].to_owned(),
+            session_token: Digest::of([token]),
+            methods: [method].into_iter().collect(),
+            reported_at: self.now,
+            content: self.digest(),
+            fresh_session: self.id(),
+        };
+        report(&self.live, service, &told, self.now).ok()
+    }
+
+    fn ask(&mut self, who: usize, session: Option<Pick>) -> Event {
+        let asked = json!({
+            "subject": {"type": "User", "id": NAMES[who], "properties": {"rank": 7, "odd": 1}},
+            "action": {"name": "open"},
+            "resource": {"type": "Door", "id": "front"},
+        });
+        let presented = match session {
+            Some(which) => self.session(which).map_or(Presented::Unknown, Presented::Session),
+            None => Presented::Nothing,
+        };
+        let request = AccessRequest::from_json(&asked).unwrap();
+        let (set, pep) = (SetKind::Application, "course".to_owned());
+        let now = self.live.not_before_last(self.now);
+        Event::AccessDecided(Box::new(decide(
+            &self.live,
+            &Ask { set, request, presented, pep },
+            now,
+        )))
+    }
+
+    /// One of the sessions that there are, those of providers included.
+    fn session(&self, which: Pick) -> Option<Uuid> {
+        let mut all: Vec<_> = self.live.sessions.iter().map(|session| session.id).collect();
+        all.sort_unstable();
+        pick(&all, which).copied()
+    }
+
+    fn service(&self, which: Pick) -> Option<Uuid> {
+        let mut all: Vec<_> = self.live.services.iter().map(|service| service.id).collect();
+        all.sort_unstable();
+        pick(&all, which).copied()
+    }
+}
+
+fn pick<T>(all: &[T], which: Pick) -> Option<&T> {
+    (!all.is_empty()).then(|| which.get(all))
+}
+
+fn name(who: usize) -> Username {
+    NAMES[who].parse().unwrap()
+}
+
+fn label(text: &str) -> Label {
+    text.parse().unwrap()
+}
+
+/// Four groups, then users by name.
+fn entity(id: u8) -> Uid {
+    match id {
+        0..4 => Uid::parse("Group", &id.to_string()).unwrap(),
+        _ => Uid::parse("User", NAMES[usize::from(id) - 4]).unwrap(),
+    }
+}
+
+/// Settings under which failures soon tell.
+fn settings(failures_free: u64) -> DecisionSettings {
+    let throttle = ThrottleSettings {
+        failures_free: u32::try_from(failures_free).unwrap(),
+        failures_max_password: 2,
+        failures_max_totp: 1,
+        ..ThrottleSettings::default()
+    };
+    DecisionSettings { throttle, ..DecisionSettings::default() }
+}

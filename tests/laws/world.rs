@@ -1,0 +1,84 @@
+//! The World is what its log says, however it is read.
+
+use std::collections::BTreeSet;
+
+use countersign::audit::Replay;
+use countersign::cedar::on_large_stack;
+use countersign::event::{Event, decode};
+use countersign::event_store::{EventStore as _, Group, MemoryStore};
+use countersign::model::Index;
+use countersign::projection::{Artefacts, World};
+use countersign::sequencer::recover;
+use proptest::prelude::*;
+use proptest::sample::Index as Pick;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use crate::course::{Course, steps};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Law: a snapshot may be taken anywhere: the fold of a whole log is the fold of
+    /// any part of it from the beginning, then of the rest. And what follows changes
+    /// no snapshot taken before, though they share what they have in common.
+    #[test]
+    fn a_snapshot_may_be_taken_anywhere(steps in steps(), cut in any::<Pick>()) {
+        let log = Course::of(&steps).log;
+        let (before, after) = log.split_at(cut.index(log.len() + 1));
+        let (snapshot, resumed, whole) = on_large_stack(|| {
+            let snapshot = World::fold(before);
+            let resumed = after.iter().fold(snapshot.clone(), World::apply);
+            (snapshot, resumed, World::fold(&log))
+        }).unwrap();
+        prop_assert_eq!(resumed.digest(), whole.digest());
+        let again = on_large_stack(|| World::fold(before)).unwrap();
+        prop_assert_eq!(snapshot.digest(), again.digest());
+    }
+
+    /// Law: whoever folds the log anew decides as it was decided.
+    #[test]
+    fn every_decision_comes_out_as_recorded(steps in steps()) {
+        let course = Course::of(&steps);
+        let report = on_large_stack(|| {
+            let mut replay = Replay::new();
+            course.log.iter().for_each(|entry| replay.step(entry));
+            replay.report()
+        }).unwrap();
+        prop_assert!(report.clean, "{report}");
+        prop_assert_eq!(report.state.digest, course.live.digest().digest);
+    }
+
+    /// Law: replayed state is live state: from the stored bytes, with nothing compiled
+    /// or cached before, as after a restart.
+    #[test]
+    fn what_is_stored_is_what_lives(steps in steps(), group in 1_usize..9) {
+        let course = Course::of(&steps);
+        let store = MemoryStore::new();
+        for entries in course.stored.chunks(group) {
+            let (first, entries) = (Index(store.size()), entries.to_vec());
+            store.append(&Group { first, entries, keys: Vec::new() }).unwrap();
+        }
+        // Checks on its way that each entry follows the one before it.
+        let recovered = recover(&store, &Artefacts::default(), |_, _| {}).unwrap();
+        prop_assert_eq!(recovered.digest(), course.live.digest());
+        for (entry, bytes) in course.log.iter().zip(&course.stored) {
+            prop_assert_eq!(&decode(entry.index, bytes).unwrap(), entry);
+        }
+    }
+}
+
+/// Goal: the laws above speak of real logs: these courses meet every kind of event.
+#[test]
+fn the_courses_meet_every_kind_of_event() {
+    let mut runner = TestRunner::deterministic();
+    let strategy = steps();
+    let mut met = BTreeSet::new();
+    for _ in 0..40 {
+        let steps = strategy.new_tree(&mut runner).unwrap().current();
+        met.extend(Course::of(&steps).log.iter().map(|entry| entry.event.type_name()));
+    }
+    let all: BTreeSet<_> = Event::TYPE_NAMES.iter().copied().collect();
+    let never: Vec<_> = all.difference(&met).collect();
+    assert_eq!(never, [&""; 0]);
+}
