@@ -1,0 +1,273 @@
+//! A short history in which everything happens that can.
+
+use countersign::authn::enrol::{Enrolment, enrol};
+use countersign::authn::mfa::{MfaVerdict, Offer};
+use countersign::authn::persons::{NewPerson, disable, grant_role, register, revoke_role};
+use countersign::authn::services::NewService;
+use countersign::authn::{FreshTokens, Report, login, mfa, report, services, session};
+use countersign::cedar::Limits;
+use countersign::event::{
+    Actor, DecisionSettings, Event, LogCreated, NodeStarted, Presented, SourceBinding,
+    ThrottleSettings,
+};
+use countersign::model::{
+    Aal, AccessRequest, Digest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope,
+    SetKind, Uid, Username,
+};
+use countersign::pap::{self, Draft};
+use countersign::pdp::{Ask, decide};
+use countersign::pip;
+use countersign::projection::Change;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::scribe::Scribe;
+
+const SCHEMA: &str = "\
+type Session = {aal: Long, amr: Set<String>, authenticated_at: datetime, age_seconds: Long,
+  phishing_resistant: Bool, source: String};
+entity Role;
+entity User in [Role] = { @caller(\"fill\") posture?: String };
+entity Document = { owner: User, level?: Long };
+action view, edit appliesTo {
+  principal: [User], resource: [Document], context: {session?: Session, pep?: String}
+};
+";
+
+const POLICIES: &str = "\
+@id(\"staff-view\") permit (principal in Role::\"staff\", action == Action::\"view\", resource);
+@id(\"two-factors\") forbid (principal, action, resource)
+unless { context has session && context.session.aal >= 2 };
+@id(\"well\") forbid (principal, action, resource)
+when { principal has posture && principal.posture != \"well\" };
+";
+
+/// The log of it.
+pub fn written() -> Vec<String> {
+    let mut scribe = Scribe::new("2026-11-22T12:00:00Z".parse::<Moment>().unwrap());
+    beginning(&mut scribe);
+    publications(&mut scribe);
+    directory(&mut scribe);
+    let session = persons(&mut scribe);
+    let (pep, provider) = tokens(&mut scribe);
+    reports(&mut scribe, provider);
+    decisions(&mut scribe, pep, session);
+    ends(&mut scribe, pep, session);
+    scribe.lines
+}
+
+type Never = std::convert::Infallible;
+
+fn beginning(scribe: &mut Scribe) {
+    let log = scribe.id();
+    let created = Event::LogCreated(LogCreated { log });
+    scribe.write(&Actor::LocalOperator, Ok::<_, Never>(vec![created]));
+    let throttle = ThrottleSettings { failures_max_totp: 2, ..ThrottleSettings::default() };
+    let settings = DecisionSettings { throttle, ..DecisionSettings::default() };
+    let adopted = Event::SettingsAdopted(settings);
+    scribe.write(&Actor::LocalOperator, Ok::<_, Never>(vec![adopted]));
+    let started = Event::NodeStarted(NodeStarted {
+        build: "0.1.0".to_owned(),
+        cedar: "4.14.1".to_owned(),
+        language: "4.6".to_owned(),
+    });
+    scribe.write(&Actor::Node, Ok::<_, Never>(vec![started]));
+}
+
+fn publish(scribe: &mut Scribe, schema: Option<&str>, policies: Vec<PolicySource>) {
+    let draft = Draft {
+        set: SetKind::Application,
+        schema: schema.map(str::to_owned),
+        policies: Some(policies),
+        message: label("for the golden log"),
+    };
+    let admitted = pap::admit(&scribe.world, draft, &Limits::default()).unwrap();
+    let publication = scribe.id();
+    let events = pap::put_in_force(&scribe.world, &admitted, publication, None);
+    scribe.write(&Actor::Person(name("admin")), events);
+}
+
+fn publications(scribe: &mut Scribe) {
+    let policies = pap::set_of(&[("golden.cedar", POLICIES)], &Limits::default()).unwrap();
+    let mut first = policies.clone();
+    first.push(PolicySource {
+        id: "editors".parse().unwrap(),
+        body: PolicyBody::Template {
+            text: "permit (principal == ?principal, action == Action::\"edit\", resource);".into(),
+        },
+    });
+    first.push(PolicySource {
+        id: "alice-edits".parse().unwrap(),
+        body: PolicyBody::Link {
+            template: "editors".parse().unwrap(),
+            principal: Some(uid("User", "alice")),
+            resource: None,
+        },
+    });
+    first.push(PolicySource {
+        id: "short-lived".parse().unwrap(),
+        body: PolicyBody::Static { text: "forbid (principal, action, resource);".into() },
+    });
+    publish(scribe, Some(SCHEMA), first.clone());
+    first.pop();
+    publish(scribe, None, first);
+}
+
+fn change(scribe: &mut Scribe, changes: Vec<Change>) {
+    let admitted = pip::admit(&scribe.world, changes, 100).unwrap();
+    let publication = scribe.id();
+    let message = label("joiners and leavers");
+    let events = pip::put_in_force(&scribe.world, &admitted, publication, message, None);
+    scribe.write(&Actor::Person(name("admin")), events);
+}
+
+fn directory(scribe: &mut Scribe) {
+    let entities = json!([
+        {"uid": {"type": "Role", "id": "staff"}, "attrs": {}, "parents": []},
+        {"uid": {"type": "User", "id": "alice"}, "attrs": {},
+         "parents": [{"type": "Role", "id": "staff"}]},
+        {"uid": {"type": "User", "id": "mallory"}, "attrs": {"posture": "ill"}, "parents": []},
+        {"uid": {"type": "Document", "id": "plan"}, "parents": [], "attrs":
+         {"owner": {"__entity": {"type": "User", "id": "alice"}},
+          "level": 9_007_199_254_740_993_i64}},
+    ]);
+    let entities = pip::read_entities(&entities).unwrap();
+    change(scribe, entities.into_iter().map(Change::Put).collect());
+    change(scribe, vec![Change::Remove(uid("User", "mallory"))]);
+}
+
+/// Two people: one comes, the other goes. The first one's session.
+fn persons(scribe: &mut Scribe) -> Uuid {
+    let ticket = scribe.digest();
+    for (who, role) in [("alice", "administrator"), ("bob", "author")] {
+        let ticket = (who == "alice").then_some(ticket);
+        let new = NewPerson { name: name(who), roles: vec![label(role)], ticket };
+        let events = register(&scribe.world, &new, scribe.now());
+        scribe.write(&Actor::LocalOperator, events);
+    }
+    let admin = Actor::Person(name("admin"));
+    let events = grant_role(&scribe.world, &name("bob"), &label("auditor"));
+    scribe.write(&admin, events);
+    let events = revoke_role(&scribe.world, &name("bob"), &label("author"));
+    scribe.write(&admin, events);
+    let events = disable(&scribe.world, &name("bob"), label("has left"));
+    scribe.write(&admin, events);
+
+    let enrolment = Enrolment { ticket, credential: scribe.id(), sealed: scribe.digest() };
+    let events = enrol(&scribe.world, &enrolment, scribe.now());
+    scribe.write(&Actor::Person(name("alice")), events);
+    log_in(scribe, "nobody", false);
+    log_in(scribe, "alice", false);
+    let session = log_in(scribe, "alice", true);
+    second_factor(scribe, session);
+    session
+}
+
+fn fresh(scribe: &mut Scribe) -> FreshTokens {
+    let (session, token) = (scribe.id(), scribe.digest());
+    FreshTokens { session, token, session_token: scribe.digest() }
+}
+
+fn log_in(scribe: &mut Scribe, who: &str, right: bool) -> Uuid {
+    let tag = Digest::of(who);
+    let attempt = login::begin(&scribe.world, Some(&name(who)), tag, scribe.now()).unwrap();
+    let fresh = fresh(scribe);
+    let events = login::conclude(&scribe.world, &attempt, right, &fresh, scribe.now());
+    scribe.write(&Actor::Anonymous, events);
+    fresh.session
+}
+
+/// Sets up an authenticator, passes it, and wears it out.
+fn second_factor(scribe: &mut Scribe, session: Uuid) {
+    let alice = Actor::Person(name("alice"));
+    let offer = Offer { credential: scribe.id(), sealed: scribe.digest() };
+    let events = mfa::offer(&scribe.world, session, &offer, scribe.now());
+    scribe.write(&alice, events);
+    for step in [Some(59_000_000), Some(59_000_000), None] {
+        let verdict = MfaVerdict { session, credential: offer.credential, step };
+        let fresh = fresh(scribe);
+        let events = mfa::conclude(&scribe.world, &verdict, &fresh, scribe.now());
+        scribe.write(&alice, events);
+    }
+}
+
+/// An application's token, and an identity provider's.
+fn tokens(scribe: &mut Scribe) -> (Uuid, Uuid) {
+    let binding = SourceBinding {
+        source: "https://idp.example".to_owned(),
+        user_type: EntityType::user(),
+        max_aal: Aal::TWO,
+    };
+    let ids = [(Scope::Evaluate, None), (Scope::Ingest, Some(binding))].map(|(scope, binding)| {
+        let new = NewService {
+            id: scribe.id(),
+            label: label(scope.as_str()),
+            scopes: std::iter::once(scope).collect(),
+            token: scribe.digest(),
+            binding,
+        };
+        let events = services::register(&scribe.world, &new);
+        scribe.write(&Actor::LocalOperator, events);
+        new.id
+    });
+    ids.into()
+}
+
+fn reports(scribe: &mut Scribe, provider: Uuid) {
+    for (id, what) in [("1", "password.verified"), ("2", "mfa.verified"), ("3", "session.ended")] {
+        let event = json!({
+            "specversion": "1.0", "id": id, "source": "https://idp.example", "type": what,
+            "subject": "carol", "time": "2026-11-22T12:00:10Z",
+            "data": {"session_token_sha256": "ab".repeat(32)},
+        });
+        let fresh = scribe.id();
+        let read = Report::from_cloud_event(&event, scribe.now(), fresh).unwrap();
+        let events = report(&scribe.world, provider, &read, scribe.now());
+        scribe.write(&Actor::Service(provider), events);
+    }
+}
+
+fn decisions(scribe: &mut Scribe, pep: Uuid, session: Uuid) {
+    let ask = |subject: &str, action: &str, context: Value| {
+        let request = json!({
+            "subject": {"type": "User", "id": subject, "properties": {"posture": "well", "hue": 3}},
+            "action": {"name": action},
+            "resource": {"type": "Document", "id": "plan"},
+            "context": context,
+        });
+        AccessRequest::from_json(&request).unwrap()
+    };
+    let asked = [
+        (ask("alice", "view", json!({})), Presented::Session(session)),
+        (ask("alice", "edit", json!({"moon": "full"})), Presented::Session(session)),
+        (ask("alice", "view", json!({})), Presented::Nothing),
+        (ask("mallory", "view", json!({})), Presented::Session(session)),
+        (ask("alice", "levitate", json!({})), Presented::Unknown),
+    ];
+    for (request, presented) in asked {
+        let set = SetKind::Application;
+        let ask = Ask { set, request, presented, pep: pep.to_string() };
+        let decided = decide(&scribe.world, &ask, scribe.now());
+        let event = Event::AccessDecided(Box::new(decided));
+        scribe.write(&Actor::Service(pep), Ok::<_, Never>(vec![event]));
+    }
+}
+
+fn ends(scribe: &mut Scribe, pep: Uuid, alices: Uuid) {
+    let events = session::log_out(&scribe.world, alices, scribe.now());
+    scribe.write(&Actor::Person(name("alice")), events);
+    let events = services::revoke(&scribe.world, pep);
+    scribe.write(&Actor::LocalOperator, events);
+}
+
+fn name(text: &str) -> Username {
+    text.parse().unwrap()
+}
+
+fn label(text: &str) -> Label {
+    text.parse().unwrap()
+}
+
+fn uid(kind: &str, id: &str) -> Uid {
+    Uid::parse(kind, id).unwrap()
+}
