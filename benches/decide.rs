@@ -1,0 +1,242 @@
+//! Deciding, committing and replaying in process. Budgets: DESIGN §6 (one decision,
+//! replay). `cargo bench --bench decide`; figures are in benches/README.md.
+
+#![cfg(test)] // so that the lints take all of this for a test
+
+use std::cell::LazyCell;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use actix_web::rt::System;
+use countersign::audit::Replay;
+use countersign::cedar::{Limits, read_policies};
+use countersign::clock::SystemClock;
+use countersign::entropy::SystemEntropy;
+use countersign::event::{
+    AccessDecided, DecisionSettings, Event, LogCreated, PersonRegistered, Presented,
+    SessionStarted, Verdict, decode,
+};
+use countersign::event_store::{EventStore, MemoryStore, SledStore};
+use countersign::model::{
+    AccessRequest, Digest, Index, Label, Method, Methods, Moment, SetKind, Username, Version,
+};
+use countersign::node::{change, publish};
+use countersign::pap::Draft;
+use countersign::pdp::{self, Ask};
+use countersign::pip;
+use countersign::projection::{Change, World};
+use countersign::sequencer::{Expected, Origin, Sequencer, SequencerSettings, Sources};
+use countersign::telemetry::Metrics;
+use criterion::{BenchmarkId, Criterion, Throughput};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// The person's session.
+const SESSION: Uuid = Uuid::from_u128(7);
+
+/// What decides whether alice opens the protected resource.
+const DECISIVE: &str = r#"
+@id("employees-open") permit (
+  principal in Role::"employee",
+  action == Action::"open",
+  resource == ProtectedResource::"protected-resource"
+);
+@id("two-factors") forbid (principal, action == Action::"open", resource is ProtectedResource)
+unless { context has session && context.session.aal >= 2 };
+"#;
+
+fn main() {
+    let mut criterion = Criterion::default().sample_size(30).configure_from_args();
+    decide(&mut criterion);
+    replay(&mut criterion);
+    commit(&mut criterion);
+    criterion.final_summary();
+}
+
+/// One decision by the number of policies in force, the session's facts in its context
+/// included. Budget: 6 µs at 10, at most 1.5 times that at 10,000.
+fn decide(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pdp/decide");
+    for count in [10, 100, 1_000, 10_000] {
+        let asked = LazyCell::new(|| {
+            let sequencer = founded(Arc::new(MemoryStore::new()), count);
+            let (world, ask) = (sequencer.world(), ask());
+            let now = sequencer.now(&world);
+            assert_eq!(world.set(SetKind::Application).len(), count);
+            assert_allowed(&pdp::decide(&world, &ask, now));
+            (world, ask, now)
+        });
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            let (world, ask, now) = &*asked;
+            b.iter(|| pdp::decide(black_box(world), black_box(ask), black_box(*now)));
+        });
+    }
+    group.finish();
+}
+
+/// A log read, folded and decided again, by decisions. Budget: 60,000 a second.
+fn replay(c: &mut Criterion) {
+    const DECISIONS: usize = 5_000;
+    let recorded = LazyCell::new(|| {
+        let sequencer = founded(Arc::new(MemoryStore::new()), 20);
+        (0..DECISIONS / 50).for_each(|_| record(&sequencer, 50));
+        sequencer
+    });
+    let mut group = c.benchmark_group("audit/replay");
+    group.sample_size(10).throughput(Throughput::Elements(DECISIONS as u64));
+    group.bench_function("decisions", |b| {
+        let store = recorded.store();
+        b.iter(|| {
+            let mut replay = Replay::new();
+            for (index, bytes) in store.read(Index(0), usize::MAX, usize::MAX).unwrap() {
+                replay.step(&decode(index, &bytes).unwrap());
+            }
+            let report = replay.report();
+            assert!(report.clean && report.decisions == DECISIONS as u64, "{report:?}");
+        });
+    });
+    group.finish();
+}
+
+/// Decisions made durable in sled on the disk, by how many are proposed at a time.
+fn commit(c: &mut Criterion) {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut group = c.benchmark_group("sequencer/commit");
+    for proposers in [1, 64] {
+        let sequencer = LazyCell::new(|| {
+            let store = SledStore::create(directory.path().join(proposers.to_string()));
+            founded(Arc::new(store.unwrap()), 20)
+        });
+        group.throughput(Throughput::Elements(proposers as u64));
+        group.bench_function(BenchmarkId::from_parameter(proposers), |b| {
+            b.iter(|| record(&sequencer, proposers));
+        });
+    }
+    group.finish();
+}
+
+/// Takes and records so many decisions at a time; each must be allowed.
+fn record(sequencer: &Sequencer, proposers: usize) {
+    let proposals = (0..proposers).map(async |_| {
+        let ask = ask();
+        let world = sequencer.world();
+        let now = sequencer.now(&world);
+        let events = vec![decided(&world, &ask, now)];
+        let retake = move |world: &World, now| Ok::<_, ()>(vec![decided(world, &ask, now)]);
+        sequencer.record(Origin::node(), (&world, now), events, retake).await.unwrap()
+    });
+    let recorded = System::new().block_on(join_all(proposals));
+    for committed in recorded {
+        let [entry] = committed.entries.as_slice() else { panic!("{:?}", committed.entries) };
+        let Event::AccessDecided(decided) = &entry.event else { panic!("{entry:?}") };
+        assert_allowed(decided);
+    }
+}
+
+fn decided(world: &World, ask: &Ask, now: Moment) -> Event {
+    Event::AccessDecided(Box::new(pdp::decide(world, ask, now)))
+}
+
+#[track_caller]
+fn assert_allowed(decided: &AccessDecided) {
+    assert_eq!(decided.decision, Verdict::Allow, "{decided:?}");
+    assert_eq!(decided.determining, ["employees-open".parse().unwrap()], "{decided:?}");
+}
+
+/// Alice, with two factors, opens the protected resource.
+fn ask() -> Ask {
+    let request = json!({
+        "subject": {"type": "User", "id": "alice"},
+        "action": {"name": "open"},
+        "resource": {"type": "ProtectedResource", "id": "protected-resource"},
+    });
+    Ask {
+        set: SetKind::Application,
+        request: AccessRequest::from_json(&request).unwrap(),
+        presented: Presented::Session(SESSION),
+        pep: "bench".to_owned(),
+    }
+}
+
+/// A log with the example organisation's schema and directory, so many policies, and a
+/// person in a session of two factors.
+fn founded(store: Arc<dyn EventStore>, policies: usize) -> Sequencer {
+    let sources = Sources {
+        store,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        metrics: Arc::new(Metrics::new().unwrap()),
+    };
+    let settings = SequencerSettings::default();
+    let sequencer = Sequencer::start(World::default(), sources, settings).unwrap();
+    System::new().block_on(async {
+        state(&sequencer, Event::LogCreated(LogCreated { log: Uuid::from_u128(1) })).await;
+        state(&sequencer, Event::SettingsAdopted(DecisionSettings::default())).await;
+        let (entropy, label) = (&SystemEntropy, Label::default());
+        let draft = Draft {
+            set: SetKind::Application,
+            schema: Some(file("schemas/cloud.cedarschema")),
+            policies: Some(read_policies("p", &text(policies), &Limits::default()).unwrap()),
+            message: label.clone(),
+        };
+        publish(&sequencer, entropy, Origin::node(), None, draft, None).await.unwrap();
+        let entities: Value = serde_json::from_str(&file("schemas/cloud.entities.json")).unwrap();
+        let entities = pip::read_entities(&entities).unwrap();
+        let puts = entities.into_iter().map(Change::Put).collect();
+        let none: Option<Version> = None;
+        change(&sequencer, entropy, Origin::node(), None, puts, label, none).await.unwrap();
+        let person: Username = "alice".parse().unwrap();
+        state(&sequencer, Event::PersonRegistered(PersonRegistered { person: person.clone() }))
+            .await;
+        state(&sequencer, Event::SessionStarted(session(person))).await;
+    });
+    sequencer
+}
+
+fn session(person: Username) -> SessionStarted {
+    SessionStarted {
+        session: SESSION,
+        person,
+        methods: Methods::from_iter([Method::Pwd, Method::Otp]),
+        token: Digest::of("token"),
+        session_token: Digest::of("session"),
+    }
+}
+
+async fn state(sequencer: &Sequencer, event: Event) {
+    let decide = move |_: &World, _| Ok::<_, ()>(vec![event]);
+    sequencer.commit(Origin::node(), Expected::default(), decide).await.unwrap();
+}
+
+fn file(path: &str) -> String {
+    std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// So many policies: those that decide, and others for other people and things, some of
+/// them for the same action.
+fn text(count: usize) -> String {
+    let other = |n: usize| {
+        let (permit, forbid) = (format!("@id(\"p{n}\") permit"), format!("@id(\"p{n}\") forbid"));
+        match n % 4 {
+            0 => format!(
+                "{permit} (principal == User::\"u{n}\", action == Action::\"open\", \
+                 resource == ProtectedResource::\"r{n}\");\n"
+            ),
+            1 => format!(
+                "{permit} (principal in Role::\"r{n}\", action == Action::\"view\", \
+                 resource is Document) when {{ resource.classification == \"public\" }};\n"
+            ),
+            2 => format!(
+                "{forbid} (principal in Role::\"r{n}\", action == Action::\"open\", \
+                 resource is ProtectedResource) \
+                 unless {{ context has session && context.session.aal >= 2 }};\n"
+            ),
+            _ => format!(
+                "{permit} (principal in Segment::\"s{n}\", action == Action::\"connect\", \
+                 resource in Segment::\"t{n}\");\n"
+            ),
+        }
+    };
+    DECISIVE.to_owned() + &(2..count).map(other).collect::<String>()
+}

@@ -1,0 +1,279 @@
+//! Durable evaluations over HTTP beside an echo of the same body in the same run.
+//! Budgets: DESIGN §6 (evaluation against echo, batch against singles, decisions under a
+//! flood of logins). `cargo bench --bench http`; what it printed on which machine is in
+//! benches/README.md.
+//!
+//! Everything is real: a server on a loopback port, sled on the disk, the system's
+//! clock, a person with two factors, a service token. Every answer is checked before it
+//! counts, and at the end the log must hold exactly what was answered.
+
+#![cfg(test)] // so that the lints take all of this for a test
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
+
+mod arguments;
+mod client;
+mod load;
+mod log;
+mod node;
+mod samples;
+mod table;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use actix_web::rt::System;
+use countersign::http::App;
+use serde_json::{Value, json};
+
+use arguments::Arguments;
+use client::post;
+use load::{Flood, Question, round};
+use node::{Served, Tokens, echo};
+use samples::Samples;
+use table::Row;
+
+/// Items of a batch, as the budget says.
+const BATCH: u64 = 100;
+
+fn main() {
+    let Some(arguments) = Arguments::read() else { return };
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (served, ticket) = Served::start(directory.path(), &arguments.set);
+    let (echo_address, echo_server) = echo(served.app.settings.limits.workers);
+    let tokens = System::new().block_on(Tokens::obtain(served.address, &ticket));
+    let single = evaluation(&served, &tokens);
+    let echoed = Question {
+        address: echo_address,
+        request: Arc::new(post("/echo", &[], &asked().to_string())),
+        body: Arc::new(asked().to_string()),
+        entries: 0,
+    };
+    let batch = batch(&served, &tokens);
+    let mut bench = Bench { arguments, answered: Vec::new() };
+
+    bench.warm_up([&echoed, &single, &batch]);
+    if bench.arguments.includes("echo") {
+        bench.against_echo(&echoed, &single, &served.app);
+    }
+    if bench.arguments.includes("batch") {
+        bench.batches(&single, &batch);
+    }
+    if bench.arguments.includes("flood") {
+        bench.under_flood(&single, &served);
+    }
+
+    echo_server.stop();
+    let app = served.stop();
+    bench.log(&app);
+}
+
+fn asked() -> Value {
+    json!({
+        "subject": {"type": "User", "id": "alice"},
+        "action": {"name": "open"},
+        "resource": {"type": "ProtectedResource", "id": "protected-resource"},
+    })
+}
+
+/// Alice, with two factors, opens the protected resource: allowed.
+fn evaluation(served: &Served, tokens: &Tokens) -> Question {
+    question(served, tokens, "/access/v1/evaluation", &asked(), &json!({"decision": true}), 1)
+}
+
+/// The same question a hundred times in one request.
+fn batch(served: &Served, tokens: &Tokens) -> Question {
+    let mut body = asked();
+    let resource = body["resource"].take();
+    body["evaluations"] = (0..BATCH).map(|_| json!({"resource": resource})).collect();
+    let answers: Vec<_> = (0..BATCH).map(|_| json!({"decision": true})).collect();
+    let answer = json!({"evaluations": answers});
+    question(served, tokens, "/access/v1/evaluations", &body, &answer, BATCH)
+}
+
+fn question(
+    served: &Served,
+    tokens: &Tokens,
+    path: &str,
+    body: &Value,
+    answer: &Value,
+    entries: u64,
+) -> Question {
+    let bearer = format!("Bearer {}", tokens.pep);
+    let headers = [("authorization", &*bearer), ("countersign-session", &*tokens.session)];
+    Question {
+        address: served.address,
+        request: Arc::new(post(path, &headers, &body.to_string())),
+        body: Arc::new(answer.to_string()),
+        entries,
+    }
+}
+
+/// What is asked of the bench, and where in the log every answer so far is.
+struct Bench {
+    arguments: Arguments,
+    answered: Vec<RangeInclusive<u64>>,
+}
+
+impl Bench {
+    fn round(&mut self, question: &Question, connections: usize) -> Samples {
+        let length = self.arguments.length(connections);
+        let (samples, indices) = round(question, connections, length);
+        self.answered.extend(indices);
+        samples
+    }
+
+    fn warm_up<const N: usize>(&mut self, questions: [&Question; N]) {
+        for question in questions {
+            self.answered.extend(round(question, 8, self.arguments.warm_up()).1);
+        }
+    }
+
+    /// Rounds of two kinds in turns.
+    fn compare(
+        &mut self,
+        connections: usize,
+        ratio: impl Fn(&Samples, &Samples) -> f64,
+        mut base: impl FnMut(&mut Self, usize) -> Samples,
+        mut other: impl FnMut(&mut Self, usize) -> Samples,
+    ) -> Row {
+        let mut row = Row {
+            connections,
+            base: Samples::default(),
+            other: Samples::default(),
+            ratios: Vec::new(),
+        };
+        for _ in 0..self.arguments.rounds() {
+            let pair = (base(self, connections), other(self, connections));
+            row.ratios.push(ratio(&pair.0, &pair.1));
+            row.base.add(pair.0);
+            row.other.add(pair.1);
+        }
+        row
+    }
+
+    fn against_echo(&mut self, echoed: &Question, single: &Question, app: &App) {
+        let (mut rows, mut commits) = (Vec::new(), Vec::new());
+        for connections in self.arguments.connections.clone() {
+            let before = Commits::of(app);
+            rows.push(self.compare(
+                connections,
+                |echo, durable| durable.rate() / echo.rate(),
+                |bench, connections| bench.round(echoed, connections),
+                |bench, connections| bench.round(single, connections),
+            ));
+            commits.push((connections, Commits::of(app).since(&before)));
+        }
+        let names = ["echo", "durable evaluation"];
+        table::rates("## Durable evaluation beside an echo", names, "requests/s", &rows);
+        table::latencies(names, &rows);
+        println!(
+            "\n| connections | commits/s while evaluating | entries a commit | write + fsync |"
+        );
+        println!("|---:|---:|---:|---:|");
+        for ((connections, commits), row) in commits.iter().zip(&rows) {
+            println!("| {connections} | {}", commits.shown(&row.other));
+        }
+    }
+
+    fn batches(&mut self, single: &Question, batch: &Question) {
+        let mut rows = Vec::new();
+        for connections in self.arguments.connections.clone() {
+            rows.push(self.compare(
+                connections,
+                |single, batch| batch.decision_rate() / single.decision_rate(),
+                |bench, connections| bench.round(single, connections),
+                |bench, connections| bench.round(batch, connections),
+            ));
+        }
+        let names = ["single", "batch of 100"];
+        table::rates("## Batches beside single evaluations", names, "decisions/s", &rows);
+        table::latencies(names, &rows);
+    }
+
+    fn under_flood(&mut self, single: &Question, served: &Served) {
+        let limits = &served.app.settings.limits;
+        let flooding = limits.hash_queue + limits.hash_threads + 15;
+        let (mut rows, mut turned) = (Vec::new(), (0, 0));
+        for connections in self.arguments.connections.clone() {
+            let row = self.compare(
+                connections,
+                |calm, flooded| p99(flooded) / p99(calm),
+                |bench, connections| bench.round(single, connections),
+                |bench, connections| {
+                    let flood = Flood::start(served.address, flooding);
+                    let samples = bench.round(single, connections);
+                    let (hashed, refused) = flood.stop();
+                    turned = (turned.0 + hashed, turned.1 + refused);
+                    samples
+                },
+            );
+            rows.push(row);
+        }
+        let (names, (hashed, refused)) = (["calm", "flooded"], turned);
+        table::rates("## Evaluations while logins flood", names, "requests/s", &rows);
+        table::latencies(names, &rows);
+        println!();
+        for row in &rows {
+            let ratio = p99(&row.other) / p99(&row.base);
+            println!("p99 at {} connections: {ratio:.2}× the calm one", row.connections);
+        }
+        println!("The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503).");
+    }
+
+    fn log(self, app: &App) {
+        let account = log::account(app, self.answered);
+        println!("\n## The log afterwards\n");
+        println!("Every answer is in it and nothing else: {} decisions.", account.decisions);
+        let rate = account.entries as f64 / account.replayed.as_secs_f64();
+        println!("Replay (read, decode, fold, decide again; clean): {rate:.0} entries/s a core.");
+        let (entry, disk) = (account.decision_bytes, account.disk_bytes);
+        println!("A decision is {entry:.0} bytes; on disk an entry takes {disk:.0}.");
+    }
+}
+
+fn p99(samples: &Samples) -> f64 {
+    let [p99] = samples.percentiles([99.0]);
+    p99.as_secs_f64()
+}
+
+/// The node's own count of its commits.
+struct Commits {
+    count: f64,
+    entries: f64,
+    synced_s: f64,
+}
+
+impl Commits {
+    fn of(app: &App) -> Self {
+        let text = app.metrics.render().unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap().trim().parse().unwrap()
+        };
+        Self {
+            count: value("countersign_commit_group_entries_count "),
+            entries: value("countersign_commit_group_entries_sum "),
+            synced_s: value("countersign_fsync_duration_seconds_sum "),
+        }
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        Self {
+            count: self.count - before.count,
+            entries: self.entries - before.entries,
+            synced_s: self.synced_s - before.synced_s,
+        }
+    }
+
+    /// The rest of a row, given the rounds in which they were made.
+    fn shown(&self, rounds: &Samples) -> String {
+        let rate = self.count / self.entries * rounds.rate();
+        let (group, sync_us) = (self.entries / self.count, self.synced_s / self.count * 1e6);
+        format!("{rate:.0} | {group:.1} | {sync_us:.0} µs |")
+    }
+}
