@@ -6,6 +6,8 @@
 // ── core: pure ──
 pub mod model;
 
+pub mod tlog;
+
 pub mod event;
 
 pub mod cedar;
