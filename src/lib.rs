@@ -23,6 +23,7 @@ pub mod pip;
 pub mod audit;
 
 // ── shell: effects ──
+pub mod checkpoint;
 pub mod clock;
 pub mod entropy;
 pub mod event_store;

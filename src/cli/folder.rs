@@ -53,7 +53,7 @@ impl Folder {
     pub(super) fn world(&self) -> Result<World, Failure> {
         let store = self.store()?;
         let folded = recover(&store, &Artefacts::default(), |_, _| {});
-        Ok(folded.map_err(NodeError::from)?)
+        Ok(folded.map_err(NodeError::from)?.world)
     }
 
     /// Opens it for writing, on behalf of whoever may write its files. Linear in the

@@ -7,6 +7,7 @@ mod envelope;
 mod fact;
 mod publication;
 mod settings;
+mod signing;
 mod stored;
 
 pub use access::{
@@ -28,4 +29,5 @@ pub use publication::{
     PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
 };
 pub use settings::{DecisionSettings, SessionLimits, ThrottleSettings};
+pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};

@@ -69,7 +69,7 @@ fn page(store: &dyn EventStore, world: &World, query: &Query) -> Result<Page, Pr
     Ok(Page { events: page.items, next: page.next, more: page.more })
 }
 
-type Shown = Result<(Envelope, Box<RawValue>), Problem>;
+pub(super) type Shown = Result<(Envelope, Box<RawValue>), Problem>;
 
 /// The entries from `start` to the end, in order.
 fn forward(store: &dyn EventStore, start: Index, size: u64) -> impl Iterator<Item = Shown> {
@@ -210,15 +210,20 @@ pub async fn decision(
     Ok(HttpResponse::Ok().json(dossier))
 }
 
-fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, Problem> {
+/// The entry of a decision, and its stored text.
+pub(super) fn decided(store: &dyn EventStore, newest: &World, id: Uuid) -> Shown {
     let missing = || Problem::not_found("the log holds no decision of that id");
     let size = newest.through.map_or(0, |index| index.next().0);
     let found = first_not_below(size, |index| entry(store, index).map(|(entry, _)| entry.id < id))?;
     let (wanted, raw) = entry(store, found).map_err(|_| missing())?;
+    let is_it = wanted.id == id && matches!(wanted.event, Event::AccessDecided(_));
+    if is_it { Ok((wanted, raw)) } else { Err(missing()) }
+}
+
+fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, Problem> {
+    let missing = || Problem::not_found("the log holds no decision of that id");
+    let (wanted, raw) = decided(store, newest, id)?;
     let Event::AccessDecided(decided) = &wanted.event else { return Err(missing()) };
-    if wanted.id != id {
-        return Err(missing());
-    }
     let gather = || {
         let mut world = World::new(Artefacts::default());
         let mut trail = Trail::of(decided);

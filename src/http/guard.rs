@@ -41,6 +41,7 @@ permissions! {
     Evaluate: Evaluate, recorded: false;
     Ingest: Ingest, recorded: false;
     Scrape: ReadAudit, recorded: false;
+    ReadTiles: ReadAudit, recorded: false;
     ReadAudit: ReadAudit, recorded: true;
     ReadPolicies: ReadPolicies, recorded: true;
     PublishPolicies: PublishPolicies, recorded: true;

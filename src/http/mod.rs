@@ -14,6 +14,7 @@ mod events;
 mod follow;
 mod guard;
 mod health;
+mod log;
 mod login;
 mod metadata;
 mod mfa;

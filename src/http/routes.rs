@@ -8,12 +8,12 @@ use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, enrol, entities, evaluation, evaluations, events, health, login, metadata, mfa,
-    policies, schema, session, tokens, users,
+    Problem, audit, enrol, entities, evaluation, evaluations, events, health, log, login, metadata,
+    mfa, policies, schema, session, tokens, users,
 };
 
 /// Every template below, for metrics: a path never becomes a label.
-pub(super) const TEMPLATES: [&str; 28] = [
+pub(super) const TEMPLATES: [&str; 30] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -39,6 +39,8 @@ pub(super) const TEMPLATES: [&str; 28] = [
     "/audit/v1/entries",
     "/audit/v1/state",
     "/audit/v1/decisions/{id}",
+    "/log/v1/checkpoint",
+    "/log/v1/tile/{path:.*}",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -88,6 +90,8 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
+        .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
+        .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         // Operators
         .service(at("/healthz").route(get().to(health::alive)))
         .service(at("/readyz").route(get().to(health::ready)))

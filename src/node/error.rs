@@ -3,11 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
+use super::NotAsSigned;
 use crate::cedar::Fault;
+use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
 use crate::event_store::StoreError;
 use crate::model::Moment;
 use crate::sequencer::{CommitError, RecoverError};
+use crate::tlog::NotAKey;
 use crate::vault::{KeyFileError, VaultError};
 use crate::{authn, pap, pip};
 
@@ -43,6 +48,20 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is not the log that was signed.
+    #[error(
+        "{0}; restore the log, or go on without what is lost: `countersign recover --accept-loss`"
+    )]
+    NotAsSigned(#[from] NotAsSigned),
+    /// The checkpoint outside.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointFileError),
+    /// The log's name is not fit to be signed with.
+    #[error("the origin is not one: {0}")]
+    Origin(NotAKey),
+    /// A signing key in the vault is not the one that the log names.
+    #[error("the secret of signing key `{0}` is another key's: restore the vault")]
+    OtherKey(Uuid),
     /// The fold of the log.
     #[error(transparent)]
     Recover(#[from] RecoverError),

@@ -8,6 +8,8 @@ mod open;
 mod paths;
 mod publish;
 mod shipped;
+mod signing;
+mod standing;
 
 pub use change::change;
 pub use error::NodeError;
@@ -15,3 +17,5 @@ pub use found::{Founded, Founding, found};
 pub use open::{Node, Surroundings};
 pub use paths::Paths;
 pub use publish::publish;
+pub use signing::draw_signing_key;
+pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{NodeError, Paths};
+use super::signing::open_signing_keys;
+use super::{NodeError, Paths, check_head, check_outside};
+use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::event_store::{EventStore, SledStore};
 use crate::projection::Artefacts;
-use crate::sequencer::{Sequencer, SequencerSettings, Sources, recover};
+use crate::sequencer::{Notary, Sequencer, SequencerSettings, Sources, recover};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::vault::{KeyFile, Vault};
@@ -52,22 +54,35 @@ impl Node {
         let paths = Paths::in_directory(&settings.data);
         key_outside(&settings.key_file, &paths.data)?;
         let store: Arc<dyn EventStore> = Arc::new(SledStore::open(&paths.log)?);
-        let world = recover(&*store, &Artefacts::default(), progress)?;
+        let log = recover(&*store, &Artefacts::default(), progress)?;
+        let world = &log.world;
         let now = surroundings.clock.now();
         if let Some((last, _)) = world.last.filter(|(last, _)| last.seconds_since(now) > SLACK_S) {
             return Err(NodeError::ClockBehind { now, last });
         }
-        let log = world.log.ok_or_else(|| NodeError::NotFounded(paths.data.clone()))?;
+        let id = world.log.ok_or_else(|| NodeError::NotFounded(paths.data.clone()))?;
+        let file = CheckpointFile::at(settings.checkpoint_file.clone());
+        let outside = file.read()?;
+        check_head(&log, store.checkpoint()?.as_deref())?;
+        check_outside(&log, &*store, file.path().to_owned(), outside.as_deref())?;
         let key = KeyFile::load(&settings.key_file)?;
-        let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
+        let vault = Vault::at(&paths.vault, &key, id, Arc::clone(&surroundings.entropy))?;
+        let notary = Arc::new(Notary::default());
+        open_signing_keys(&vault, world, &notary)?;
+        let publisher = Publisher::start(file, outside).map_err(NodeError::Thread)?;
+        if let Some(note) = store.checkpoint()? {
+            publisher.offer(Arc::from(note)); // The last group's may not have been published.
+        }
         let sources = Sources {
             store,
             clock: Arc::clone(&surroundings.clock),
             entropy: Arc::clone(&surroundings.entropy),
             metrics: Arc::clone(&surroundings.metrics),
+            notary,
+            publisher: Arc::new(publisher),
         };
         let sequencer =
-            Sequencer::start(world, sources, grouping(settings)).map_err(NodeError::Thread)?;
+            Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
         Ok(Self { sequencer, vault, surroundings })
     }
 }

@@ -7,7 +7,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Accesses, Artefacts, Directory, Identities, PolicySetState, Services, Sessions, Streams,
+    Accesses, Artefacts, Directory, Identities, PolicySetState, Services, Sessions, SigningKeys,
+    Streams,
 };
 use crate::event::{DecisionSettings, Envelope, Event, SessionEnded, SessionStarted};
 use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
@@ -38,6 +39,8 @@ pub struct World {
     pub sessions: Sessions,
     /// The service tokens.
     pub services: Services,
+    /// Who signs the log.
+    pub signing: SigningKeys,
     /// The counts of decisions.
     pub accesses: Accesses,
     /// The stream heads.
@@ -80,6 +83,7 @@ impl World {
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
+            signing: SigningKeys::default(),
             accesses: Accesses::default(),
             streams: Streams::default(),
             artefacts,
@@ -140,7 +144,9 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::NodeStarted(_) => {}
+            Event::NodeStarted(_) | Event::LossAccepted(_) => {}
+            Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
+            Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
             Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
@@ -216,6 +222,7 @@ impl World {
             ("services", unordered(self.services.iter())),
             ("sessions", unordered(self.sessions.iter())),
             ("settings", of(&*self.settings)),
+            ("signing", of(&self.signing)),
             ("streams", unordered(self.streams.iter())),
             ("system", set_digest(&self.system)),
             ("unknown_names", unordered(self.identities.unknown_names())),
@@ -256,7 +263,10 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::ServiceRegistered(_)
         | Event::ServiceRevoked(_) => true,
         Event::LogCreated(_)
+        | Event::LossAccepted(_)
         | Event::NodeStarted(_)
+        | Event::SigningKeyAdopted(_)
+        | Event::SigningKeyRetired(_)
         | Event::SchemaSubmitted(_)
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)

@@ -6,6 +6,7 @@ use crate::event::{BrokenEntry, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::{Index, SetKind};
 use crate::projection::{Artefacts, World};
+use crate::tlog::{TileId, Tree, leaf_hash};
 
 /// Entries read at a time.
 const PAGE_ENTRIES: usize = 4_096;
@@ -34,6 +35,12 @@ pub enum RecoverError {
         /// The entries found.
         found: u64,
     },
+    /// A stored tile is not the hashes of the entries below it.
+    #[error("the stored `{tile}` is not there or does not fit the entries: restore the log")]
+    OtherTile {
+        /// Which.
+        tile: TileId,
+    },
     /// The policies in force do not compile in this build.
     #[error("the {set} policies in force do not compile in this build", set = .set.as_str())]
     DoesNotCompile {
@@ -47,6 +54,15 @@ pub enum RecoverError {
     Thread(String),
 }
 
+/// What a log amounts to: its state, and the Merkle tree over its entries.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The fold of its entries.
+    pub world: World,
+    /// The tree over their stored bytes.
+    pub tree: Tree,
+}
+
 /// Folds the whole log and makes its policies ready to decide by. Linear in the
 /// log; `progress` hears how many entries are done, of how many.
 ///
@@ -56,7 +72,7 @@ pub fn recover(
     store: &dyn EventStore,
     artefacts: &Artefacts,
     mut progress: impl FnMut(u64, u64) + Send,
-) -> Result<World, RecoverError> {
+) -> Result<Log, RecoverError> {
     crate::cedar::on_large_stack(move || fold(store, artefacts, &mut progress))
         .map_err(|fault| RecoverError::Thread(fault.to_string()))?
 }
@@ -65,9 +81,10 @@ fn fold(
     store: &dyn EventStore,
     artefacts: &Artefacts,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<World, RecoverError> {
+) -> Result<Log, RecoverError> {
     let size = store.size();
     let mut world = World::new(artefacts.clone());
+    let (mut tree, mut tiles) = (Tree::default(), Vec::new());
     let mut continuity = Continuity::default();
     let mut next = Index(0);
     while next.0 < size {
@@ -79,6 +96,8 @@ fn fold(
             let entry = decode(index, &bytes)?;
             continuity.check(&entry)?;
             world.advance(&entry);
+            tree.append(leaf_hash(&bytes), &mut tiles);
+            check_tiles(store, &mut tiles)?;
             next = index.next();
         }
         progress(next.0, size);
@@ -88,5 +107,19 @@ fn fold(
             return Err(RecoverError::DoesNotCompile { set, faults: faults.to_vec() });
         }
     }
-    Ok(world)
+    Ok(Log { world, tree })
+}
+
+/// Holds the tiles that an entry has filled against those that were stored with it.
+fn check_tiles(
+    store: &dyn EventStore,
+    filled: &mut Vec<(TileId, Vec<u8>)>,
+) -> Result<(), RecoverError> {
+    for (tile, hashes) in filled.drain(..) {
+        let stored = store.tile(tile)?;
+        if stored.is_none_or(|stored| stored != hashes) {
+            return Err(RecoverError::OtherTile { tile });
+        }
+    }
+    Ok(())
 }

@@ -31,7 +31,7 @@ use countersign::projection::World;
 use serde_json::Value;
 
 /// Every version there has been, oldest first.
-const VERSIONS: [&str; 1] = ["v1"];
+const VERSIONS: [&str; 2] = ["v1", "v2"];
 
 /// Goal: a deployment may skip any number of releases.
 #[test]
