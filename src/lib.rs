@@ -32,6 +32,8 @@ pub mod settings;
 pub mod telemetry;
 pub mod vault;
 
+pub mod snapshot;
+
 pub mod sequencer;
 
 pub mod node;

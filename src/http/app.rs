@@ -13,6 +13,7 @@ use crate::hasher::Hasher;
 use crate::node::{Node, Surroundings};
 use crate::sequencer::Sequencer;
 use crate::settings::Settings;
+use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use crate::vault::Vault;
 
@@ -27,6 +28,8 @@ pub struct App {
     pub hasher: Hasher,
     /// Where secrets are sealed.
     pub vault: Vault,
+    /// What a look into the past begins from.
+    pub snapshots: Arc<Snapshots>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -51,12 +54,13 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, surroundings } = node;
+        let Node { sequencer, vault, snapshots, surroundings } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
             hasher,
             vault,
+            snapshots,
             clock,
             entropy,
             metrics,

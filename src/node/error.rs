@@ -12,6 +12,7 @@ use crate::entropy::NoEntropy;
 use crate::event_store::StoreError;
 use crate::model::Moment;
 use crate::sequencer::{CommitError, RecoverError};
+use crate::snapshot::SnapshotError;
 use crate::tlog::NotAKey;
 use crate::vault::{KeyFileError, VaultError};
 use crate::{authn, pap, pip};
@@ -71,6 +72,9 @@ pub enum NodeError {
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The snapshots' folder.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotError),
     /// Chance.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),

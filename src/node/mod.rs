@@ -9,6 +9,7 @@ mod paths;
 mod publish;
 mod shipped;
 mod signing;
+mod snapshots;
 mod standing;
 
 pub use change::change;

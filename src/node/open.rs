@@ -4,14 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::signing::open_signing_keys;
+use super::snapshots::{self, keep};
 use super::{NodeError, Paths, check_head, check_outside};
 use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::event_store::{EventStore, SledStore};
-use crate::projection::Artefacts;
-use crate::sequencer::{Notary, Sequencer, SequencerSettings, Sources, recover};
+use crate::sequencer::{Notary, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
+use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use crate::vault::{KeyFile, Vault};
 
@@ -35,13 +36,15 @@ pub struct Node {
     pub sequencer: Sequencer,
     /// Where secrets are sealed.
     pub vault: Vault,
+    /// What a look into the past begins from.
+    pub snapshots: Arc<Snapshots>,
     /// What it was given.
     pub surroundings: Surroundings,
 }
 
 impl Node {
-    /// Opens a data directory that has been founded. Linear in the log; `progress`
-    /// hears how many entries are folded, of how many.
+    /// Opens a data directory that has been founded. Linear in what the log holds beyond
+    /// the newest snapshot; `progress` hears how many entries are folded, of how many.
     ///
     /// # Errors
     /// [`NodeError`]: it is open in another process, damaged, or was never founded;
@@ -54,7 +57,15 @@ impl Node {
         let paths = Paths::in_directory(&settings.data);
         key_outside(&settings.key_file, &paths.data)?;
         let store: Arc<dyn EventStore> = Arc::new(SledStore::open(&paths.log)?);
-        let log = recover(&*store, &Artefacts::default(), progress)?;
+        let key = KeyFile::load(&settings.key_file);
+        let snapshots = key
+            .as_ref()
+            .ok()
+            .map(|key| snapshots::open(settings, &paths, &*store, key, &surroundings.entropy));
+        let snapshots = snapshots.transpose()?.flatten();
+        // With a snapshot or without: what follows holds the same log against the same
+        // checkpoints.
+        let log = snapshots::fold(&*store, snapshots.as_deref(), progress)?;
         let world = &log.world;
         let now = surroundings.clock.now();
         if let Some((last, _)) = world.last.filter(|(last, _)| last.seconds_since(now) > SLACK_S) {
@@ -65,7 +76,7 @@ impl Node {
         let outside = file.read()?;
         check_head(&log, store.checkpoint()?.as_deref())?;
         check_outside(&log, &*store, file.path().to_owned(), outside.as_deref())?;
-        let key = KeyFile::load(&settings.key_file)?;
+        let (key, snapshots) = (key?, snapshots.ok_or(NodeError::NotFounded(paths.data))?);
         let vault = Vault::at(&paths.vault, &key, id, Arc::clone(&surroundings.entropy))?;
         let notary = Arc::new(Notary::default());
         open_signing_keys(&vault, world, &notary)?;
@@ -83,7 +94,8 @@ impl Node {
         };
         let sequencer =
             Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
-        Ok(Self { sequencer, vault, surroundings })
+        keep(&sequencer, &snapshots, settings)?;
+        Ok(Self { sequencer, vault, snapshots, surroundings })
     }
 }
 

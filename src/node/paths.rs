@@ -11,12 +11,19 @@ pub struct Paths {
     pub log: PathBuf,
     /// The sealed secrets.
     pub vault: PathBuf,
+    /// The snapshots of the World, which may be deleted at any time.
+    pub snapshots: PathBuf,
 }
 
 impl Paths {
     /// The layout below a directory.
     #[must_use]
     pub fn in_directory(data: &Path) -> Self {
-        Self { data: data.to_owned(), log: data.join("log"), vault: data.join("vault") }
+        Self {
+            data: data.to_owned(),
+            log: data.join("log"),
+            vault: data.join("vault"),
+            snapshots: data.join("snapshots"),
+        }
     }
 }

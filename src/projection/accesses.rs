@@ -1,11 +1,11 @@
 //! How many decisions there were.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::{AccessDecided, Verdict};
 
 /// Counts of decisions, of both policy sets together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accesses {
     /// Allowed.
     pub allowed: u64,

@@ -1,10 +1,12 @@
 //! The directory of entities, with its hierarchy's closure kept as it changes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap as StdMap, VecDeque};
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use imbl::{HashMap, OrdSet};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cedar::{CompiledSchema, EntitySource, Fault, TypedEntity};
@@ -17,7 +19,8 @@ pub(super) const DEPTH_MAX: usize = 64;
 pub(super) const ANCESTORS_MAX: usize = 1_000;
 
 /// One change of the directory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Change {
     /// Put an entity, replacing one of the same name whole.
     Put(EntityDocument),
@@ -235,9 +238,18 @@ impl Directory {
         uid: &Uid,
         fresh: &StdMap<&Uid, (Arc<BTreeSet<Uid>>, usize)>,
     ) -> Result<(Arc<BTreeSet<Uid>>, usize), HierarchyFault> {
+        self.closure(uid, self.parents(uid), fresh)
+    }
+
+    fn closure<'p>(
+        &self,
+        uid: &Uid,
+        parents: impl IntoIterator<Item = &'p Uid>,
+        fresh: &StdMap<&Uid, (Arc<BTreeSet<Uid>>, usize)>,
+    ) -> Result<(Arc<BTreeSet<Uid>>, usize), HierarchyFault> {
         let mut ancestors = BTreeSet::new();
         let mut depth = 0;
-        for parent in self.parents(uid) {
+        for parent in parents {
             let stored = || self.nodes.get(parent).map(|n| (Arc::clone(&n.ancestors), n.depth));
             let (above, level) = fresh.get(parent).cloned().or_else(stored).unwrap_or_default();
             ancestors.extend(above.iter().cloned());
@@ -295,6 +307,46 @@ impl Directory {
             }
         }
         vec![uid.clone()]
+    }
+}
+
+/// The directory as it is put away, its hierarchy's top first.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DirectoryState<'a> {
+    entities: Vec<Cow<'a, EntityDocument>>,
+    version: Version,
+    staged: Vec<(Uuid, Arc<Vec<Change>>)>,
+}
+
+impl Directory {
+    pub(super) fn state(&self) -> DirectoryState<'_> {
+        let mut nodes: Vec<_> = self.nodes.values().collect();
+        // What an entity is in stands on lower levels, so before it.
+        nodes.sort_unstable_by_key(|node| (node.depth, &node.document.uid));
+        let staged = self.staged.iter();
+        let mut staged: Vec<_> = staged.map(|(id, it)| (*id, Arc::clone(it))).collect();
+        staged.sort_unstable_by_key(|(id, _)| *id);
+        let entities = nodes.into_iter().map(|node| Cow::Borrowed(&node.document)).collect();
+        DirectoryState { entities, version: self.version, staged }
+    }
+
+    /// # Errors
+    /// [`HierarchyFault`], for a hierarchy that no directory of ours has.
+    pub(super) fn restored(state: DirectoryState<'_>) -> Result<Self, HierarchyFault> {
+        let staged = state.staged.into_iter().collect();
+        let mut directory = Self { version: state.version, staged, ..Self::default() };
+        let none = StdMap::new();
+        for document in state.entities.into_iter().map(Cow::into_owned) {
+            let uid = document.uid.clone();
+            for parent in &document.parents {
+                directory.children.entry(parent.clone()).or_default().insert(uid.clone());
+            }
+            let (ancestors, depth) = directory.closure(&uid, &document.parents, &none)?;
+            let node = Node::new(document, ancestors, depth);
+            directory.nodes.insert(uid, Arc::new(node));
+        }
+        Ok(directory)
     }
 }
 

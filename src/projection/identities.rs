@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use imbl::{HashMap, OrdSet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{
@@ -18,7 +18,7 @@ use crate::model::{Digest, Label, Moment, Username};
 pub(super) const UNKNOWN_NAMES_MAX: usize = 10_000;
 
 /// A password, without its hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// Its id; the vault keeps the secret under it.
     pub id: Uuid,
@@ -33,7 +33,7 @@ pub struct Credential {
 }
 
 /// A confirmed TOTP authenticator, without its seed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totp {
     /// What it shares with every credential.
     #[serde(flatten)]
@@ -43,7 +43,7 @@ pub struct Totp {
 }
 
 /// A TOTP authenticator that awaits its first right code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingTotp {
     /// What it shares with every credential.
     #[serde(flatten)]
@@ -53,7 +53,7 @@ pub struct PendingTotp {
 }
 
 /// A one-time ticket, without its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// SHA-256 of the ticket.
     pub digest: Digest,
@@ -62,7 +62,7 @@ pub struct Ticket {
 }
 
 /// A person who may log in here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The login name.
     pub name: Username,
@@ -83,7 +83,7 @@ pub struct Person {
 }
 
 /// What is remembered of a name that nobody here has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnknownName {
     /// Consecutive failures.
     pub failures: u32,
@@ -275,5 +275,36 @@ impl Credential {
     fn failed(&mut self, at: Moment) {
         self.failures = self.failures.saturating_add(1);
         self.failed_at = Some(at);
+    }
+}
+
+/// All persons as they are put away.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IdentitiesState {
+    persons: Vec<Arc<Person>>,
+    unknown: Vec<(Digest, UnknownName)>,
+}
+
+impl Identities {
+    pub(super) fn state(&self) -> IdentitiesState {
+        let mut persons: Vec<_> = self.persons.values().cloned().collect();
+        persons.sort_unstable_by(|one, two| one.name.cmp(&two.name));
+        let mut unknown: Vec<_> = self.unknown.iter().map(|(tag, it)| (*tag, *it)).collect();
+        unknown.sort_unstable_by_key(|(tag, _)| *tag);
+        IdentitiesState { persons, unknown }
+    }
+
+    pub(super) fn restored(state: IdentitiesState) -> Self {
+        let ticket = |person: &Arc<Person>| {
+            person.ticket.as_ref().map(|ticket| (ticket.digest, person.name.clone()))
+        };
+        let by_age = |(tag, it): &(Digest, UnknownName)| (it.failed_at, *tag);
+        Self {
+            tickets: state.persons.iter().filter_map(ticket).collect(),
+            persons: state.persons.into_iter().map(|it| (it.name.clone(), it)).collect(),
+            unknown_by_age: state.unknown.iter().map(by_age).collect(),
+            unknown: state.unknown.into_iter().collect(),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use imbl::{HashMap, OrdMap};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::cedar::{CompiledPolicies, CompiledSchema, Fault, Limits};
@@ -52,14 +53,16 @@ impl Artefacts {
 }
 
 /// A schema in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct SchemaInForce {
     text: Arc<str>,
     version: Version,
     digest: Digest,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Part {
     Put(PolicySource),
     Remove(PolicyId),
@@ -199,5 +202,50 @@ impl PolicySetState {
             // Just made, so nobody can have set it before.
             let _first = self.compiled.set(Ok(found));
         }
+    }
+}
+
+/// A policy set as it is put away. What was compiled is not: compiling is a function of
+/// this.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicySetSaved {
+    schema: Option<SchemaInForce>,
+    policies: Vec<Arc<PolicySource>>,
+    in_force: Option<VersionRef>,
+    staged_schemas: Vec<(Uuid, String)>,
+    staged_policies: Vec<(Uuid, Arc<Vec<Part>>)>,
+}
+
+impl PolicySetState {
+    pub(super) fn state(&self) -> PolicySetSaved {
+        let schemas = self.staged_schemas.iter();
+        let mut staged_schemas: Vec<_> = schemas.map(|(id, it)| (*id, it.clone())).collect();
+        staged_schemas.sort_unstable();
+        let policies = self.staged_policies.iter();
+        let mut staged_policies: Vec<_> = policies.map(|(id, it)| (*id, Arc::clone(it))).collect();
+        staged_policies.sort_unstable_by_key(|(id, _)| *id);
+        PolicySetSaved {
+            schema: self.schema.clone(),
+            policies: self.policies.values().cloned().collect(),
+            in_force: self.in_force,
+            staged_schemas,
+            staged_policies,
+        }
+    }
+
+    pub(super) fn restored(kind: SetKind, state: PolicySetSaved, artefacts: &Artefacts) -> Self {
+        let named = |source: Arc<PolicySource>| (source.id.clone(), source);
+        let mut set = Self {
+            kind,
+            schema: state.schema,
+            policies: state.policies.into_iter().map(named).collect(),
+            in_force: state.in_force,
+            staged_schemas: state.staged_schemas.into_iter().collect(),
+            staged_policies: state.staged_policies.into_iter().collect(),
+            compiled: Arc::default(),
+        };
+        set.recompile(artefacts);
+        set
     }
 }

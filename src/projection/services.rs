@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use imbl::HashMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{ServiceRegistered, ServiceRevoked, SourceBinding};
 use crate::model::{Digest, Label, Moment, Scopes};
 
 /// The holder of a service token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Its id, the id of a `Countersign::Service`.
     pub id: Uuid,
@@ -66,6 +66,26 @@ impl Services {
     pub(super) fn revoked(&mut self, it: &ServiceRevoked) {
         if let Some(service) = self.by_id.remove(&it.service) {
             self.by_token.remove(&service.token);
+        }
+    }
+}
+
+/// All services as they are put away.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ServicesState(Vec<Arc<Service>>);
+
+impl Services {
+    pub(super) fn state(&self) -> ServicesState {
+        let mut all: Vec<_> = self.by_id.values().cloned().collect();
+        all.sort_unstable_by_key(|service| service.id);
+        ServicesState(all)
+    }
+
+    pub(super) fn restored(ServicesState(all): ServicesState) -> Self {
+        Self {
+            by_token: all.iter().map(|service| (service.token, service.id)).collect(),
+            by_id: all.into_iter().map(|service| (service.id, service)).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imbl::{HashMap, OrdSet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{
@@ -20,7 +20,7 @@ pub(super) const ACTIVITY_GRAIN_S: u64 = 60;
 const LAPSE_MAX: usize = 4;
 
 /// One session that has not ended. Whether it is in force is a question of time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_field_names, reason = "a session token is its name everywhere")]
 pub struct Session {
     /// Its id.
@@ -217,4 +217,53 @@ impl Sessions {
         self.by_start.insert((session.started_at, session.id));
         self.by_id.insert(session.id, Arc::new(session));
     }
+}
+
+/// All sessions as they are put away. The ways to find one are kept as they are: an
+/// identity provider may have given a session another token, and the first still leads
+/// to it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SessionsState {
+    sessions: Vec<Arc<Session>>,
+    by_token: Vec<(Digest, Uuid)>,
+    by_session_token: Vec<(Digest, Uuid)>,
+    by_user: Vec<(Uid, Vec<Uuid>)>,
+    by_start: Vec<(Moment, Uuid)>,
+}
+
+impl Sessions {
+    pub(super) fn state(&self) -> SessionsState {
+        let mut sessions: Vec<_> = self.by_id.values().cloned().collect();
+        sessions.sort_unstable_by_key(|session| session.id);
+        let ids = |(user, ids): (&Uid, &OrdSet<Uuid>)| {
+            (user.clone(), ids.iter().copied().collect::<Vec<_>>())
+        };
+        let mut by_user: Vec<_> = self.by_user.iter().map(ids).collect();
+        by_user.sort_unstable();
+        SessionsState {
+            sessions,
+            by_token: sorted(&self.by_token),
+            by_session_token: sorted(&self.by_session_token),
+            by_user,
+            by_start: self.by_start.iter().copied().collect(),
+        }
+    }
+
+    pub(super) fn restored(state: SessionsState) -> Self {
+        let of_user = |(user, ids): (Uid, Vec<Uuid>)| (user, ids.into_iter().collect());
+        Self {
+            by_id: state.sessions.into_iter().map(|session| (session.id, session)).collect(),
+            by_token: state.by_token.into_iter().collect(),
+            by_session_token: state.by_session_token.into_iter().collect(),
+            by_user: state.by_user.into_iter().map(of_user).collect(),
+            by_start: state.by_start.into_iter().collect(),
+        }
+    }
+}
+
+fn sorted(tokens: &HashMap<Digest, Uuid>) -> Vec<(Digest, Uuid)> {
+    let mut all: Vec<_> = tokens.iter().map(|(token, id)| (*token, *id)).collect();
+    all.sort_unstable();
+    all
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imbl::Vector;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
 use crate::event::{SigningKeyAdopted, SigningKeyRetired};
@@ -11,10 +11,10 @@ use crate::model::{Digest, Index};
 use crate::tlog::VerifierKey;
 
 /// One key, public half.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SigningKeyState {
     /// What checkpoints signed by it are verified with. Its name is the log's origin.
-    #[serde(serialize_with = "text")]
+    #[serde(serialize_with = "text", deserialize_with = "read")]
     pub verifier_key: VerifierKey,
     /// The credential's id in the vault.
     pub credential: Uuid,
@@ -27,7 +27,7 @@ pub struct SigningKeyState {
 }
 
 /// All keys that ever signed, oldest first.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SigningKeys(Vector<Arc<SigningKeyState>>);
 
 impl SigningKeys {
@@ -73,4 +73,8 @@ impl SigningKeys {
 
 fn text<S: Serializer>(key: &VerifierKey, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(key)
+}
+
+fn read<'de, D: Deserializer<'de>>(from: D) -> Result<VerifierKey, D::Error> {
+    String::deserialize(from)?.parse().map_err(de::Error::custom)
 }

@@ -28,4 +28,15 @@ impl Streams {
     pub fn iter(&self) -> impl Iterator<Item = (&StreamName, &Version)> {
         self.0.iter()
     }
+
+    /// All heads in order of their names, as they are put away.
+    pub(super) fn state(&self) -> Vec<(StreamName, Version)> {
+        let mut all: Vec<_> = self.0.iter().map(|(name, at)| (name.clone(), *at)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    pub(super) fn restored(all: Vec<(StreamName, Version)>) -> Self {
+        Self(all.into_iter().collect())
+    }
 }

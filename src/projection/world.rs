@@ -45,7 +45,7 @@ pub struct World {
     pub accesses: Accesses,
     /// The stream heads.
     pub streams: Streams,
-    artefacts: Artefacts,
+    pub(super) artefacts: Artefacts,
 }
 
 /// SHA-256 of the state, whole and by part, to compare a replay with the live node.

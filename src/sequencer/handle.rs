@@ -21,6 +21,7 @@ use crate::event::Event;
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
 use crate::projection::World;
+use crate::snapshot::Keeper;
 use crate::telemetry::Metrics;
 
 /// The writer's stack, in bytes: taking a decision again may compile policies.
@@ -88,6 +89,7 @@ impl Sequencer {
             failed: OnceLock::new(),
             no_room: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
+            keeper: OnceLock::new(),
         });
         let Sources { store, clock, entropy, metrics, notary, publisher } = sources;
         let writer = Writer {
@@ -108,6 +110,12 @@ impl Sequencer {
             .spawn(move || guarded(writer))?;
         let writer = Mutex::new(Some(thread));
         Ok(Self { inbox: Some(sender), shared, store, clock, notary, publisher, writer })
+    }
+
+    /// Has Worlds put away from now on, each time one is due and at the end. Only the
+    /// first keeper given is kept.
+    pub fn keep_snapshots(&self, keeper: Keeper) {
+        let _first = self.shared.keeper.set(keeper);
     }
 
     /// The World of the last commit. Never waits.

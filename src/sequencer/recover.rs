@@ -71,22 +71,36 @@ pub struct Log {
 pub fn recover(
     store: &dyn EventStore,
     artefacts: &Artefacts,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<Log, RecoverError> {
+    let beginning = Log { world: World::new(artefacts.clone()), tree: Tree::default() };
+    resume(store, beginning, progress)
+}
+
+/// The same from where `start` stands: a snapshot of this very log, whose World and tree
+/// reflect the same entries. Linear in what follows it; what stands before it is not read.
+///
+/// # Errors
+/// [`RecoverError`], as [`recover`].
+pub fn resume(
+    store: &dyn EventStore,
+    start: Log,
     mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Log, RecoverError> {
-    crate::cedar::on_large_stack(move || fold(store, artefacts, &mut progress))
+    crate::cedar::on_large_stack(move || fold(store, start, &mut progress))
         .map_err(|fault| RecoverError::Thread(fault.to_string()))?
 }
 
 fn fold(
     store: &dyn EventStore,
-    artefacts: &Artefacts,
+    start: Log,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Log, RecoverError> {
     let size = store.size();
-    let mut world = World::new(artefacts.clone());
-    let (mut tree, mut tiles) = (Tree::default(), Vec::new());
-    let mut continuity = Continuity::default();
-    let mut next = Index(0);
+    let Log { mut world, mut tree } = start;
+    let mut tiles = Vec::new();
+    let mut continuity = Continuity::after(&world);
+    let mut next = world.through.map_or(Index(0), Index::next);
     while next.0 < size {
         let page = store.read(next, PAGE_ENTRIES, PAGE_BYTES)?;
         if page.is_empty() {

@@ -18,6 +18,7 @@ use crate::entropy::Entropy;
 use crate::event_store::{EventStore, StoreError};
 use crate::model::Index;
 use crate::projection::World;
+use crate::snapshot::Keeper;
 use crate::telemetry::Metrics;
 use crate::tlog::Tree;
 
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) no_room: AtomicBool,
     /// Proposals on their way.
     pub(super) queued: AtomicUsize,
+    /// Who puts Worlds away, if anybody does.
+    pub(super) keeper: OnceLock<Keeper>,
     /// The newest entry, for those who follow the log.
     pub(super) newest: watch::Sender<Option<Index>>,
 }
@@ -60,6 +63,16 @@ impl Writer {
                 Ok(()) => self.commit(draft, begun),
                 Err(error) => self.fail(draft, error.told_whole()),
             }
+        }
+        self.put_away(Keeper::is_worth_it);
+    }
+
+    /// Hands what is durable to the keeper of snapshots, if it wants it.
+    fn put_away(&self, wanted: impl FnOnce(&Keeper, u64) -> bool) {
+        let Some(keeper) = self.shared.keeper.get() else { return };
+        // After a failure the World and the tree are still those of the last durable group.
+        if wanted(keeper, self.tree.size()) {
+            keeper.offer(self.shared.world.load_full(), self.tree.clone());
         }
     }
 
@@ -129,6 +142,7 @@ impl Writer {
             self.publisher.offer(checkpoint);
         }
         answers.send();
+        self.put_away(Keeper::is_due);
     }
 
     /// Nothing of the group happened, and nothing stands in the way of another.

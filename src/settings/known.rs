@@ -37,6 +37,8 @@ pub(super) const ALL: &[&dyn Known] = &[
     &WORKERS,
     &GROUP_ENTRIES,
     &GROUP_WAIT_US,
+    &SNAPSHOTS_EVERY,
+    &SNAPSHOTS_KEPT,
     &ARGON2_M_KIB,
     &ARGON2_T,
     &ARGON2_P,
@@ -219,6 +221,23 @@ pub(super) const GROUP_WAIT_US: Key<Number> = Key::number(
     (0, 100_000),
     "microseconds",
     "how long a commit's first entry waits for others",
+);
+
+// ── snapshots of the World ──
+
+pub(super) const SNAPSHOTS_EVERY: Key<Number> = Key::number(
+    "snapshots.every",
+    100_000,
+    (1, 100_000_000),
+    "entries",
+    "after how many the World is put away, for a faster start and looks into the past",
+);
+pub(super) const SNAPSHOTS_KEPT: Key<Number> = Key::number(
+    "snapshots.kept",
+    8,
+    (0, 1_000),
+    "snapshots; 0 keeps none",
+    "how many are kept, spread over the log",
 );
 
 // ── argon2id; its floor is checked for the three together ──

@@ -57,6 +57,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How the writer groups entries.
     pub sequencer: Grouping,
+    /// How often the World is put away.
+    pub snapshots: SnapshotSettings,
     /// The cost of a new password hash.
     pub argon2: Argon2Cost,
     /// What can alter a decision.
@@ -106,6 +108,15 @@ pub struct Grouping {
     pub group_entries: usize,
     /// Microseconds that the first waits for others.
     pub group_wait_us: u64,
+}
+
+/// How often the World is put away, and how many of its snapshots are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotSettings {
+    /// Entries from one to the next.
+    pub every: u64,
+    /// How many are kept; 0 for none.
+    pub kept: usize,
 }
 
 /// The cost of argon2id for a new hash; a stored one keeps its own.
@@ -174,6 +185,10 @@ impl Settings {
             log_level: layers.choice(&known::LOG_LEVEL)?,
             limits: Limits::read(layers)?,
             sequencer: Grouping::read(layers)?,
+            snapshots: SnapshotSettings {
+                every: layers.number(&known::SNAPSHOTS_EVERY)?,
+                kept: layers.number(&known::SNAPSHOTS_KEPT)?,
+            },
             argon2: Argon2Cost::read(layers)?,
             decisions: decision::read(layers)?,
         };

@@ -18,6 +18,7 @@
 mod envelope;
 mod files;
 mod key_file;
+mod sealer;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ use crate::model::Digest;
 
 pub use files::FileError;
 pub use key_file::{KeyFile, KeyFileError};
+pub use sealer::Sealer;
 
 use envelope::Key;
 use files::Publication;

@@ -5,5 +5,6 @@
 
 mod course;
 mod sequencer;
+mod snapshot;
 mod world;
 mod writer;

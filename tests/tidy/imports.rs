@@ -4,7 +4,7 @@ use super::source::{File, Violation};
 
 /// The rooms, core first. A room knows those of earlier lines, never its own line's
 /// others nor a later one.
-const ORDER: [&[&str]; 14] = [
+const ORDER: [&[&str]; 15] = [
     &["model"],
     &["tlog"],
     &["event"],
@@ -15,6 +15,7 @@ const ORDER: [&[&str]; 14] = [
     &["audit"],
     &["clock", "entropy"],
     &["settings", "telemetry", "hasher", "vault", "event_store", "checkpoint"],
+    &["snapshot"],
     &["sequencer"],
     &["node"],
     &["http"],

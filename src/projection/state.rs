@@ -1,0 +1,155 @@
+//! The World put away and taken up again, for snapshots.
+//!
+//! It is JSON in one canonical order: two Worlds that behave the same have the same
+//! bytes. Indexes that follow from the rest and everything compiled are left out.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::directory::DirectoryState;
+use super::identities::IdentitiesState;
+use super::policies::PolicySetSaved;
+use super::services::ServicesState;
+use super::sessions::SessionsState;
+use super::{
+    Accesses, Artefacts, Directory, HierarchyFault, Identities, PolicySetState, Services, Sessions,
+    SigningKeys, Streams, World,
+};
+use crate::event::DecisionSettings;
+use crate::model::{Digest, Index, Moment, SetKind, StreamName, Version};
+
+/// Why bytes are not a World that was put away by this build. The bytes are not
+/// repeated: they hold names and attributes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAWorld {
+    /// Another shape.
+    #[error("it does not have the shape of this build's state")]
+    Shape,
+    /// A hierarchy that admission refuses.
+    #[error(transparent)]
+    Hierarchy(#[from] HierarchyFault),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorldState<'a> {
+    log: Option<Uuid>,
+    through: Option<Index>,
+    last: Option<(Moment, Uuid)>,
+    epoch: u64,
+    settings: DecisionSettings,
+    application: PolicySetSaved,
+    system: PolicySetSaved,
+    #[serde(borrow)]
+    directory: DirectoryState<'a>,
+    identities: IdentitiesState,
+    sessions: SessionsState,
+    services: ServicesState,
+    signing: SigningKeys,
+    accesses: Accesses,
+    streams: Vec<(StreamName, Version)>,
+}
+
+impl World {
+    /// The whole state as JSON, to be taken up again by [`World::restored`]. Linear in
+    /// the state.
+    #[must_use]
+    pub fn put_away(&self) -> Vec<u8> {
+        let state = WorldState {
+            log: self.log,
+            through: self.through,
+            last: self.last,
+            epoch: self.epoch,
+            settings: self.settings.as_ref().clone(),
+            application: self.application.state(),
+            system: self.system.state(),
+            directory: self.directory.state(),
+            identities: self.identities.state(),
+            sessions: self.sessions.state(),
+            services: self.services.state(),
+            signing: self.signing.clone(),
+            accesses: self.accesses,
+            streams: self.streams.state(),
+        };
+        // No state of ours fails to become JSON; if one did, it could not be taken up.
+        serde_json::to_vec(&state).unwrap_or_default()
+    }
+
+    /// The World that was put away. Linear in the state; compiles nothing yet. Whether it
+    /// is the right one is known by its [`World::digest`].
+    ///
+    /// # Errors
+    /// [`NotAWorld`].
+    pub fn restored(bytes: &[u8], artefacts: &Artefacts) -> Result<Self, NotAWorld> {
+        let state: WorldState<'_> = serde_json::from_slice(bytes).map_err(|_| NotAWorld::Shape)?;
+        let (application, system) = (state.application, state.system);
+        Ok(Self {
+            log: state.log,
+            through: state.through,
+            last: state.last,
+            epoch: state.epoch,
+            settings: state.settings.into(),
+            application: PolicySetState::restored(SetKind::Application, application, artefacts),
+            system: PolicySetState::restored(SetKind::System, system, artefacts),
+            directory: Directory::restored(state.directory)?,
+            identities: Identities::restored(state.identities),
+            sessions: Sessions::restored(state.sessions),
+            services: Services::restored(state.services),
+            signing: state.signing,
+            accesses: state.accesses,
+            streams: Streams::restored(state.streams),
+            ..Self::new(artefacts.clone())
+        })
+    }
+
+    /// Which folds this build has: SHA-256 over their sources. A snapshot of other folds
+    /// is not taken up, and nobody has to remember to number them.
+    #[must_use]
+    pub fn folds() -> Digest {
+        Digest::of_parts(SOURCES.map(str::as_bytes))
+    }
+}
+
+/// Every file of this room.
+const SOURCES: [&str; 11] = [
+    include_str!("accesses.rs"),
+    include_str!("directory.rs"),
+    include_str!("identities.rs"),
+    include_str!("mod.rs"),
+    include_str!("policies.rs"),
+    include_str!("services.rs"),
+    include_str!("sessions.rs"),
+    include_str!("signing_keys.rs"),
+    include_str!("state.rs"),
+    include_str!("streams.rs"),
+    include_str!("world.rs"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fold_counts_in_the_digest_of_the_folds() {
+        let room = concat!(env!("CARGO_MANIFEST_DIR"), "/src/projection");
+        let files = std::fs::read_dir(room).unwrap();
+        let mut texts: Vec<_> =
+            files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+        let mut known = SOURCES.to_vec();
+        texts.sort();
+        known.sort_unstable();
+        assert!(texts == known, "a file of `projection` is missing from the list");
+    }
+
+    #[test]
+    fn what_is_no_world_is_refused() {
+        let bytes = World::default().put_away();
+        assert!(World::restored(&bytes, &Artefacts::default()).is_ok());
+        for cut in 0..bytes.len() {
+            assert!(World::restored(&bytes[..cut], &Artefacts::default()).is_err());
+        }
+        let other = String::from_utf8(bytes).unwrap().replace("epoch", "epochs");
+        assert!(World::restored(other.as_bytes(), &Artefacts::default()).is_err());
+    }
+}
