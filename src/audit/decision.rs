@@ -197,6 +197,17 @@ impl Trail {
         Self { session, steps: Vec::new(), batch: Vec::new(), causation: None, ours: false }
     }
 
+    /// From when on entries have to be seen, for a decision in this World; none if none
+    /// has to be. A person's session that is in the World began once, and nothing of it
+    /// is older. One that has ended, or that an identity provider may have begun again,
+    /// may have left its trace anywhere.
+    #[must_use]
+    pub fn since(&self, world: &World) -> Option<Moment> {
+        let (session, _) = self.session.as_ref()?;
+        let own = world.sessions.get(session).filter(|session| session.person.is_some());
+        Some(own.map_or(Moment::EPOCH, |session| session.started_at))
+    }
+
     /// Takes the next entry before the decision. Cheap for all that no person did.
     pub fn see(&mut self, entry: &Envelope) {
         let Some((session, stream)) = &self.session else { return };

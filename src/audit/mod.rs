@@ -5,6 +5,8 @@
 //! entries, [`describe`] tells one in a line, and a [`Dossier`] holds everything that
 //! led to one decision.
 
+mod as_of;
+mod at;
 mod continuity;
 mod decision;
 mod filter;
@@ -17,10 +19,12 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use as_of::{AsOf, Reasons, Then};
+pub use at::{At, NotThen};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
 pub use filter::Filter;
 pub use query::{BadQuery, Cursor, Order, Page, Query};
 pub use replay::Replay;
-pub use report::{Difference, Finding, Kept, Report, Verdicts};
+pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::report::{Kept, Verdicts};
+use super::report::{Determining, Kept, TreeHead, Verdicts};
 use super::{Continuity, Difference, Finding, Report};
 use crate::event::{AccessDecided, Envelope, Event, Note};
 use crate::model::{Moment, SetKind};
 use crate::pdp::{Ask, decide};
 use crate::projection::World;
+use crate::tlog::{Tree, leaf_hash};
 
 /// How many differences, and how many findings, are kept; the rest are counted.
 const KEPT_MAX: usize = 1_000;
@@ -32,6 +33,8 @@ pub struct Replay {
     not_replayable: u64,
     reasons: BTreeMap<String, u64>,
     verdicts: BTreeMap<SetKind, Verdicts>,
+    determining: BTreeMap<SetKind, Determining>,
+    tree: Tree,
     from: Option<Moment>,
     to: Option<Moment>,
     events: BTreeMap<&'static str, u64>,
@@ -44,6 +47,13 @@ impl Replay {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Takes the next entry as it is stored, beside [`Replay::step`]: the Merkle tree over
+    /// all of them is part of the report, if each was given.
+    pub fn hash(&mut self, stored: &[u8]) {
+        // The tiles that it fills are of use to who stores them.
+        self.tree.append(leaf_hash(stored), &mut Vec::new());
     }
 
     /// Takes the next entry: checks its place, takes it again if it is a decision, and
@@ -66,6 +76,7 @@ impl Replay {
     fn decision(&mut self, entry: &Envelope, decided: &AccessDecided) {
         self.decisions += 1;
         self.verdicts.entry(decided.set).or_default().count(decided.decision);
+        self.determining.entry(decided.set).or_default().count(&decided.determining);
         match differences(&self.world, entry, decided) {
             Ok(none) if none.is_empty() => self.identical += 1,
             Ok(some) => {
@@ -96,6 +107,12 @@ impl Replay {
         self.different
     }
 
+    /// The Merkle tree over the entries hashed.
+    #[must_use]
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The World after the entries taken.
     #[must_use]
     pub const fn world(&self) -> &World {
@@ -109,6 +126,10 @@ impl Replay {
         let clean = self.entries > 0 && decisions_repeat && self.findings.is_empty();
         Report {
             clean,
+            build: env!("CARGO_PKG_VERSION"),
+            cedar: crate::cedar::sdk_version(),
+            log: self.world.log,
+            tree: (self.tree.size() == self.entries).then(|| TreeHead::of(&self.tree)),
             entries: self.entries,
             decisions: self.decisions,
             identical: self.identical,
@@ -116,6 +137,7 @@ impl Replay {
             not_replayable: self.not_replayable,
             reasons: self.reasons.clone(),
             verdicts: self.verdicts.clone(),
+            determining: self.determining.clone(),
             from: self.from,
             to: self.to,
             state: self.world.digest(),

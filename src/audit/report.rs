@@ -8,8 +8,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::event::Verdict;
-use crate::model::{Index, Moment, SetKind};
+use crate::model::{Index, Moment, PolicyId, SetKind};
 use crate::projection::StateDigest;
+use crate::tlog::Tree;
 
 /// A recorded decision that comes out otherwise when it is taken again.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -55,6 +56,58 @@ impl Verdicts {
     }
 }
 
+/// How many policies are told apart in each set; what others did is counted together.
+const POLICIES_MAX: usize = 10_000;
+/// How many of them a table for people shows, the most frequent first.
+const POLICIES_SHOWN: usize = 40;
+
+/// How often each policy determined an answer. One answer may have several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Determining {
+    /// By name.
+    pub policies: BTreeMap<PolicyId, u64>,
+    /// Those beyond the first 10,000 names, together.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub others: u64,
+    /// Answers that no policy determined: nothing permitted, or Cedar was not asked.
+    pub by_none: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Determining {
+    pub(super) fn count(&mut self, policies: &[PolicyId]) {
+        self.by_none += u64::from(policies.is_empty());
+        for policy in policies {
+            if let Some(times) = self.policies.get_mut(policy) {
+                *times += 1;
+            } else if self.policies.len() < POLICIES_MAX {
+                self.policies.insert(policy.clone(), 1);
+            } else {
+                self.others += 1;
+            }
+        }
+    }
+}
+
+/// Size and root of a Merkle tree, as a checkpoint has them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TreeHead {
+    /// The entries it is over.
+    pub size: u64,
+    /// Its root in base64.
+    pub root: String,
+}
+
+impl TreeHead {
+    pub(super) fn of(tree: &Tree) -> Self {
+        Self { size: tree.size(), root: tree.root().to_string() }
+    }
+}
+
 /// The first so many, and how many there were.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kept<T> {
@@ -92,6 +145,15 @@ pub struct Report {
     /// True if there was a log, every decision in it could be taken again and came out
     /// as recorded, and every entry follows the one before it.
     pub clean: bool,
+    /// The build that replayed it.
+    pub build: &'static str,
+    /// The Cedar that decided again.
+    pub cedar: String,
+    /// The log's id.
+    pub log: Option<Uuid>,
+    /// The Merkle tree over the stored bytes of the entries read, if they were hashed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeHead>,
     /// Entries read.
     pub entries: u64,
     /// Decisions among them.
@@ -106,6 +168,8 @@ pub struct Report {
     pub reasons: BTreeMap<String, u64>,
     /// The recorded answers by policy set.
     pub verdicts: BTreeMap<SetKind, Verdicts>,
+    /// By policy set: how often each policy determined an answer.
+    pub determining: BTreeMap<SetKind, Determining>,
     /// The first entry's time.
     pub from: Option<Moment>,
     /// The last entry's time.
@@ -124,6 +188,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.heading(f)?;
         self.decided(f)?;
+        self.determined(f)?;
         self.recorded(f)?;
         self.found(f)?;
         writeln!(f, "\nState")?;
@@ -145,6 +210,10 @@ impl Report {
         };
         writeln!(f, "Replay: {outcome}")?;
         writeln!(f)?;
+        line(f, "by", format!("countersign {}, Cedar {}", self.build, self.cedar))?;
+        if let Some(log) = self.log {
+            line(f, "log", log)?;
+        }
         match self.state.through {
             Some(through) => line(f, "entries", format!("{} (0 to {through})", self.entries))?,
             None => line(f, "entries", self.entries)?,
@@ -152,6 +221,10 @@ impl Report {
         if let Some((from, to)) = self.from.zip(self.to) {
             line(f, "written from", from)?;
             line(f, "to", to)?;
+        }
+        if let Some(tree) = &self.tree {
+            line(f, "tree size", tree.size)?;
+            line(f, "root", &tree.root)?;
         }
         Ok(())
     }
@@ -169,6 +242,27 @@ impl Report {
         for (set, verdicts) in &self.verdicts {
             let Verdicts { allow, deny } = verdicts;
             writeln!(f, "  {:<28}{allow:>10}{deny:>10}", set.as_str())?;
+        }
+        Ok(())
+    }
+
+    fn determined(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (set, determining) in &self.determining {
+            let title = format!("Determining policies, {}", set.as_str());
+            writeln!(f, "\n{title:<44}{:>12}", "decisions")?;
+            let mut policies: Vec<_> = determining.policies.iter().collect();
+            policies.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+            for (policy, times) in policies.iter().take(POLICIES_SHOWN) {
+                writeln!(f, "  {:<44}{times:>10}", policy.as_str())?;
+            }
+            if let Some(more) = policies.len().checked_sub(POLICIES_SHOWN).filter(|it| *it > 0) {
+                let times: u64 = policies.iter().skip(POLICIES_SHOWN).map(|(_, it)| **it).sum();
+                writeln!(f, "  {:<44}{:>10}", format!("{more} more"), times)?;
+            }
+            if determining.others > 0 {
+                writeln!(f, "  {:<44}{:>10}", "others, not told apart", determining.others)?;
+            }
+            writeln!(f, "  {:<44}{:>10}", "none", determining.by_none)?;
         }
         Ok(())
     }

@@ -150,6 +150,19 @@ impl Client {
         Err(self.answer(status, headers, &bytes)?.problem())
     }
 
+    /// Reads a resource that is text.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(super) fn text(&self, path: &str) -> Result<String, Failure> {
+        let (status, headers, bytes) = self.bytes(Verb::Get, path, None, &[])?;
+        if (200..300).contains(&status) {
+            let unfit = |_| Failure::could_not_run("the server sent what is not text");
+            return String::from_utf8(bytes).map_err(unfit);
+        }
+        Err(self.answer(status, headers, &bytes)?.problem())
+    }
+
     /// Sends a body and reads the answer; `Value` takes an empty one too.
     ///
     /// # Errors

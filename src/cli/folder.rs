@@ -6,19 +6,23 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use super::failure::Failure;
+use super::stored;
+use crate::audit::At;
 use crate::cedar::on_large_stack;
 use crate::clock::SystemClock;
 use crate::entropy::SystemEntropy;
 use crate::event::{AccessDecided, Actor, Event, Presented, Verdict};
-use crate::event_store::SledStore;
-use crate::model::{Label, Moment, Version};
+use crate::event_store::{EventStore, SledStore};
+use crate::model::{Index, Label, Moment, Version};
 use crate::node::{self, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
 use crate::projection::{Artefacts, Change, World};
-use crate::sequencer::{CommitError, Committed, Expected, Origin, recover};
+use crate::sequencer::{CommitError, Committed, Expected, Log, Origin, fold_to, recover, resume};
 use crate::settings::{Flags, Settings};
+use crate::snapshot::{Snapshot, Snapshots, log_of};
 use crate::telemetry::Metrics;
+use crate::vault::KeyFile;
 
 /// A data directory that no server has open.
 pub(super) struct Folder {
@@ -46,14 +50,43 @@ impl Folder {
         Ok(SledStore::open(&Paths::in_directory(&self.data).log)?)
     }
 
-    /// What its log amounts to. Linear in the log.
+    /// What its log amounts to. Linear in what the log holds beyond its newest snapshot.
     ///
     /// # Errors
     /// As [`Folder::store`], or if the log is damaged.
     pub(super) fn world(&self) -> Result<World, Failure> {
         let store = self.store()?;
-        let folded = recover(&store, &Artefacts::default(), |_, _| {});
+        let artefacts = Artefacts::default();
+        let snapshots = self.snapshots(&store);
+        let start = snapshots.and_then(|all| all.nearest(&store, store.size(), &artefacts));
+        let folded = match start {
+            Some(Snapshot { world, tree }) => resume(&store, Log { world, tree }, |_, _| {}),
+            None => recover(&store, &artefacts, |_, _| {}),
+        };
         Ok(folded.map_err(NodeError::from)?.world)
+    }
+
+    /// What its log amounted to as of then, and the last entry that counted. Linear in
+    /// what is between that and the snapshot before it.
+    ///
+    /// # Errors
+    /// As [`Folder::world`]; usage, if there was nothing then.
+    pub(super) fn world_at(&self, at: At) -> Result<(Index, World), Failure> {
+        let store = self.store()?;
+        let size = stored::size_at(&store, Some(at))?;
+        let index = Index(size.saturating_sub(1));
+        let snapshots = self.snapshots(&store);
+        let start = snapshots.and_then(|all| all.before(&store, index)).unwrap_or_default();
+        let world = fold_to(&store, start, index, |_| {}).map_err(NodeError::from)?;
+        Ok((index, world))
+    }
+
+    /// The log's snapshots, if its key is there to open them: without them all takes
+    /// longer, and gives the same.
+    fn snapshots(&self, store: &dyn EventStore) -> Option<Snapshots> {
+        let key = KeyFile::load(&Settings::load(&self.flags()).ok()?.key_file).ok()?;
+        let path = Paths::in_directory(&self.data).snapshots;
+        Snapshots::at(&path, &key, log_of(store)?, Arc::new(SystemEntropy), usize::MAX).ok()
     }
 
     /// Opens it for writing, on behalf of whoever may write its files. Linear in the

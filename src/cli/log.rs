@@ -10,7 +10,7 @@ use super::page::{Ink, second};
 use super::stored;
 use super::table::{Column, Table};
 use super::target::{Target, TargetFlags};
-use crate::audit::{Query, describe};
+use crate::audit::{At, Query, describe};
 use crate::event::{Actor, Envelope, Event, Verdict, decode};
 use crate::event_store::EventStore;
 use crate::model::Index;
@@ -55,6 +55,9 @@ pub(super) struct Log {
     /// Only entries before this time
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
+    /// Only entries that there were then: up to this entry, or this time
+    #[arg(long, value_name = "INDEX|TIME", conflicts_with = "follow")]
+    at: Option<At>,
     /// The newest entry first
     #[arg(long)]
     newest: bool,
@@ -85,12 +88,16 @@ impl Log {
                 ));
             }
             Target::Server(client) => {
-                let part = |pairs: Pairs| client.get("/audit/v1/events", &pairs);
+                let part = |mut pairs: Pairs| {
+                    pairs.extend(self.at.map(|at| ("at", at.to_string())));
+                    client.get("/audit/v1/events", &pairs)
+                };
                 self.show(&filter, part, &mut reel)?;
             }
             Target::Data(folder) => {
                 let store = folder.store()?;
-                self.show(&filter, |pairs| part_of(&store, pairs), &mut reel)?;
+                let size = stored::size_at(&store, self.at)?;
+                self.show(&filter, |pairs| part_of(&store, size, pairs), &mut reel)?;
             }
         }
         Ok(Exit::Fine)
@@ -157,11 +164,12 @@ struct Part {
     more: bool,
 }
 
-fn part_of(store: &dyn EventStore, pairs: Pairs) -> Result<Part, Failure> {
+fn part_of(store: &dyn EventStore, size: u64, pairs: Pairs) -> Result<Part, Failure> {
     let page = usize::try_from(PAGE).unwrap_or(usize::MAX);
     let query = Query::parse(pairs, page).map_err(Failure::usage)?;
-    let start = query.start(store.size(), |index| stored::time_at(store, index))?;
-    let page = query.page(start, stored::entries(store, start, query.order), usize::MAX)?;
+    let start = query.start(size, |index| stored::time_at(store, index))?;
+    let entries = stored::entries(store, start, size, query.order);
+    let page = query.page(start, entries, usize::MAX)?;
     let next = page.next.map(|cursor| cursor.to_string());
     Ok(Part { events: page.items, next, more: page.more })
 }

@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod enrol;
 mod entities;
+mod evaluate;
 mod failure;
 mod folder;
 mod hosting;
@@ -20,6 +21,7 @@ mod page;
 mod policy;
 mod prompt;
 mod publication;
+mod published;
 mod replay;
 mod schema;
 mod serve;
@@ -69,6 +71,7 @@ enum Command {
     Entities(entities::Entities),
     Log(Box<log::Log>),
     Replay(replay::Replay),
+    Evaluate(evaluate::Evaluate),
 }
 
 impl Command {
@@ -86,6 +89,7 @@ impl Command {
             Self::Entities(entities) => entities.run(console),
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
+            Self::Evaluate(evaluate) => evaluate.run(console),
         }
     }
 }

@@ -9,9 +9,10 @@ use super::console::{Console, Telling};
 use super::failure::{Exit, Failure};
 use super::folder::deeply;
 use super::page::{Ink, Page};
+use super::published::{Awaited, Published};
 use super::stored;
 use super::target::{Target, TargetFlags};
-use crate::audit::{Order, Replay as Work, Report};
+use crate::audit::{At, Replay as Work, Report};
 use crate::event::decode;
 use crate::event_store::EventStore;
 use crate::model::{Digest, Index};
@@ -24,13 +25,18 @@ const STEP: u64 = 5;
 /// Take every recorded decision again and compare
 ///
 /// Folds the log from its first entry and decides every access again at its own
-/// index: answer, reasons and errors must be the recorded ones. Over a server the state
-/// is compared with the live one too. Exit code 1 if anything differs.
+/// index: answer, reasons and errors must be the recorded ones. The entries are hashed,
+/// and their root held against the signed checkpoint; over a server the state is compared
+/// with the server's too. Exit code 1 if anything differs.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign replay --data ./data\n  \
+    countersign replay --data ./data --at 2026-11-22T12:00:00Z\n  \
     countersign replay --server https://pdp.example.com --format json")]
 pub(super) struct Replay {
+    /// Only what there was then: up to this entry, or this time
+    #[arg(long, value_name = "INDEX|TIME")]
+    at: Option<At>,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -42,33 +48,59 @@ impl Replay {
     /// [`Failure`]: the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let outcome = match self.target.target()? {
-            Target::Data(folder) => of_store(&folder.store()?, console)?,
-            Target::Server(client) => of_server(&client, console)?,
+            Target::Data(folder) => of_store(&folder.store()?, self.at, console)?,
+            Target::Server(client) => of_server(&client, self.at, console)?,
         };
         console.tell(&outcome)?;
         Ok(outcome.exit())
     }
 }
 
-/// Replays a log in a store.
+/// Replays a log in a store, as far as it went then, and compares its tree with the
+/// checkpoint that the store holds.
 ///
 /// # Errors
 /// [`Failure`]: it cannot be read.
-pub(super) fn of_store(store: &dyn EventStore, console: &mut Console) -> Result<Outcome, Failure> {
+pub(super) fn of_store(
+    store: &dyn EventStore,
+    at: Option<At>,
+    console: &mut Console,
+) -> Result<Outcome, Failure> {
+    let size = stored::size_at(store, at)?;
+    let mut awaited = store.checkpoint()?.and_then(Awaited::of);
     deeply(|| {
-        let (mut work, mut progress) = (Work::new(), Progress::new(store.size()));
-        for entry in stored::entries(store, Index(0), Order::Oldest) {
-            work.step(&entry?.0);
+        let (mut work, mut progress) = (Work::new(), Progress::new(size));
+        for entry in stored::bytes(store, size) {
+            let (index, bytes) = entry?;
+            take(&mut work, index, &bytes, awaited.as_mut())?;
             progress.at(work.entries(), console);
         }
         progress.end(console);
-        Ok(Outcome { report: work.report(), live: None })
+        Ok(Outcome::of(&work, awaited, None))
     })
 }
 
-/// Replays a running server's log up to where it is now, and compares the states.
-fn of_server(client: &Client, console: &mut Console) -> Result<Outcome, Failure> {
-    let live: State = client.get("/audit/v1/state", &[])?;
+fn take(
+    work: &mut Work,
+    index: Index,
+    bytes: &[u8],
+    awaited: Option<&mut Awaited>,
+) -> Result<(), Failure> {
+    work.step(&decode(index, bytes)?);
+    work.hash(bytes);
+    if let Some(awaited) = awaited {
+        awaited.see(work);
+    }
+    Ok(())
+}
+
+/// Replays a running server's log as far as it went then, or to where it is now, and
+/// compares the states, and the tree with the published checkpoint.
+fn of_server(client: &Client, at: Option<At>, console: &mut Console) -> Result<Outcome, Failure> {
+    // Asked for first: what is published is never ahead of the state.
+    let mut awaited = client.text("/log/v1/checkpoint").ok().and_then(Awaited::of);
+    let then: Vec<_> = at.map(|at| ("at", at.to_string())).into_iter().collect();
+    let live: State = client.get("/audit/v1/state", &then)?;
     let size = live.through.map_or(0, |through| through.next().0);
     deeply(|| {
         let (mut work, mut progress) = (Work::new(), Progress::new(size));
@@ -79,7 +111,8 @@ fn of_server(client: &Client, console: &mut Console) -> Result<Outcome, Failure>
                 if work.entries() == size {
                     break;
                 }
-                work.step(&decode(Index(work.entries()), line?.as_bytes())?);
+                let index = Index(work.entries());
+                take(&mut work, index, line?.as_bytes(), awaited.as_mut())?;
                 progress.at(work.entries(), console);
             }
             if work.entries() == before {
@@ -88,9 +121,7 @@ fn of_server(client: &Client, console: &mut Console) -> Result<Outcome, Failure>
             }
         }
         progress.end(console);
-        let report = work.report();
-        let live = Some(Compared::between(&report, live));
-        Ok(Outcome { report, live })
+        Ok(Outcome::of(&work, awaited, Some(live)))
     })
 }
 
@@ -140,6 +171,8 @@ pub(super) struct Outcome {
     #[serde(flatten)]
     pub(super) report: Report,
     #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Published>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<Compared>,
 }
 
@@ -164,24 +197,37 @@ impl Compared {
 }
 
 impl Outcome {
+    fn of(work: &Work, awaited: Option<Awaited>, live: Option<State>) -> Self {
+        let report = work.report();
+        let live = live.map(|live| Compared::between(&report, live));
+        let checkpoint = awaited.map(|awaited| awaited.compared(work.world()));
+        Self { report, checkpoint, live }
+    }
+
     /// Fine, if there is nothing to look into.
     pub(super) fn exit(&self) -> Exit {
         let same = self.live.as_ref().is_none_or(|live| live.same);
-        if self.report.clean && same { Exit::Fine } else { Exit::Refused }
+        let signed = self.checkpoint.as_ref().is_none_or(Published::is_fine);
+        if self.report.clean && same && signed { Exit::Fine } else { Exit::Refused }
     }
 }
 
 impl Telling for Outcome {
     fn tell(&self, page: &mut Page) {
         page.verbatim(&self.report.to_string());
-        let Some(live) = &self.live else { return };
-        page.line(&format!("  {:<16}{}", "live", live.digest));
+        if let Some(live) = &self.live {
+            page.line(&format!("  {:<16}{}", "live", live.digest));
+        }
         page.blank();
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint.tell(page);
+        }
+        let Some(live) = &self.live else { return };
         if live.same {
-            page.inked("The replayed state is the live one.", Ink::Good);
+            page.inked("The replayed state is the server's.", Ink::Good);
         } else {
             let parts = live.differing.join(", ");
-            page.inked(&format!("The replayed state is NOT the live one: {parts}."), Ink::Bad);
+            page.inked(&format!("The replayed state is NOT the server's: {parts}."), Ink::Bad);
         }
     }
 }
@@ -209,7 +255,7 @@ mod tests {
         let state = |digest| State { through: None, digest, parts: BTreeMap::new() };
         let same = Compared::between(&report, state(report.state.digest));
         let other = Compared::between(&report, state(Digest::of("other")));
-        let outcome = |live| Outcome { report: report.clone(), live: Some(live) };
+        let outcome = |live| Outcome { report: report.clone(), checkpoint: None, live: Some(live) };
         assert_eq!(outcome(same).exit(), Exit::Fine);
         assert_eq!(outcome(other).exit(), Exit::Refused);
     }

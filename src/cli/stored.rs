@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use crate::audit::Order;
+use crate::audit::{At, NotThen, Order};
 use crate::event::{BrokenEntry, Envelope, decode};
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
@@ -20,19 +20,50 @@ impl From<BrokenEntry> for Failure {
     }
 }
 
-/// The entries from `start` on to the end that the order leads to.
+/// The entries from `start` on to the end that the order leads to: the first one, or the
+/// one before `end`.
 pub(super) fn entries(
     store: &dyn EventStore,
     start: Index,
+    end: u64,
     order: Order,
 ) -> impl Iterator<Item = Result<Stored, Failure>> {
-    blocks(start.0, store.size(), order).flat_map(move |(first, count)| {
+    blocks(start.0, end, order).flat_map(move |(first, count)| {
         let mut read = block(store, first, count);
         if order == Order::Newest {
             read.reverse();
         }
         read
     })
+}
+
+/// The entries before `end` as the bytes that are stored, oldest first.
+pub(super) fn bytes(
+    store: &dyn EventStore,
+    end: u64,
+) -> impl Iterator<Item = Result<(Index, Vec<u8>), Failure>> {
+    blocks(0, end, Order::Oldest).flat_map(move |(first, count)| {
+        match store.read(Index(first), count, usize::MAX) {
+            Ok(read) => read.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error.into())],
+        }
+    })
+}
+
+/// How many entries a log had as of then.
+///
+/// # Errors
+/// Usage, if there is nothing as of then.
+pub(super) fn size_at(store: &dyn EventStore, at: Option<At>) -> Result<u64, Failure> {
+    let size = store.size();
+    let Some(at) = at else { return Ok(size) };
+    Ok(at.entry::<Failure>(size, |index| time_at(store, index))?.next().0)
+}
+
+impl From<NotThen> for Failure {
+    fn from(error: NotThen) -> Self {
+        Self::usage(format!("--at: {error}"))
+    }
 }
 
 /// When an entry was written.

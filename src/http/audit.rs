@@ -11,13 +11,14 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::guard::{Guarded, ReadAudit};
-use super::{App, Problem, body, follow};
-use crate::audit::{BadQuery, Cursor, Dossier, Order, Query, Trail};
+use super::{App, Problem, body, follow, past};
+use crate::audit::{At, BadQuery, Cursor, Dossier, Order, Query, Trail};
 use crate::cedar::on_large_stack;
 use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::Index;
-use crate::projection::{Artefacts, World};
+use crate::projection::World;
+use crate::snapshot::Snapshots;
 
 /// Where the next entries are, on an answer that does not hold all.
 const NEXT: HeaderName = HeaderName::from_static("countersign-next");
@@ -26,7 +27,8 @@ const SCAN_MAX: usize = 200_000;
 /// Entries and bytes read from the store at a time.
 const READ: (usize, usize) = (512, 1 << 20);
 
-/// Finds events, page by page; `follow=true` streams them as they are recorded.
+/// Finds events, page by page; `follow=true` streams them as they are recorded, and
+/// `at=INDEX|TIME` finds those that there were then.
 ///
 /// # Errors
 /// [`Problem`]: 400 with the parameter that is wrong.
@@ -43,10 +45,12 @@ pub async fn events(
         ["true"] => return follow::stream(&app, may.authority(), &request, pairs),
         _ => return Err(Problem::bad("bad_query", "`follow`: expected `true` or `false`, once")),
     }
+    let (at, pairs) = take_at(pairs)?;
     let query = Query::parse(pairs, app.settings.limits.page_items)?;
     let world = app.sequencer.world();
     let store = Arc::clone(app.sequencer.store());
-    let page = body::blocking(move || page(&*store, &world, &query)).await??;
+    let page = move || page(&*store, size(&*store, &world, at)?, &query);
+    let page = body::blocking(page).await??;
     Ok(HttpResponse::Ok().json(page))
 }
 
@@ -58,8 +62,7 @@ struct Page {
     more: bool,
 }
 
-fn page(store: &dyn EventStore, world: &World, query: &Query) -> Result<Page, Problem> {
-    let size = world.through.map_or(0, |index| index.next().0);
+fn page(store: &dyn EventStore, size: u64, query: &Query) -> Result<Page, Problem> {
     let time_at = |index| entry(store, index).map(|(entry, _)| entry.time);
     let start = query.start(size, time_at)?;
     let page = match query.order {
@@ -136,14 +139,19 @@ fn parsed(index: Index, bytes: Vec<u8>) -> Shown {
     Ok((entry, raw))
 }
 
-fn entry(store: &dyn EventStore, index: Index) -> Shown {
+/// An entry, and its stored text.
+///
+/// # Errors
+/// 404 if there is none.
+pub(super) fn entry(store: &dyn EventStore, index: Index) -> Shown {
     let page = store.read(index, 1, READ.1).map_err(|error| Problem::defect(&error))?;
     let missing = || Problem::not_found(format!("there is no entry {index}"));
     let (index, bytes) = page.into_iter().next().ok_or_else(missing)?;
     parsed(index, bytes)
 }
 
-/// Hands out entries as they are stored, byte for byte, one a line.
+/// Hands out entries as they are stored, byte for byte, one a line, from `from` on; with
+/// `at=INDEX|TIME` those that there were then.
 ///
 /// # Errors
 /// [`Problem`]: 400 for a `from` that is no index.
@@ -152,18 +160,22 @@ pub async fn entries(
     app: web::Data<App>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
+    let (at, pairs) = take_at(pairs(&request)?)?;
     let mut from = Index(0);
-    for (name, value) in pairs(&request)? {
+    for (name, value) in pairs {
         let wrong = || Problem::bad("bad_query", format!("`{name}`: give `from`, an index"));
         match name.as_str() {
             "from" => from = Index(value.parse().map_err(|_| wrong())?),
             _ => return Err(wrong()),
         }
     }
-    let size = app.sequencer.world().through.map_or(0, |index| index.next().0);
-    let store = Arc::clone(app.sequencer.store());
-    let read = move || if from.0 < size { read(&*store, from, size) } else { Ok(Vec::new()) };
-    let page = body::blocking(read).await?.map_err(|error| Problem::defect(&error))?;
+    let (world, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
+    let read = move || {
+        let size = size(&*store, &world, at)?;
+        let page = if from.0 < size { read(&*store, from, size) } else { Ok(Vec::new()) };
+        page.map(|page| (page, size)).map_err(|error| Problem::defect(&error))
+    };
+    let (page, size) = body::blocking(read).await??;
     let next = page.last().map_or(from, |(index, _)| index.next());
     let mut answer = HttpResponse::Ok();
     if next.0 < size {
@@ -177,13 +189,26 @@ pub async fn entries(
     Ok(answer.content_type("application/x-ndjson").body(lines))
 }
 
-/// The digest of the whole state, to hold a replay against.
+/// The digest of the whole state, to hold a replay against; with `at=INDEX|TIME`, of the
+/// state as it was then.
 ///
 /// # Errors
-/// [`Problem`] only for defects.
-pub async fn state(_may: Guarded<ReadAudit>, app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let world = app.sequencer.world();
-    let digest = body::blocking(move || world.digest()).await?;
+/// [`Problem`]: 400 for an `at` that is none; 503 while another past is being folded.
+pub async fn state(
+    _may: Guarded<ReadAudit>,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let digest = match take_at(pairs(&request)?)? {
+        (_, rest) if !rest.is_empty() => {
+            return Err(Problem::bad("bad_query", "the only parameter is `at`"));
+        }
+        (Some(at), _) => past::looking(&app, at, |past| Ok(past.world.digest())).await?,
+        (None, _) => {
+            let world = app.sequencer.world();
+            body::blocking(move || world.digest()).await?
+        }
+    };
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(digest))
 }
 
@@ -200,11 +225,11 @@ pub async fn decision(
     let busy = || Problem::unavailable("busy", "another dossier is being gathered; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (id, world) = (path.into_inner(), app.sequencer.world());
-    let store = Arc::clone(app.sequencer.store());
+    let (store, snapshots) = (Arc::clone(app.sequencer.store()), Arc::clone(&app.snapshots));
     let gather = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        dossier(&*store, &world, id)
+        dossier(&*store, &snapshots, &world, id)
     };
     let dossier = body::blocking(gather).await??;
     Ok(HttpResponse::Ok().json(dossier))
@@ -220,17 +245,25 @@ pub(super) fn decided(store: &dyn EventStore, newest: &World, id: Uuid) -> Shown
     if is_it { Ok((wanted, raw)) } else { Err(missing()) }
 }
 
-fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, Problem> {
+fn dossier(
+    store: &dyn EventStore,
+    snapshots: &Snapshots,
+    newest: &World,
+    id: Uuid,
+) -> Result<Dossier, Problem> {
     let missing = || Problem::not_found("the log holds no decision of that id");
     let (wanted, raw) = decided(store, newest, id)?;
     let Event::AccessDecided(decided) = &wanted.event else { return Err(missing()) };
     let gather = || {
-        let mut world = World::new(Artefacts::default());
+        let before = wanted.index.0.checked_sub(1).ok_or_else(missing)?;
+        let world = past::world_after(store, snapshots, Index(before))?;
         let mut trail = Trail::of(decided);
-        for before in forward(store, Index(0), wanted.index.0) {
-            let (before, _) = before?;
-            trail.see(&before);
-            world.advance(&before);
+        if let Some(since) = trail.since(&world) {
+            let earlier = |index| entry(store, index).map(|(entry, _)| entry.time < since);
+            let first = first_not_below(wanted.index.0, earlier)?;
+            for seen in forward(store, first, wanted.index.0) {
+                trail.see(&seen?.0);
+            }
         }
         Dossier::new(&world, trail, &wanted, raw).ok_or_else(missing)
     };
@@ -250,9 +283,29 @@ fn first_not_below(
     Ok(Index(low))
 }
 
+/// How many entries a log had as of then; has, if nothing is said.
+fn size(store: &dyn EventStore, world: &World, at: Option<At>) -> Result<u64, Problem> {
+    match at {
+        Some(at) => past::last(store, world, at).map(|last| last.next().0),
+        None => Ok(world.through.map_or(0, |index| index.next().0)),
+    }
+}
+
+type Pairs = Vec<(String, String)>;
+
+/// Takes `at` out of a query's parameters.
+fn take_at(pairs: Pairs) -> Result<(Option<At>, Pairs), Problem> {
+    let (at, rest): (Pairs, _) = pairs.into_iter().partition(|(name, _)| name == "at");
+    match at.as_slice() {
+        [] => Ok((None, rest)),
+        [(_, value)] => Ok((Some(value.parse()?), rest)),
+        _ => Err(Problem::bad("bad_query", "`at`: given twice: give it once")),
+    }
+}
+
 /// The parameters of a request's query string.
-fn pairs(request: &HttpRequest) -> Result<Vec<(String, String)>, Problem> {
-    let query = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+pub(super) fn pairs(request: &HttpRequest) -> Result<Pairs, Problem> {
+    let query = web::Query::<Pairs>::from_query(request.query_string());
     let wrong = |_| Problem::bad("bad_query", "the query string cannot be read");
     Ok(query.map_err(wrong)?.into_inner())
 }

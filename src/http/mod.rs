@@ -19,6 +19,7 @@ mod login;
 mod metadata;
 mod mfa;
 mod observe;
+mod past;
 mod peer;
 mod policies;
 mod problem;

@@ -9,11 +9,11 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, enrol, entities, evaluation, evaluations, events, health, log, login, metadata,
-    mfa, policies, schema, session, tokens, users,
+    mfa, past, policies, schema, session, tokens, users,
 };
 
 /// Every template below, for metrics: a path never becomes a label.
-pub(super) const TEMPLATES: [&str; 30] = [
+pub(super) const TEMPLATES: [&str; 31] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -38,6 +38,7 @@ pub(super) const TEMPLATES: [&str; 30] = [
     "/audit/v1/events",
     "/audit/v1/entries",
     "/audit/v1/state",
+    "/audit/v1/evaluation",
     "/audit/v1/decisions/{id}",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
@@ -89,6 +90,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/events").route(get().to(audit::events)))
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
+        .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))

@@ -20,6 +20,7 @@ mod journal;
 mod login;
 mod mfa;
 mod office;
+mod past;
 mod races;
 mod secrets;
 mod sessions_in_decisions;

@@ -12,6 +12,7 @@ mod binary;
 mod house;
 mod ledger;
 mod load;
+mod past;
 mod wire;
 
 use std::collections::BTreeSet;

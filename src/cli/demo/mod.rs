@@ -49,7 +49,7 @@ impl Demo {
         }
         let live = left.state;
         let log = if self.stay { stage.wait()? } else { stage.strike()? };
-        let outcome = replay::of_store(&log.store()?, console)?;
+        let outcome = replay::of_store(&log.store()?, None, console)?;
         // The state was asked for last; while the server stayed, others went on.
         let live = (!self.stay).then_some(live);
         let ending = Ending { steps, replay: outcome, live };
@@ -156,7 +156,7 @@ mod tests {
             assert!(step.is_as_told(), "{step:?}");
         }
         let stopped = stage.strike().unwrap();
-        let replay = replay::of_store(&stopped.store().unwrap(), &mut console).unwrap();
+        let replay = replay::of_store(&stopped.store().unwrap(), None, &mut console).unwrap();
         let ending = Ending { steps, replay, live };
         assert!(ending.is_as_told());
         drop(stopped);

@@ -1,0 +1,197 @@
+//! The past: the World as of an entry or a time, and decisions taken in it.
+
+use std::sync::Arc;
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+use uuid::Uuid;
+
+use super::audit::{entry, pairs};
+use super::evaluation::presented;
+use super::guard::{Guarded, ReadAudit};
+use super::{App, Problem, body};
+use crate::audit::{AsOf, At, NotThen};
+use crate::cedar::on_large_stack;
+use crate::event::{AccessDecided, Presented};
+use crate::event_store::EventStore;
+use crate::model::{AccessRequest, Index, Moment, SecretToken, SetKind};
+use crate::pdp::{Ask, decide};
+use crate::projection::World;
+use crate::sequencer::{RecoverError, fold_to};
+use crate::snapshot::Snapshots;
+
+const AS_OF_INDEX: HeaderName = HeaderName::from_static("countersign-as-of-index");
+const AS_OF_TIME: HeaderName = HeaderName::from_static("countersign-as-of-time");
+const POLICY_VERSION: HeaderName = HeaderName::from_static("countersign-policy-version");
+
+/// The World after an entry that is not necessarily the newest.
+pub struct Past {
+    /// The entry.
+    pub index: Index,
+    /// When it was written.
+    pub written: Moment,
+    /// The World.
+    pub world: World,
+}
+
+/// `POST /audit/v1/evaluation?at=INDEX|TIME`: an access evaluation (`AuthZEN` 1.0 §6)
+/// decided in the World as of then, at that time: that of the entry, or the one asked
+/// for. The body is what a PEP sends. A session token counts if its session was in force
+/// then, whatever became of it; since the log holds no tokens, `session=ID` names a
+/// session instead. `pep=NAME` says who asks; the auditor, if it is not given.
+///
+/// Nothing of it is recorded but that the auditor asked, so no PEP may act on it.
+///
+/// # Errors
+/// [`Problem`]: 400 for a parameter or a body that is wrong; 503 while another past is
+/// being folded.
+pub async fn evaluate(
+    may: Guarded<ReadAudit>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let Asked { at, session, pep } = asked(pairs(&request)?)?;
+    let pep = pep.unwrap_or_else(|| may.caller.name());
+    let mut question = AccessRequest::from_json(&body::json(&app, &request, payload).await?)?;
+    let token = presented(&request, &mut question)?;
+    if token.is_some() && session.is_some() {
+        return Err(Problem::bad("bad_query", "`session`: a session token was given as well"));
+    }
+    let now = app.clock.now();
+    let answer = looking(&app, at, move |past| {
+        let time = at.time(past.written, now)?;
+        let presented = in_world(&past.world, token, session);
+        let ask = Ask { set: SetKind::Application, request: question, presented, pep };
+        Ok((past.index, decide(&past.world, &ask, time)))
+    });
+    let (index, decided) = answer.await?;
+    Ok(told(index, &decided))
+}
+
+/// What a query string asks for.
+struct Asked {
+    at: At,
+    session: Option<Uuid>,
+    pep: Option<String>,
+}
+
+fn asked(pairs: Vec<(String, String)>) -> Result<Asked, Problem> {
+    let bad = |name: &str, what: &str| Problem::bad("bad_query", format!("`{name}`: {what}"));
+    let (mut at, mut session, mut pep) = (None, None, None);
+    for (name, value) in pairs {
+        let twice = match name.as_str() {
+            "at" => at.replace(value.parse()?).is_some(),
+            "session" => {
+                let id = value.parse().map_err(|_| bad("session", "expected a session's id"))?;
+                session.replace(id).is_some()
+            }
+            "pep" if value.len() <= NAME_BYTES_MAX => pep.replace(value).is_some(),
+            "pep" => return Err(bad("pep", "too long for a name")),
+            _ => return Err(bad("at", "the parameters are at, session and pep")),
+        };
+        if twice {
+            return Err(bad(&name, "given twice: give it once"));
+        }
+    }
+    let at = at.ok_or_else(|| bad("at", "say as of which entry or time"))?;
+    Ok(Asked { at, session, pep })
+}
+
+/// The longest name of a PEP, in bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// The session that was presented, as the World of that time knows it.
+fn in_world(world: &World, token: Option<SecretToken>, session: Option<Uuid>) -> Presented {
+    match (token, session) {
+        (_, Some(id)) => Presented::Session(id),
+        (None, None) => Presented::Nothing,
+        (Some(token), None) => {
+            let session = world.sessions.by_session_token(&token.digest());
+            session.map_or(Presented::Unknown, |session| Presented::Session(session.id))
+        }
+    }
+}
+
+/// `AuthZEN`'s answer; in its `context`, as of when and for which reasons.
+fn told(index: Index, decided: &AccessDecided) -> HttpResponse {
+    let version = decided.policies.map_or(0, |set| set.version.0);
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((AS_OF_INDEX, index.to_string()))
+        .insert_header((AS_OF_TIME, decided.now.to_string()))
+        .insert_header((POLICY_VERSION, version.to_string()))
+        .json(AsOf::new(index, decided))
+}
+
+/// Looks at the World as of then, on a stack that compiling its policies cannot exhaust.
+/// One look at a time, since it may cost a fold of what is between two snapshots.
+///
+/// # Errors
+/// 503 while another past is being folded; what `look` says.
+pub async fn looking<T: Send + 'static>(
+    app: &App,
+    at: At,
+    look: impl FnOnce(Past) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
+    let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
+    let (live, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
+    let snapshots = Arc::clone(&app.snapshots);
+    let work = move || {
+        // Held until the work is done: who hangs up does not make room for another.
+        let _held = one_at_a_time;
+        on_large_stack(|| look(as_of(&*store, &snapshots, &live, at)?))
+            .map_err(|fault| Problem::defect(&fault))?
+    };
+    body::blocking(work).await?
+}
+
+fn as_of(
+    store: &dyn EventStore,
+    snapshots: &Snapshots,
+    live: &World,
+    at: At,
+) -> Result<Past, Problem> {
+    let index = last(store, live, at)?;
+    let world = if live.through == Some(index) {
+        live.clone()
+    } else {
+        world_after(store, snapshots, index)?
+    };
+    let written = world.last.map_or(Moment::EPOCH, |(written, _)| written);
+    Ok(Past { index, written, world })
+}
+
+/// The last entry that counts as of then.
+///
+/// # Errors
+/// 400 if there is none.
+pub fn last(store: &dyn EventStore, live: &World, at: At) -> Result<Index, Problem> {
+    let size = live.through.map_or(0, |through| through.next().0);
+    at.entry(size, |index| entry(store, index).map(|(entry, _)| entry.time))
+}
+
+/// The World after an entry, folded from the nearest that is known; remembered for the
+/// next who asks.
+///
+/// # Errors
+/// 500 for a log that cannot be folded.
+pub fn world_after(
+    store: &dyn EventStore,
+    snapshots: &Snapshots,
+    index: Index,
+) -> Result<World, Problem> {
+    let begun = snapshots.era();
+    let start = snapshots.before(store, index).unwrap_or_default();
+    let defect = |error: RecoverError| Problem::defect(&error);
+    let world = fold_to(store, start, index, |_| {}).map_err(defect)?;
+    snapshots.remember(&world, begun);
+    Ok(world)
+}
+
+impl From<NotThen> for Problem {
+    fn from(error: NotThen) -> Self {
+        Self::bad("bad_query", format!("`at`: {error}"))
+    }
+}
