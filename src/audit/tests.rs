@@ -12,6 +12,7 @@ use crate::event::{
 use crate::model::{Index, SetKind, Version};
 use crate::pdp::{Administration, administrative};
 use crate::projection::World;
+use crate::tlog::{Tree, leaf_hash};
 
 fn replayed<'a>(entries: impl IntoIterator<Item = &'a Envelope>) -> Report {
     let mut replay = Replay::new();
@@ -267,8 +268,56 @@ fn a_report_is_laid_out_for_people_and_for_programs() {
     }
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["verdicts"]["application"]["allow"], 1);
+    let determining = &json["determining"]["application"]["policies"];
+    let decided = log.entries.iter_mut().filter_map(decision_mut);
+    let named: Vec<_> = decided.flat_map(|decided| decided.determining.clone()).collect();
+    assert!(named.len() > 1 && named.iter().all(|policy| determining[policy.as_str()] == 1));
+    assert!(json.get("tree").is_none(), "nothing was hashed");
     assert_eq!(json["differences"]["total"], 0);
     assert_eq!(json["state"]["through"], 15);
+}
+
+/// Goal: whoever is handed a report can hold it against a checkpoint.
+#[test]
+fn a_report_names_the_tree_over_the_stored_bytes() {
+    let mut log = Log::founded();
+    log.ask(&question("alice", "view", "alice", Presented::Nothing));
+    let (mut replay, mut tree) = (Replay::new(), Tree::default());
+    for (entry, bytes) in log.entries.iter().zip(&log.bytes) {
+        replay.step(entry);
+        replay.hash(bytes);
+        tree.append(leaf_hash(bytes), &mut Vec::new());
+    }
+    let report = replay.report();
+    let head = report.tree.as_ref().unwrap();
+    assert_eq!((head.size, &head.root), (tree.size(), &tree.root().to_string()));
+    let text = report.to_string();
+    assert!(text.contains(&format!("  root            {}", tree.root())), "{text}");
+}
+
+/// Goal: what is shown first of ten thousand policies is what mattered most.
+#[test]
+fn the_determining_policies_are_counted_and_the_most_frequent_shown() {
+    let mut log = Log::founded();
+    log.ask(&question("alice", "view", "alice", Presented::Nothing));
+    let decision = log.entries.pop().unwrap();
+    let mut replay = Replay::new();
+    log.entries.iter().for_each(|entry| replay.step(entry));
+    for nth in 0..10_050 {
+        let mut entry = decision.clone();
+        let name = |it: usize| format!("p{it}").parse().unwrap();
+        decision_mut(&mut entry).unwrap().determining = vec![name(nth), name(7)];
+        replay.step(&entry);
+    }
+    let report = replay.report();
+    let counted = &report.determining[&SetKind::Application];
+    assert_eq!((counted.policies.len(), counted.others, counted.by_none), (10_000, 50, 0));
+    let text = report.to_string();
+    let is_policy = |line: &&str| line.starts_with("  p") && !line.starts_with("  persons");
+    let shown: Vec<_> = text.lines().filter(is_policy).collect();
+    assert_eq!(shown.len(), 40, "{text}");
+    assert!(shown[0].starts_with("  p7 ") && shown[0].ends_with(" 10051"), "{}", shown[0]);
+    assert!(text.contains("  9960 more"), "{text}");
 }
 
 #[test]

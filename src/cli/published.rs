@@ -99,3 +99,43 @@ impl Published {
         page.inked(&text, ink);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tlog::{SigningKey, Tree, leaf_hash, sign_checkpoint};
+
+    /// What is said of a checkpoint of three entries after so many of these are replayed.
+    fn said(entries: &[&str]) -> (&'static str, bool) {
+        let mut tree = Tree::default();
+        ["a", "b", "c"]
+            .iter()
+            .for_each(|it| tree.append(leaf_hash(it.as_bytes()), &mut Vec::new()));
+        let key = SigningKey::new("example.com/log".parse().unwrap(), &[7; 32]);
+        let checkpoint = Checkpoint::new("example.com/log", 3, tree.root()).unwrap();
+        let mut awaited = Awaited::of(sign_checkpoint(&checkpoint, &[&key]).unwrap()).unwrap();
+        let mut replay = Replay::new();
+        for entry in entries {
+            replay.hash(entry.as_bytes());
+            awaited.see(&replay);
+        }
+        let published = awaited.compared(replay.world());
+        let outcome = match published.outcome {
+            Standing::Same => "same",
+            Standing::Unsigned => "unsigned",
+            Standing::Different => "different",
+            Standing::Beyond => "beyond",
+        };
+        (outcome, published.is_fine())
+    }
+
+    #[test]
+    fn other_entries_than_were_signed_are_a_finding() {
+        assert_eq!(said(&["a", "b", "x"]), ("different", false));
+        assert_eq!(said(&["a", "x", "c", "d"]), ("different", false));
+        assert_eq!(said(&["a", "b"]), ("beyond", true));
+        // The World of these entries names no key.
+        assert_eq!(said(&["a", "b", "c", "d"]), ("unsigned", false));
+        assert!(Awaited::of("no checkpoint".to_owned()).is_none());
+    }
+}

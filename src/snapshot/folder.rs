@@ -10,6 +10,8 @@ use crate::vault::VaultError;
 
 /// The largest snapshot that is read, in bytes.
 const BYTES_MAX: u64 = 2 << 30;
+/// What a snapshot leaves free on the disk, in bytes: the log is to run out of room last.
+const SPARED_BYTES: u64 = 512 << 20;
 const SUFFIX: &str = ".snapshot";
 const DRAFT_SUFFIX: &str = ".unfinished";
 
@@ -26,6 +28,14 @@ pub enum SnapshotError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// The disk is for the log.
+    #[error("there is no room for a snapshot: {free} bytes are free, and {needed} are needed")]
+    NoRoom {
+        /// The bytes free.
+        free: u64,
+        /// The bytes that there must be.
+        needed: u64,
     },
     /// It could not be sealed.
     #[error("a snapshot cannot be sealed: {0}")]
@@ -71,6 +81,7 @@ impl Folder {
 
     /// Writes a snapshot under another name, flushed to the disk.
     pub(super) fn draft(&self, size: u64, bytes: &[u8]) -> Result<Draft<'_>, SnapshotError> {
+        self.room(bytes.len() as u64)?;
         let mut name = file_name(size);
         name.push_str(DRAFT_SUFFIX);
         let draft = Draft { folder: self, path: self.0.join(name), size };
@@ -80,6 +91,14 @@ impl Folder {
         let written = file.write_all(bytes).and_then(|()| file.sync_all());
         written.map_err(failed("write", &draft.path))?;
         Ok(draft)
+    }
+
+    fn room(&self, bytes: u64) -> Result<(), SnapshotError> {
+        let disk = rustix::fs::statvfs(&self.0).map_err(io::Error::from);
+        let disk = disk.map_err(failed("measure the disk of", &self.0))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let needed = bytes.saturating_add(SPARED_BYTES);
+        if free < needed { Err(SnapshotError::NoRoom { free, needed }) } else { Ok(()) }
     }
 
     /// Removes a snapshot; one that cannot be removed is only in the way.
