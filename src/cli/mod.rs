@@ -10,16 +10,21 @@ mod console;
 mod demo;
 mod enrol;
 mod entities;
+mod export;
 mod failure;
 mod folder;
 mod hosting;
+mod import;
 mod init;
+mod keygen;
 mod log;
 mod login;
 mod page;
 mod policy;
 mod prompt;
+mod proof;
 mod publication;
+mod recover;
 mod replay;
 mod schema;
 mod serve;
@@ -27,8 +32,10 @@ mod stored;
 mod table;
 mod target;
 mod terminal;
+mod tiled;
 mod token;
 mod user;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -69,6 +76,10 @@ enum Command {
     Entities(entities::Entities),
     Log(Box<log::Log>),
     Replay(replay::Replay),
+    Verify(verify::Verify),
+    Proof(proof::Proof),
+    Keygen(keygen::Keygen),
+    Recover(recover::Recover),
 }
 
 impl Command {
@@ -86,6 +97,10 @@ impl Command {
             Self::Entities(entities) => entities.run(console),
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
+            Self::Verify(verify) => verify.run(console),
+            Self::Proof(proof) => proof.run(console),
+            Self::Keygen(keygen) => keygen.run(console),
+            Self::Recover(recover) => recover.run(console),
         }
     }
 }
