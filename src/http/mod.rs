@@ -35,5 +35,5 @@ mod users;
 pub use app::App;
 pub use drain::Stop;
 pub use problem::Problem;
-pub use routes::routes;
+pub use routes::{TEMPLATES, routes};
 pub use server::{Running, ServeError, serve};
