@@ -25,6 +25,7 @@ mod refusals;
 mod request_id;
 mod routes;
 mod schema;
+mod sealed;
 mod server;
 mod session;
 mod tls;

@@ -115,4 +115,13 @@ impl House {
             other => panic!("{method} {path}: {}", other.shown()),
         }
     }
+
+    /// How many secrets lie sealed in the vault.
+    pub fn sealed(&self) -> usize {
+        let folders = std::fs::read_dir(self.ground.at("data").join("vault")).unwrap();
+        let of = |folder: std::fs::DirEntry| std::fs::read_dir(folder.path()).into_iter().flatten();
+        let names =
+            folders.flat_map(|folder| of(folder.unwrap())).map(|file| file.unwrap().file_name());
+        names.filter(|name| name.to_str().is_some_and(|name| name.len() == 36)).count()
+    }
 }
