@@ -8,6 +8,7 @@ mod authoring;
 #[path = "../binary/mod.rs"]
 mod binary;
 mod endings;
+mod evidence;
 mod founding;
 mod office;
 mod people;

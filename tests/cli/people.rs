@@ -22,7 +22,8 @@ fn typed(ground: &Ground, arguments: &[&str], lines: &[&str]) -> Said {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    input.write_all((lines.join("\n") + "\n").as_bytes()).unwrap();
+    // A program that refuses before it reads anything has closed its end.
+    let _refused = input.write_all((lines.join("\n") + "\n").as_bytes());
     drop(input);
     Said::of(child.wait_with_output().unwrap())
 }

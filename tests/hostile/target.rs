@@ -234,6 +234,10 @@ fn administrators(house: &House) -> Vec<Target> {
         Target::new("GET", "/tokens/v1", 200).with(office),
         Target::new("POST", "/tokens/v1", 201).with(office).reading(services).weighing(6),
         Target::new("DELETE", "/tokens/v1/{id}", 204).with(office).at(&revoke),
+        Target::new("POST", "/log/v1/keys", 201).with(office),
+        Target::new("DELETE", "/log/v1/keys/{id}", 404)
+            .with(office)
+            .at(&["/log/v1/keys/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57"]),
     ]
 }
 
@@ -261,5 +265,16 @@ fn auditors(house: &House) -> Vec<Target> {
             .at(&["/audit/v1/entries?from=3", "/audit/v1/entries"]),
         Target::new("GET", "/audit/v1/state", 200).with(office),
         Target::new("GET", "/audit/v1/decisions/{id}", 200).with(office).at(&[&decision, nobodys]),
+        Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
+            .with(office)
+            .at(&[&format!("{decision}/proof"), &format!("{nobodys}/proof")]),
+        Target::new("GET", "/log/v1/checkpoint", 200).with(office),
+        Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
+            "/log/v1/tile/0/000.p/7",
+            "/log/v1/tile/entries/000.p/9",
+            "/log/v1/tile/0/x001/234.p/255",
+            "/log/v1/tile/63/000",
+        ]),
+        Target::new("GET", "/log/v1/keys", 200).with(office),
     ]
 }
