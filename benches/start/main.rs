@@ -46,12 +46,12 @@ fn main() {
     let ground = ground.without_snapshots();
     let (without, looks_without) = measured(&ground, &state);
     println!("| start | {} | {} |", shown(with), shown(without));
-    println!(
-        "| the World as of an entry, median of {LOOKS} | {} | {} |",
-        middle(&looks_with),
-        middle(&looks_without)
-    );
-    println!("| the slowest of them | {} | {} |", last(&looks_with), last(&looks_without));
+    let looks = [looks_with, looks_without];
+    let [one, two] = looks.each_ref().map(Vec::len);
+    let [with, without] = looks.each_ref().map(|looks| shown(looks[looks.len() / 2]));
+    println!("| the World as of an entry, median of {one} and of {two} | {with} | {without} |");
+    let [with, without] = looks.each_ref().map(|looks| shown(looks[looks.len() - 1]));
+    println!("| the slowest of them | {with} | {without} |");
     replayed(&ground, &state);
 }
 
@@ -137,12 +137,4 @@ fn files(folder: &Path) -> (usize, u64) {
 
 fn shown(took: Duration) -> String {
     format!("{:.2} s", took.as_secs_f64())
-}
-
-fn middle(looks: &[Duration]) -> String {
-    shown(looks[looks.len() / 2])
-}
-
-fn last(looks: &[Duration]) -> String {
-    shown(looks[looks.len() - 1])
 }

@@ -150,17 +150,17 @@ impl Client {
         Err(self.answer(status, headers, &bytes)?.problem())
     }
 
-    /// Reads a resource that is text.
+    /// Reads a resource as it is; none if there is nothing at its path.
     ///
     /// # Errors
     /// As [`Client::get`].
-    pub(super) fn text(&self, path: &str) -> Result<String, Failure> {
+    pub(super) fn file(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         let (status, headers, bytes) = self.bytes(Verb::Get, path, None, &[])?;
-        if (200..300).contains(&status) {
-            let unfit = |_| Failure::could_not_run("the server sent what is not text");
-            return String::from_utf8(bytes).map_err(unfit);
+        match status {
+            200..300 => Ok(Some(bytes)),
+            404 => Ok(None),
+            _ => Err(self.answer(status, headers, &bytes)?.problem()),
         }
-        Err(self.answer(status, headers, &bytes)?.problem())
     }
 
     /// Sends a body and reads the answer; `Value` takes an empty one too.

@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 use super::failure::Failure;
 use super::stored;
 use crate::audit::At;
 use crate::cedar::on_large_stack;
+use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
 use crate::entropy::SystemEntropy;
-use crate::event::{AccessDecided, Actor, Event, Presented, Verdict};
+use crate::event::{AccessDecided, Actor, Event, Presented, SigningKeyAdopted, Verdict};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::{Index, Label, Moment, Version};
-use crate::node::{self, Node, NodeError, Paths, Surroundings};
+use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
 use crate::projection::{Artefacts, Change, World};
@@ -48,6 +50,27 @@ impl Folder {
     /// [`Failure`]: a server has it open, or it is none.
     pub(super) fn store(&self) -> Result<SledStore, Failure> {
         Ok(SledStore::open(&Paths::in_directory(&self.data).log)?)
+    }
+
+    /// The file of the checkpoint outside its log.
+    ///
+    /// # Errors
+    /// [`Failure`]: the settings are wrong.
+    pub(super) fn checkpoint_file(&self) -> Result<CheckpointFile, Failure> {
+        Ok(CheckpointFile::at(Settings::load(&self.flags())?.checkpoint_file))
+    }
+
+    /// The checkpoint outside its log, and the file's name.
+    ///
+    /// # Errors
+    /// [`Failure`]: it is not there, or the settings are wrong.
+    pub(super) fn checkpoint(&self) -> Result<(String, String), Failure> {
+        let file = self.checkpoint_file()?;
+        let name = file.path().display().to_string();
+        let note = file.read().map_err(|error| Failure::refused("no_checkpoint", error))?;
+        let missing = || Failure::refused("no_checkpoint", format!("`{name}` is not there"));
+        let note = note.ok_or_else(missing)?;
+        Ok((name, note))
     }
 
     /// What its log amounts to. Linear in what the log holds beyond its newest snapshot.
@@ -223,6 +246,46 @@ impl Operator {
         let (sequencer, entropy) = (&self.node.sequencer, &*self.node.surroundings.entropy);
         let made = node::change(sequencer, entropy, origin(), None, changes, message, expected);
         Ok(self.runtime.block_on(made)?)
+    }
+}
+
+impl Folder {
+    /// What is wrong with a log that does not start.
+    ///
+    /// # Errors
+    /// [`Failure`]: nothing is, or it cannot be read.
+    pub(super) fn loss(&self) -> Result<Loss, Failure> {
+        Ok(node::look_at_loss(&Settings::load(&self.flags())?)?)
+    }
+
+    /// Goes on without what is lost.
+    ///
+    /// # Errors
+    /// As [`Folder::loss`], or why it could not be recorded.
+    pub(super) fn accept_loss(&self, reason: Label) -> Result<Accepted, Failure> {
+        let settings = Settings::load(&self.flags())?;
+        Ok(runtime()?.block_on(node::accept_loss(&settings, &surroundings()?, reason))?)
+    }
+}
+
+impl Operator {
+    /// Has the log adopt another signing key.
+    ///
+    /// # Errors
+    /// [`Failure`]: a refusal, or why it could not be recorded.
+    pub(super) fn adopt_signing_key(&self) -> Result<SigningKeyAdopted, Failure> {
+        Ok(self.runtime.block_on(self.node.adopt_signing_key(origin()))?.0)
+    }
+
+    /// Retires a signing key.
+    ///
+    /// # Errors
+    /// [`Failure`]: a refusal, or why it could not be recorded.
+    pub(super) fn retire_signing_key(&self, key: Uuid) -> Result<(), Failure> {
+        let (sequencer, none) = (&self.node.sequencer, Expected::default());
+        let retired = node::retire_signing_key(sequencer, origin(), none, key);
+        self.runtime.block_on(retired)?;
+        Ok(())
     }
 }
 

@@ -11,17 +11,22 @@ mod demo;
 mod enrol;
 mod entities;
 mod evaluate;
+mod export;
 mod failure;
 mod folder;
 mod hosting;
+mod import;
 mod init;
+mod keygen;
 mod log;
 mod login;
 mod page;
 mod policy;
 mod prompt;
+mod proof;
 mod publication;
 mod published;
+mod recover;
 mod replay;
 mod schema;
 mod serve;
@@ -29,9 +34,12 @@ mod stored;
 mod table;
 mod target;
 mod terminal;
+mod tiled;
 mod token;
 mod user;
+mod verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -72,6 +80,10 @@ enum Command {
     Log(Box<log::Log>),
     Replay(replay::Replay),
     Evaluate(evaluate::Evaluate),
+    Verify(verify::Verify),
+    Proof(proof::Proof),
+    Keygen(keygen::Keygen),
+    Recover(recover::Recover),
 }
 
 impl Command {
@@ -90,6 +102,10 @@ impl Command {
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
+            Self::Verify(verify) => verify.run(console),
+            Self::Proof(proof) => proof.run(console),
+            Self::Keygen(keygen) => keygen.run(console),
+            Self::Recover(recover) => recover.run(console),
         }
     }
 }
@@ -110,14 +126,38 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command as [`main`] does, with its arguments and outputs given: for who checks
+/// many logs in one process.
+///
+/// # Returns
+/// As [`main`].
+pub fn call<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+    out: impl Write + Send + 'static,
+    mut err: impl Write + Send + 'static,
+) -> u8 {
+    let named = std::iter::once("countersign").chain(arguments);
+    match Cli::try_parse_from(named) {
+        Ok(Cli { command, format }) => ended(&command, &mut Console::to(out, err, format)).number(),
+        Err(unread) => {
+            let _unheard = write!(err, "{unread}");
+            if unread.use_stderr() { Exit::Usage.number() } else { Exit::Fine.number() }
+        }
+    }
+}
+
 fn run(command: &Command, console: &mut Console) -> ExitCode {
+    ended(command, console).into()
+}
+
+fn ended(command: &Command, console: &mut Console) -> Exit {
     match command.run(console) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(failure) => {
             if !failure.is_reader_gone() {
                 console.fail(&failure);
             }
-            failure.exit().into()
+            failure.exit()
         }
     }
 }

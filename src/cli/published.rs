@@ -18,8 +18,9 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// For a signed note; none for text that is no checkpoint.
-    pub(super) fn of(note: String) -> Option<Self> {
+    /// For a signed note; none for what is no checkpoint.
+    pub(super) fn of(note: impl Into<Vec<u8>>) -> Option<Self> {
+        let note = String::from_utf8(note.into()).ok()?;
         let read: Note = note.parse().ok()?;
         let checkpoint: Checkpoint = read.text().parse().ok()?;
         let (size, root) = (checkpoint.size(), checkpoint.root());

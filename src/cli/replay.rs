@@ -12,15 +12,11 @@ use super::page::{Ink, Page};
 use super::published::{Awaited, Published};
 use super::stored;
 use super::target::{Target, TargetFlags};
+use super::tiled::Progress;
 use crate::audit::{At, Replay as Work, Report};
 use crate::event::decode;
 use crate::event_store::EventStore;
 use crate::model::{Digest, Index};
-
-/// Logs shorter than this are replayed before anybody wonders.
-const ENTRIES_MIN: u64 = 10_000;
-/// Where nobody watches, progress is told in steps of so many per cent.
-const STEP: u64 = 5;
 
 /// Take every recorded decision again and compare
 ///
@@ -69,7 +65,7 @@ pub(super) fn of_store(
     let size = stored::size_at(store, at)?;
     let mut awaited = store.checkpoint()?.and_then(Awaited::of);
     deeply(|| {
-        let (mut work, mut progress) = (Work::new(), Progress::new(size));
+        let (mut work, mut progress) = (Work::new(), Progress::new("replayed", size));
         for entry in stored::bytes(store, size) {
             let (index, bytes) = entry?;
             take(&mut work, index, &bytes, awaited.as_mut())?;
@@ -98,12 +94,12 @@ fn take(
 /// compares the states, and the tree with the published checkpoint.
 fn of_server(client: &Client, at: Option<At>, console: &mut Console) -> Result<Outcome, Failure> {
     // Asked for first: what is published is never ahead of the state.
-    let mut awaited = client.text("/log/v1/checkpoint").ok().and_then(Awaited::of);
+    let mut awaited = client.file("/log/v1/checkpoint").ok().flatten().and_then(Awaited::of);
     let then: Vec<_> = at.map(|at| ("at", at.to_string())).into_iter().collect();
     let live: State = client.get("/audit/v1/state", &then)?;
     let size = live.through.map_or(0, |through| through.next().0);
     deeply(|| {
-        let (mut work, mut progress) = (Work::new(), Progress::new(size));
+        let (mut work, mut progress) = (Work::new(), Progress::new("replayed", size));
         while work.entries() < size {
             let before = work.entries();
             let query = [("from", before.to_string())];
@@ -121,40 +117,8 @@ fn of_server(client: &Client, at: Option<At>, console: &mut Console) -> Result<O
             }
         }
         progress.end(console);
-        Ok(Outcome::of(&work, awaited, Some(live)))
+        Ok(Outcome::of(&work, awaited, Some((live, at.is_some()))))
     })
-}
-
-/// How far the replay is.
-struct Progress {
-    all: u64,
-    told: u64,
-}
-
-impl Progress {
-    const fn new(all: u64) -> Self {
-        Self { all, told: 0 }
-    }
-
-    fn at(&mut self, done: u64, console: &mut Console) {
-        if self.all < ENTRIES_MIN {
-            return;
-        }
-        let percent = done.saturating_mul(100) / self.all.max(1);
-        let step = if console.is_watched() { 1 } else { STEP };
-        if percent < self.told + step {
-            return;
-        }
-        self.told = percent;
-        let line = format!("replayed {done} of {} entries ({percent} %)", self.all);
-        if console.is_watched() { console.progress(Some(&line)) } else { console.aside(&line) }
-    }
-
-    fn end(&self, console: &mut Console) {
-        if console.is_watched() && self.told > 0 {
-            console.progress(None);
-        }
-    }
 }
 
 /// A server's live state, in digests.
@@ -183,23 +147,30 @@ struct Compared {
     same: bool,
     /// The parts that differ.
     differing: Vec<String>,
+    /// Whether it is the server's state of the past.
+    #[serde(skip)]
+    past: bool,
 }
 
 impl Compared {
-    fn between(report: &Report, live: State) -> Self {
+    fn between(report: &Report, live: State, past: bool) -> Self {
         let replayed = &report.state.parts;
         let differs =
             |(name, digest): &(String, Digest)| replayed.get(name.as_str()) != Some(digest);
         let differing = live.parts.into_iter().filter(differs).map(|(name, _)| name).collect();
         let same = live.digest == report.state.digest;
-        Self { digest: live.digest, same, differing }
+        Self { digest: live.digest, same, differing, past }
+    }
+
+    const fn whose(&self) -> &'static str {
+        if self.past { "the server's of then" } else { "the live one" }
     }
 }
 
 impl Outcome {
-    fn of(work: &Work, awaited: Option<Awaited>, live: Option<State>) -> Self {
+    fn of(work: &Work, awaited: Option<Awaited>, live: Option<(State, bool)>) -> Self {
         let report = work.report();
-        let live = live.map(|live| Compared::between(&report, live));
+        let live = live.map(|(live, past)| Compared::between(&report, live, past));
         let checkpoint = awaited.map(|awaited| awaited.compared(work.world()));
         Self { report, checkpoint, live }
     }
@@ -224,10 +195,10 @@ impl Telling for Outcome {
         }
         let Some(live) = &self.live else { return };
         if live.same {
-            page.inked("The replayed state is the server's.", Ink::Good);
+            page.inked(&format!("The replayed state is {}.", live.whose()), Ink::Good);
         } else {
             let parts = live.differing.join(", ");
-            page.inked(&format!("The replayed state is NOT the server's: {parts}."), Ink::Bad);
+            page.inked(&format!("The replayed state is NOT {}: {parts}.", live.whose()), Ink::Bad);
         }
     }
 }
@@ -242,7 +213,7 @@ mod tests {
     fn progress_is_told_in_steps_where_nobody_watches() {
         let told = Kept::default();
         let mut console = Console::to(io::sink(), told.clone(), Format::Text);
-        let mut progress = Progress::new(20_000);
+        let mut progress = Progress::new("replayed", 20_000);
         (1..=20_000).for_each(|done| progress.at(done, &mut console));
         let text = told.text();
         assert_eq!(text.lines().count(), 20);
@@ -253,8 +224,8 @@ mod tests {
     fn a_state_that_differs_is_a_finding() {
         let report = Report { clean: true, ..Work::new().report() };
         let state = |digest| State { through: None, digest, parts: BTreeMap::new() };
-        let same = Compared::between(&report, state(report.state.digest));
-        let other = Compared::between(&report, state(Digest::of("other")));
+        let same = Compared::between(&report, state(report.state.digest), false);
+        let other = Compared::between(&report, state(Digest::of("other")), false);
         let outcome = |live| Outcome { report: report.clone(), checkpoint: None, live: Some(live) };
         assert_eq!(outcome(same).exit(), Exit::Fine);
         assert_eq!(outcome(other).exit(), Exit::Refused);

@@ -18,6 +18,7 @@ mod error;
 mod log;
 mod memory_store;
 mod page;
+mod receipt;
 mod record;
 mod sled_store;
 mod table;
@@ -27,6 +28,7 @@ mod tiles;
 
 pub use error::{Damage, StoreError};
 pub use memory_store::{Fault, MemoryStore};
+pub use receipt::{ReceiptError, receipt};
 pub use sled_store::{CACHE_BYTES, SledStore};
 pub use tiles::StoredTiles;
 

@@ -1,7 +1,9 @@
 //! The Merkle tree of a stored log, tile by tile.
 
 use crate::model::Index;
-use crate::tlog::{Hash, TILE_WIDTH, TileId, TileSource, Tree, decode_tile, leaf_hash};
+use crate::tlog::{
+    BundleId, Hash, TILE_WIDTH, TileId, TileSource, Tree, decode_tile, encode_bundle, leaf_hash,
+};
 
 use super::{EventStore, StoreError};
 
@@ -35,6 +37,26 @@ impl TileSource for StoredTiles<'_> {
 }
 
 impl StoredTiles<'_> {
+    /// A bundle of entries, byte for byte; none if the log does not hold all of them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn bundle(&self, bundle: BundleId) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(first) = bundle.start() else { return Ok(None) };
+        let wanted = usize::from(bundle.width());
+        let mut entries = Vec::with_capacity(wanted);
+        while entries.len() < wanted {
+            let next = Index(first.saturating_add(entries.len() as u64));
+            let page = self.0.read(next, wanted - entries.len(), usize::MAX)?;
+            if page.is_empty() {
+                return Ok(None);
+            }
+            entries.extend(page.into_iter().map(|(_, entry)| entry));
+        }
+        // An entry is shorter than a bundle would take.
+        Ok(encode_bundle(entries.iter().map(Vec::as_slice)).ok())
+    }
+
     fn leaves(&self, tile: TileId) -> Result<Vec<u8>, StoreError> {
         let first = tile.index().saturating_mul(WIDTH);
         let end = first.saturating_add(u64::from(tile.width()));

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::guard::{Guarded, ReadAudit};
 use super::{App, Problem, body, follow, past};
-use crate::audit::{At, BadQuery, Cursor, Dossier, Order, Query, Trail};
+use crate::audit::{At, BadQuery, Cursor, Dossier, Order, Query, Trail, position_of};
 use crate::cedar::on_large_stack;
 use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
@@ -239,7 +239,7 @@ pub async fn decision(
 pub(super) fn decided(store: &dyn EventStore, newest: &World, id: Uuid) -> Shown {
     let missing = || Problem::not_found("the log holds no decision of that id");
     let size = newest.through.map_or(0, |index| index.next().0);
-    let found = first_not_below(size, |index| entry(store, index).map(|(entry, _)| entry.id < id))?;
+    let found = position_of(id, size, |index| entry(store, index).map(|(entry, _)| entry.id))?;
     let (wanted, raw) = entry(store, found).map_err(|_| missing())?;
     let is_it = wanted.id == id && matches!(wanted.event, Event::AccessDecided(_));
     if is_it { Ok((wanted, raw)) } else { Err(missing()) }
@@ -270,7 +270,7 @@ fn dossier(
     on_large_stack(gather).map_err(|fault| Problem::defect(&fault))?
 }
 
-/// The first index at which `below` no longer holds; ids grow along the log.
+/// The first index at which `below` no longer holds; no time goes back along the log.
 fn first_not_below(
     size: u64,
     below: impl Fn(Index) -> Result<bool, Problem>,

@@ -49,6 +49,7 @@ permissions! {
     ChangeDirectory: ChangeDirectory, recorded: true;
     ManageUsers: ManageUsers, recorded: true;
     ManageTokens: ManageTokens, recorded: true;
+    ManageKeys: ManageKeys, recorded: true;
 }
 
 /// A caller who may do `P`.

@@ -11,9 +11,8 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
 use super::guard::{Guarded, ReadTiles};
 use super::{App, Problem, body, caller};
 use crate::checkpoint::size_of;
-use crate::event_store::{EventStore, StoreError, StoredTiles};
-use crate::model::Index;
-use crate::tlog::{BundleId, TILE_WIDTH, TileId, TileSource as _, encode_bundle};
+use crate::event_store::StoredTiles;
+use crate::tlog::{BundleId, TileId, TileSource as _};
 
 /// Who may read the log's tiles: everybody if the settings say so, else whoever may read
 /// the audit.
@@ -73,7 +72,8 @@ pub async fn tile(
     } else if let Ok(bundle) = path.parse::<BundleId>() {
         let there = BundleId::at(bundle.index(), size);
         there.filter(|there| there.width() >= bundle.width()).ok_or_else(missing)?;
-        body::blocking(move || entries(&*store, bundle)).await?
+        let read = move || StoredTiles(&*store).bundle(bundle);
+        body::blocking(read).await?.map(Option::unwrap_or_default)
     } else {
         return Err(Problem::not_found("a tile's path is `tile/LEVEL/INDEX[.p/WIDTH]`"));
     };
@@ -96,24 +96,4 @@ fn immutable(app: &App) -> HeaderValue {
 fn published(app: &App) -> Result<Arc<str>, Problem> {
     let none = || Problem::unavailable("no_checkpoint", "no checkpoint is published yet");
     app.sequencer.publisher().published().ok_or_else(none)
-}
-
-fn entries(store: &dyn EventStore, bundle: BundleId) -> Result<Vec<u8>, StoreError> {
-    let first = bundle.index().saturating_mul(u64::from(TILE_WIDTH));
-    let entries = all(store, first, usize::from(bundle.width()))?;
-    // An entry has at most 48 KiB, which is what a bundle takes and more.
-    Ok(encode_bundle(entries.iter().map(Vec::as_slice)).unwrap_or_default())
-}
-
-/// So many entries from `first` on, however large.
-fn all(store: &dyn EventStore, first: u64, count: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-    let mut all = Vec::with_capacity(count);
-    while all.len() < count {
-        let page = store.read(Index(first + all.len() as u64), count - all.len(), usize::MAX)?;
-        if page.is_empty() {
-            break;
-        }
-        all.extend(page.into_iter().map(|(_, entry)| entry));
-    }
-    Ok(all)
 }

@@ -169,7 +169,8 @@ fn administrator_role() -> Result<Label, NodeError> {
     ADMINISTRATOR.parse().map_err(|_| NodeError::Commit("the role has no name".to_owned()))
 }
 
-fn directory(path: &Path) -> Result<(), NodeError> {
+/// Makes a directory for its owner alone.
+pub(super) fn directory(path: &Path) -> Result<(), NodeError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| NodeError::Directory { path: path.to_owned(), source })
 }

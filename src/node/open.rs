@@ -10,6 +10,7 @@ use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::event_store::{EventStore, SledStore};
+use crate::projection::World;
 use crate::sequencer::{Notary, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
@@ -57,12 +58,7 @@ impl Node {
         let paths = Paths::in_directory(&settings.data);
         key_outside(&settings.key_file, &paths.data)?;
         let store: Arc<dyn EventStore> = Arc::new(SledStore::open(&paths.log)?);
-        let key = KeyFile::load(&settings.key_file);
-        let snapshots = key
-            .as_ref()
-            .ok()
-            .map(|key| snapshots::open(settings, &paths, &*store, key, &surroundings.entropy));
-        let snapshots = snapshots.transpose()?.flatten();
+        let snapshots = snapshots::open(settings, &paths, &*store, &surroundings.entropy)?;
         // With a snapshot or without: what follows holds the same log against the same
         // checkpoints.
         let log = snapshots::fold(&*store, snapshots.as_deref(), progress)?;
@@ -71,13 +67,15 @@ impl Node {
         if let Some((last, _)) = world.last.filter(|(last, _)| last.seconds_since(now) > SLACK_S) {
             return Err(NodeError::ClockBehind { now, last });
         }
-        let id = world.log.ok_or_else(|| NodeError::NotFounded(paths.data.clone()))?;
+        if world.log.is_none() {
+            return Err(NodeError::NotFounded(paths.data));
+        }
         let file = CheckpointFile::at(settings.checkpoint_file.clone());
         let outside = file.read()?;
         check_head(&log, store.checkpoint()?.as_deref())?;
         check_outside(&log, &*store, file.path().to_owned(), outside.as_deref())?;
-        let (key, snapshots) = (key?, snapshots.ok_or(NodeError::NotFounded(paths.data))?);
-        let vault = Vault::at(&paths.vault, &key, id, Arc::clone(&surroundings.entropy))?;
+        let vault = vault_of(settings, &surroundings, world)?;
+        let snapshots = snapshots.ok_or(NodeError::NotFounded(paths.data))?;
         let notary = Arc::new(Notary::default());
         open_signing_keys(&vault, world, &notary)?;
         let publisher = Publisher::start(file, outside).map_err(NodeError::Thread)?;
@@ -99,7 +97,19 @@ impl Node {
     }
 }
 
-fn grouping(settings: &Settings) -> SequencerSettings {
+/// The vault of a log that has been founded.
+pub(super) fn vault_of(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    world: &World,
+) -> Result<Vault, NodeError> {
+    let paths = Paths::in_directory(&settings.data);
+    let log = world.log.ok_or(NodeError::NotFounded(paths.data))?;
+    let key = KeyFile::load(&settings.key_file)?;
+    Ok(Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?)
+}
+
+pub(super) fn grouping(settings: &Settings) -> SequencerSettings {
     SequencerSettings {
         queue: settings.limits.queue,
         group_entries: settings.sequencer.group_entries,

@@ -11,17 +11,18 @@ use crate::settings::Settings;
 use crate::snapshot::{Keeper, Snapshot, Snapshots, log_of};
 use crate::vault::KeyFile;
 
-/// The snapshots of a stored log; none for one that does not begin as a log does.
+/// The snapshots of a stored log; none without its key file, or for one that does not
+/// begin as a log does. Why not is found out by what follows.
 pub(super) fn open(
     settings: &Settings,
     paths: &Paths,
     store: &dyn EventStore,
-    key: &KeyFile,
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Option<Arc<Snapshots>>, NodeError> {
-    let Some(log) = log_of(store) else { return Ok(None) };
+    let key = KeyFile::load(&settings.key_file).ok();
+    let Some((key, log)) = key.zip(log_of(store)) else { return Ok(None) };
     let kept = settings.snapshots.kept;
-    let snapshots = Snapshots::at(&paths.snapshots, key, log, Arc::clone(entropy), kept)?;
+    let snapshots = Snapshots::at(&paths.snapshots, &key, log, Arc::clone(entropy), kept)?;
     Ok(Some(Arc::new(snapshots)))
 }
 

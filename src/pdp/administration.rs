@@ -29,6 +29,8 @@ pub enum Administration {
     ManageUsers,
     /// Administer service tokens.
     ManageTokens,
+    /// Adopt and retire the log's signing keys.
+    ManageKeys,
 }
 
 impl Administration {
@@ -46,6 +48,7 @@ impl Administration {
             Self::ChangeDirectory => "changeDirectory",
             Self::ManageUsers => "manageUsers",
             Self::ManageTokens => "manageTokens",
+            Self::ManageKeys => "manageKeys",
         }
     }
 

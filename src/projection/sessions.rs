@@ -69,6 +69,8 @@ pub struct Sessions {
     by_session_token: HashMap<Digest, Uuid>,
     by_user: HashMap<Uid, OrdSet<Uuid>>,
     by_start: OrdSet<(Moment, Uuid)>,
+    /// Those that began elsewhere; who has none is not in it.
+    by_source: HashMap<String, OrdSet<(Moment, Uuid)>>,
 }
 
 impl Sessions {
@@ -94,6 +96,14 @@ impl Sessions {
     pub fn of_user<'a>(&'a self, user: &Uid) -> impl Iterator<Item = &'a Arc<Session>> + use<'a> {
         let ids = self.by_user.get(user).into_iter().flat_map(OrdSet::iter);
         ids.filter_map(|id| self.by_id.get(id))
+    }
+
+    /// How many an identity provider vouches for, and the oldest of them.
+    #[must_use]
+    pub fn of_source(&self, source: &str) -> (usize, Option<Uuid>) {
+        self.by_source
+            .get(source)
+            .map_or((0, None), |held| (held.len(), held.get_min().map(|(_, id)| *id)))
     }
 
     /// All of them, in no order.
@@ -181,6 +191,12 @@ impl Sessions {
                 self.by_user.remove(&session.user);
             }
         }
+        if let Some(held) = self.by_source.get_mut(&session.source) {
+            held.remove(&(session.started_at, *id));
+            if held.is_empty() {
+                self.by_source.remove(&session.source);
+            }
+        }
     }
 
     /// Forgets a few of the oldest sessions that are past their absolute limit, and
@@ -215,6 +231,10 @@ impl Sessions {
         self.by_session_token.insert(session.session_token, session.id);
         self.by_user.entry(session.user.clone()).or_default().insert(session.id);
         self.by_start.insert((session.started_at, session.id));
+        if session.person.is_none() {
+            let held = self.by_source.entry(session.source.clone()).or_default();
+            held.insert((session.started_at, session.id));
+        }
         self.by_id.insert(session.id, Arc::new(session));
     }
 }
@@ -230,6 +250,7 @@ pub(super) struct SessionsState {
     by_session_token: Vec<(Digest, Uuid)>,
     by_user: Vec<(Uid, Vec<Uuid>)>,
     by_start: Vec<(Moment, Uuid)>,
+    by_source: Vec<(String, Vec<(Moment, Uuid)>)>,
 }
 
 impl Sessions {
@@ -241,23 +262,31 @@ impl Sessions {
         };
         let mut by_user: Vec<_> = self.by_user.iter().map(ids).collect();
         by_user.sort_unstable();
+        let held = |(source, held): (&String, &OrdSet<(Moment, Uuid)>)| {
+            (source.clone(), held.iter().copied().collect::<Vec<_>>())
+        };
+        let mut by_source: Vec<_> = self.by_source.iter().map(held).collect();
+        by_source.sort_unstable();
         SessionsState {
             sessions,
             by_token: sorted(&self.by_token),
             by_session_token: sorted(&self.by_session_token),
             by_user,
             by_start: self.by_start.iter().copied().collect(),
+            by_source,
         }
     }
 
     pub(super) fn restored(state: SessionsState) -> Self {
         let of_user = |(user, ids): (Uid, Vec<Uuid>)| (user, ids.into_iter().collect());
+        let held = |(source, all): (String, Vec<_>)| (source, all.into_iter().collect());
         Self {
             by_id: state.sessions.into_iter().map(|session| (session.id, session)).collect(),
             by_token: state.by_token.into_iter().collect(),
             by_session_token: state.by_session_token.into_iter().collect(),
             by_user: state.by_user.into_iter().map(of_user).collect(),
             by_start: state.by_start.into_iter().collect(),
+            by_source: state.by_source.into_iter().map(held).collect(),
         }
     }
 }

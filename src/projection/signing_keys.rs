@@ -6,7 +6,7 @@ use imbl::Vector;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-use crate::event::{SigningKeyAdopted, SigningKeyRetired};
+use crate::event::{Envelope, Event, SigningKeyAdopted, SigningKeyRetired};
 use crate::model::{Digest, Index};
 use crate::tlog::VerifierKey;
 
@@ -45,6 +45,15 @@ impl SigningKeys {
     /// All of them, oldest first, those retired included.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<SigningKeyState>> {
         self.0.iter()
+    }
+
+    /// Takes an entry, if it is about signing keys; for who follows nothing else.
+    pub fn take(&mut self, entry: &Envelope) {
+        match &entry.event {
+            Event::SigningKeyAdopted(it) => self.adopted(it, entry.index),
+            Event::SigningKeyRetired(it) => self.retired(it, entry.index),
+            _ => {}
+        }
     }
 
     /// Keys of another origin retire with it: nothing is signed for two logs.

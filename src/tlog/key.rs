@@ -1,5 +1,6 @@
 //! Ed25519 keys with a name: what signs notes, and what they are verified with.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,6 +10,7 @@ use ed25519_dalek::Signature as Ed25519Signature;
 use ed25519_dalek::Signer as _;
 use sha2::{Digest as _, Sha256};
 
+use super::cosignature;
 use super::note::{Signature, Verified};
 
 /// Why a text is neither a key nor a name of one.
@@ -113,7 +115,7 @@ pub struct VerifierKey {
 }
 
 impl VerifierKey {
-    fn new(name: KeyName, kind: KeyKind, key: ed25519_dalek::VerifyingKey) -> Self {
+    pub(super) fn new(name: KeyName, kind: KeyKind, key: ed25519_dalek::VerifyingKey) -> Self {
         Self { id: key_id(&name, kind, key.as_bytes()), name, kind, key }
     }
 
@@ -137,19 +139,14 @@ impl VerifierKey {
 
     /// Checks what a signature line of this key carries behind the key's id.
     pub(super) fn verify(&self, text: &str, signature: &[u8]) -> Option<Verified<'_>> {
-        let (time, signature) = match self.kind {
-            KeyKind::Ed25519 => (None, signature),
+        let (time, message, signature) = match self.kind {
+            KeyKind::Ed25519 => (None, Cow::Borrowed(text), signature),
             KeyKind::CosignatureV1 => {
-                let (time, signature) = signature.split_first_chunk()?;
-                (Some(u64::from_be_bytes(*time)), signature)
+                let (time, signature) = cosignature::split(signature)?;
+                (Some(time), Cow::Owned(cosignature::message(text, time)), signature)
             }
         };
-        let signature = signature.try_into().ok()?;
-        let holds = match time {
-            None => self.is_signed(text.as_bytes(), signature),
-            Some(TIME_AFTER..) => false,
-            Some(time) => self.is_signed(cosigned(text, time).as_bytes(), signature),
-        };
+        let holds = self.is_signed(message.as_bytes(), signature.try_into().ok()?);
         holds.then_some(Verified { key: self, time })
     }
 
@@ -217,53 +214,6 @@ impl SigningKey {
     }
 }
 
-/// A witness's private key, which cosigns checkpoints. Neither it nor its seed may be
-/// used by a second cosigner or as a log's key: what it signs does not name it. No
-/// `Debug`; wiped when dropped.
-pub struct CosigningKey {
-    name: KeyName,
-    key: ed25519_dalek::SigningKey,
-}
-
-impl CosigningKey {
-    /// The key that comes of a seed: 32 bytes of chance, to be kept as the key itself.
-    #[must_use]
-    pub fn new(name: KeyName, seed: &[u8; 32]) -> Self {
-        Self { name, key: ed25519_dalek::SigningKey::from_bytes(seed) }
-    }
-
-    /// What its cosignatures are verified with.
-    #[must_use]
-    pub fn verifier(&self) -> VerifierKey {
-        VerifierKey::new(self.name.clone(), KeyKind::CosignatureV1, self.key.verifying_key())
-    }
-
-    /// States that, as of `time`, the checkpoint with this text is the largest consistent
-    /// one that the witness has seen of its log.
-    ///
-    /// `time` is in seconds since 1970, at most 2^63 − 1, which stands for all later ones.
-    ///
-    /// # Source
-    /// c2sp.org/tlog-cosignature, “Ed25519 signed message”.
-    #[must_use]
-    pub fn cosign(&self, text: &str, time: u64) -> Signature {
-        let time = time.min(TIME_MAX);
-        let signature = self.key.sign(cosigned(text, time).as_bytes());
-        let stated = [time.to_be_bytes().as_slice(), &signature.to_bytes()].concat();
-        Signature::new(self.name.clone(), self.verifier().id(), stated)
-    }
-}
-
-/// The last second that a cosignature can state (c2sp.org/tlog-cosignature, “Format”).
-const TIME_MAX: u64 = i64::MAX as u64;
-
-const TIME_AFTER: u64 = TIME_MAX + 1;
-
-/// What a cosignature signs.
-fn cosigned(text: &str, time: u64) -> String {
-    format!("cosignature/v1\ntime {time}\n{text}")
-}
-
 /// The first four bytes of `SHA-256(name ‖ 0x0A ‖ type ‖ key)`.
 fn key_id(name: &KeyName, kind: KeyKind, key: &[u8; 32]) -> u32 {
     let mut hasher = Sha256::new();
@@ -298,12 +248,8 @@ mod tests {
         assert_eq!(key.to_string(), TESSERA);
         assert_eq!(key.name().as_str(), "example.com/log/testdata");
         assert_eq!((key.id(), key.kind()), (0x33d7_b496, KeyKind::Ed25519));
-        for key in [
-            SigningKey::new(name("a"), &[1; 32]).verifier(),
-            CosigningKey::new(name("a"), &[1; 32]).verifier(),
-        ] {
-            assert_eq!(key.to_string().parse(), Ok(key));
-        }
+        let made = SigningKey::new(name("a"), &[1; 32]).verifier();
+        assert_eq!(made.to_string().parse(), Ok(made));
     }
 
     #[test]
@@ -336,29 +282,5 @@ mod tests {
         for bad in ["", "a b", "a+b", "a\u{2003}b", "a\nb", "a\u{1}b", "\u{a0}"] {
             assert_eq!(bad.parse::<KeyName>(), Err(NotAKey::Name), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn the_same_seed_makes_another_key_for_a_cosigner() {
-        let log = SigningKey::new(name("a"), &[1; 32]).verifier();
-        let cosigner = CosigningKey::new(name("a"), &[1; 32]).verifier();
-        assert_ne!(log.id(), cosigner.id());
-    }
-
-    #[test]
-    fn a_cosignature_states_its_time_and_holds_for_no_other() {
-        let key = CosigningKey::new(name("witness"), &[1; 32]);
-        let line = key.cosign("text\n", 1_679_315_147);
-        let verifier = key.verifier();
-        let verify = |bytes: &[u8]| verifier.verify("text\n", bytes).map(|holds| holds.time);
-        assert_eq!(verify(line.bytes()), Some(Some(1_679_315_147)));
-        let mut later = line.bytes().to_vec();
-        later[7] += 1;
-        assert_eq!(verify(&later), None);
-        assert_eq!(verify(&line.bytes()[..71]), None);
-        assert_eq!(verify(&[]), None);
-        assert_eq!(verifier.verify("other\n", line.bytes()), None);
-        let last = key.cosign("text\n", u64::MAX);
-        assert_eq!(verify(last.bytes()), Some(Some(TIME_MAX)));
     }
 }

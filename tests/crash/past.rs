@@ -13,6 +13,9 @@ fn a_killed_server_and_a_stopped_directory_tell_the_same_past() {
     ground.found();
     let token = ground.token("audit");
     let every = ["--set", "snapshots.every=5"];
+    let newest = ["log", "--newest", "--limit", "1", "--data", &ground.data(), "--format", "json"];
+    let founded = ground.run(&newest).done().json()["index"].as_u64().unwrap();
+    let (then, later) = (founded.to_string(), (founded + 10).to_string());
     let server = ground.serve(&every);
     let asked = |url: &str, arguments: &[&str]| {
         let all = [arguments, &["--server", url, "--format", "json"]].concat();
@@ -33,17 +36,21 @@ fn a_killed_server_and_a_stopped_directory_tell_the_same_past() {
         asked(url, &words).done().json()
     };
     // Each question is itself an entry: the log grows past a few snapshots.
-    let first: Vec<_> = (0..12).map(|_| evaluated(&server.url, "20")).collect();
+    let first: Vec<_> = (0..12).map(|_| evaluated(&server.url, &then)).collect();
     assert_eq!(first[0]["decision"], true);
     assert!(first.iter().all(|answer| *answer == first[0]));
     server.kill();
 
     let server = ground.serve(&every);
     assert!(ground.server_log().contains("starting from a snapshot"), "{}", ground.server_log());
-    let again = evaluated(&server.url, "20");
-    assert_eq!(again, first[0]);
-    let then = asked(&server.url, &["replay", "--at", "30"]).done().json();
-    assert_eq!((&then["entries"], &then["live"]["same"]), (&json!(31), &json!(true)));
+    assert_eq!(evaluated(&server.url, &then), first[0]);
+    let later_on = evaluated(&server.url, &later);
+    assert_eq!(
+        (&later_on["decision"], &later_on["context"]["as_of"]["index"]),
+        (&json!(true), &json!(founded + 10))
+    );
+    let replayed = asked(&server.url, &["replay", "--at", "30"]).done().json();
+    assert_eq!((&replayed["entries"], &replayed["live"]["same"]), (&json!(31), &json!(true)));
     let whole = asked(&server.url, &["replay"]).done().json();
     assert_eq!((&whole["checkpoint"]["outcome"], &whole["clean"]), (&json!("same"), &json!(true)));
     let shown = asked(&server.url, &["log", "--at", "7"]).done();
@@ -55,14 +62,14 @@ fn a_killed_server_and_a_stopped_directory_tell_the_same_past() {
     let of_data = |arguments: &[&str]| {
         ground.run(&[arguments, &["--data", &data, "--format", "json"]].concat())
     };
-    let words = question("20");
+    let words = question(&later);
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let with_snapshots = of_data(&words).done().json();
     std::fs::remove_dir_all(ground.at("data").join("snapshots")).unwrap();
     let without = of_data(&words).done().json();
-    assert_eq!((&with_snapshots, &without), (&first[0], &first[0]));
+    assert_eq!((&with_snapshots, &without), (&later_on, &later_on));
     let stopped = of_data(&["replay", "--at", "30"]).done().json();
-    let same = |name: &str| (stopped[name].clone(), then[name].clone());
+    let same = |name: &str| (stopped[name].clone(), replayed[name].clone());
     for name in ["entries", "tree", "state", "determining", "from", "to", "events"] {
         let (one, two): (Value, Value) = same(name);
         assert_eq!(one, two, "{name}");
