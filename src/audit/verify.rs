@@ -127,11 +127,9 @@ impl Verification {
         match kept {
             Some(kept) if kept == computed => {}
             Some(_) => {
-                self.find(entry, "tile_differs", format!("`{tile}` does not fit the entries"))
+                self.find(entry, "tile_differs", format!("`{tile}` does not fit the entries"));
             }
-            None => {
-                self.find(entry, "tile_missing", format!("`{tile}` is not there"));
-            }
+            None => self.find(entry, "tile_missing", format!("`{tile}` is not there")),
         }
     }
 
@@ -286,12 +284,11 @@ impl Verification {
         let mut seen = Vec::new();
         for witness in &witnesses {
             let of_one = std::slice::from_ref(witness);
-            match note.as_ref().map(|note| note.verify(of_one)) {
-                Some(Ok(_)) => seen.push(witness.name().to_string()),
-                _ => {
-                    let what = format!("witness `{}` has not cosigned it", witness.name());
-                    self.find(Index(self.size()), "not_witnessed", what);
-                }
+            if note.as_ref().is_some_and(|note| note.verify(of_one).is_ok()) {
+                seen.push(witness.name().to_string());
+            } else {
+                let what = format!("witness `{}` has not cosigned it", witness.name());
+                self.find(Index(self.size()), "not_witnessed", what);
             }
         }
         seen

@@ -16,6 +16,8 @@ use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::vault::Vault;
 
+/// How many tiles and bundles are read at a time; the largest bundle has 12 MiB.
+const TILES: usize = 8;
 /// How many publications are admitted at a time.
 const ADMISSIONS: usize = 2;
 
@@ -39,6 +41,8 @@ pub struct App {
     pub(super) traffic: Traffic,
     /// One fold of the past at a time: it costs as much as the log is long.
     pub(super) folding: Arc<Semaphore>,
+    /// A few tiles at a time: a partial one of a high level is made of many.
+    pub(super) tiling: Arc<Semaphore>,
     /// A few admissions at a time: compiling a large set takes a core for seconds.
     pub(super) admitting: Arc<Semaphore>,
     /// Whether the server is ending.
@@ -63,6 +67,7 @@ impl App {
             settings,
             traffic: Traffic::default(),
             folding: Arc::new(Semaphore::new(1)),
+            tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
             draining: Draining::default(),
             bound: OnceLock::new(),

@@ -26,6 +26,7 @@ mod sessions_in_decisions;
 mod strange;
 mod throttling;
 mod tls;
+mod transparency;
 mod traps;
 mod vault;
 

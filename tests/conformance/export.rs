@@ -21,7 +21,10 @@ fn exported(ground: &Path) -> (PathBuf, String) {
     let (policies, schema) = (shipped("policies/cloud"), shipped("schemas/cloud.cedarschema"));
     let init = ["init", "--data", &data, "--policies", &policies, "--schema", &schema];
     run(&[&init[..], &["--origin", "log.example/conformance"]].concat());
-    let role = |nth: u32| json!({"uid": {"type": "Role", "id": format!("role-{nth}")}, "attrs": {}, "parents": []});
+    let role = |nth: u32| {
+        let uid = json!({"type": "Role", "id": format!("role-{nth}")});
+        json!({"uid": uid, "attrs": {}, "parents": []})
+    };
     let entities: Vec<Value> = (0..700).map(role).collect();
     fs::write(ground.join("entities.json"), json!(entities).to_string()).unwrap();
     run(&["entities", "put", &at("entities.json"), "--data", &data]);
