@@ -11,7 +11,7 @@ use crate::model::{
     EntityAsked, EntityDocument, EntityType, Index, Label, Moment, PolicyBody, PolicyId,
     PolicySource, ReservedType, Scopes, SetKind, StreamName, Uid,
 };
-use crate::projection::World;
+use crate::projection::{Erasures, World};
 
 /// What an auditor is shown of one decision: the record itself, and what it rested on
 /// in the World of its time.
@@ -141,8 +141,8 @@ pub enum Repetition {
 
 impl Dossier {
     /// Gathers it from `world`, folded to just before the decision's entry; `trail`,
-    /// which has seen the same entries; and the entry's stored bytes. `None` if the
-    /// entry is not a decision.
+    /// which has seen the same entries; the entry's stored bytes; and all that has been
+    /// erased until now. `None` if the entry is not a decision.
     ///
     /// Costs one decision: taking it again may compile that time's policies, so call it
     /// on a large stack.
@@ -152,6 +152,7 @@ impl Dossier {
         trail: Trail,
         entry: &Envelope,
         stored: Box<RawValue>,
+        erasures: &Erasures,
     ) -> Option<Self> {
         let Event::AccessDecided(decided) = &entry.event else { return None };
         let set = world.set(decided.set);
@@ -168,7 +169,7 @@ impl Dossier {
             replay: match differences(world, entry, decided) {
                 Ok(none) if none.is_empty() => Repetition::Identical,
                 Ok(differences) => Repetition::Different { differences },
-                Err(reason) => Repetition::NotReplayable { reason },
+                Err(why) => Repetition::NotReplayable { reason: why.reason(erasures) },
             },
         })
     }

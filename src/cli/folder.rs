@@ -10,15 +10,16 @@ use crate::cedar::on_large_stack;
 use crate::clock::SystemClock;
 use crate::entropy::SystemEntropy;
 use crate::event::{AccessDecided, Actor, Event, Presented, Verdict};
-use crate::event_store::SledStore;
+use crate::event_store::{EventStore, SledStore};
 use crate::model::{Label, Moment, Version};
 use crate::node::{self, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
 use crate::projection::{Artefacts, Change, World};
-use crate::sequencer::{CommitError, Committed, Expected, Origin, recover};
+use crate::sequencer::{CommitError, Committed, Expected, Origin, recover_opened};
 use crate::settings::{Flags, Settings};
 use crate::telemetry::Metrics;
+use crate::vault::Sealer;
 
 /// A data directory that no server has open.
 pub(super) struct Folder {
@@ -46,14 +47,29 @@ impl Folder {
         Ok(SledStore::open(&Paths::in_directory(&self.data).log)?)
     }
 
-    /// What its log amounts to. Linear in the log.
+    /// What its log amounts to, with what is personal if its key is here. Linear in the log.
     ///
     /// # Errors
     /// As [`Folder::store`], or if the log is damaged.
     pub(super) fn world(&self) -> Result<World, Failure> {
         let store = self.store()?;
-        let folded = recover(&store, &Artefacts::default(), |_, _| {});
+        let sealer = self.sealer(&store)?;
+        let folded = recover_opened(&store, &Artefacts::default(), sealer.as_ref(), |_, _| {});
         Ok(folded.map_err(NodeError::from)?)
+    }
+
+    /// What opens personal values in its log; nothing if its key is not here, as for an
+    /// auditor who was given a copy.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is a key, but not the vault's.
+    pub(super) fn sealer(&self, store: &dyn EventStore) -> Result<Option<Sealer>, Failure> {
+        let settings = Settings::load(&self.flags())?;
+        let paths = Paths::in_directory(&self.data);
+        if self.key_file.is_none() && !settings.key_file.exists() || !paths.vault.exists() {
+            return Ok(None);
+        }
+        Ok(node::sealer(&paths, &settings.key_file, store, Arc::new(SystemEntropy))?)
     }
 
     /// Opens it for writing, on behalf of whoever may write its files. Linear in the
@@ -148,6 +164,32 @@ impl Operator {
         }
     }
 
+    /// As [`Operator::permit`], after the system policies of this build are in force: those
+    /// of an older one do not know every action.
+    ///
+    /// # Errors
+    /// As [`Operator::permit`].
+    pub(super) fn permit_anew(&self, what: Administration) -> Result<(), Failure> {
+        self.wait(self.node.adopt_system_policies())?;
+        self.permit(what)
+    }
+
+    /// Waits for some work of the node's.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(super) fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, NodeError>>,
+    ) -> Result<T, Failure> {
+        Ok(self.runtime.block_on(work)?)
+    }
+
+    /// On whose behalf the operator works.
+    pub(super) const fn origin() -> Origin {
+        origin()
+    }
+
     /// Has a command decided by the writer and recorded.
     ///
     /// # Errors
@@ -187,8 +229,8 @@ impl Operator {
         message: Label,
         expected: Option<Version>,
     ) -> Result<Committed, Failure> {
-        let (sequencer, entropy) = (&self.node.sequencer, &*self.node.surroundings.entropy);
-        let made = node::change(sequencer, entropy, origin(), None, changes, message, expected);
+        let (sequencer, sealer) = (&self.node.sequencer, &self.node.sealer);
+        let made = node::change(sequencer, sealer, origin(), None, changes, message, expected);
         Ok(self.runtime.block_on(made)?)
     }
 }

@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod enrol;
 mod entities;
+mod erase;
 mod failure;
 mod folder;
 mod hosting;

@@ -227,7 +227,8 @@ fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, 
             trail.see(&before);
             world.advance(&before);
         }
-        Dossier::new(&world, trail, &wanted, raw).ok_or_else(missing)
+        let erasures = &newest.erasures;
+        Dossier::new(&world, trail, &wanted, raw, erasures).ok_or_else(missing)
     };
     on_large_stack(gather).map_err(|fault| Problem::defect(&fault))?
 }

@@ -106,8 +106,8 @@ pub async fn alter(
     let (message, expected) = (new.message, new.expected_version);
     let (node, authority) = (app.clone(), Some(may.authority()));
     let made = body::admitted(&app, async move {
-        let (sequencer, entropy) = (&node.sequencer, &*node.entropy);
-        change(sequencer, entropy, origin, authority, changes, message, expected).await
+        let (sequencer, sealer) = (&node.sequencer, &node.sealer);
+        change(sequencer, sealer, origin, authority, changes, message, expected).await
     });
     let recorded = made.await??;
     let version = recorded.world.directory.version();

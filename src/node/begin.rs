@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Node, NodeError, publish, shipped};
+use super::{Node, NodeError, erase, publish, shipped};
 use crate::event::{DecisionSettings, Event, NodeStarted};
 use crate::model::SetKind;
 use crate::pap;
@@ -13,7 +13,8 @@ use crate::sequencer::{Expected, Origin};
 
 impl Node {
     /// Records that this build begins to serve, adopts changed settings and the
-    /// system policies it brings along, and sweeps secrets that no entry names.
+    /// system policies it brings along, completes erasures, and sweeps secrets that no entry
+    /// names.
     ///
     /// # Errors
     /// [`NodeError`] if that cannot be recorded or the vault cannot be read.
@@ -28,6 +29,10 @@ impl Node {
         };
         self.sequencer.commit(Origin::node(), Expected::default(), decide).await?;
         self.adopt_system_policies().await?;
+        let destroyed = erase::complete(&self.sequencer.world(), &self.vault)?;
+        if destroyed > 0 {
+            tracing::warn!(destroyed, "destroyed keys of what had been erased before");
+        }
         let kept = sealed_credentials(&self.sequencer.world());
         let swept = self.vault.sweep(&kept)?;
         if swept > 0 {
@@ -36,7 +41,11 @@ impl Node {
         Ok(())
     }
 
-    pub(super) async fn adopt_system_policies(&self) -> Result<(), NodeError> {
+    /// Puts the system policies of this build in force, if they are others than before.
+    ///
+    /// # Errors
+    /// [`NodeError`] if that cannot be recorded.
+    pub async fn adopt_system_policies(&self) -> Result<(), NodeError> {
         let draft = shipped::system()?;
         let entropy = &*self.surroundings.entropy;
         match publish(&self.sequencer, entropy, Origin::node(), None, draft, None).await {

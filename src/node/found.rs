@@ -20,7 +20,7 @@ use crate::pap::{self, Draft};
 use crate::projection::{Change, World};
 use crate::sequencer::{Expected, Origin, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
-use crate::vault::{KeyFile, Vault};
+use crate::vault::{FreshKeys, KeyFile, Sealer, Vault};
 
 /// The role of the first person.
 const ADMINISTRATOR: &str = "administrator";
@@ -75,12 +75,16 @@ pub async fn found(
         .map_err(NodeError::Thread)?;
     let log = uuid_v7(&*surroundings.entropy, surroundings.clock.now())?;
     begin(&sequencer, settings, log).await?;
-    author(&sequencer, surroundings, &founding).await?;
+    // There is no vault yet: a fault in an entity must leave nothing behind.
+    let keys = Arc::new(FreshKeys::new(Arc::clone(&surroundings.entropy)));
+    let sealer = Sealer::new(Arc::clone(&keys) as _, log, Arc::clone(&surroundings.entropy));
+    author(&sequencer, &sealer, &founding).await?;
     let (ticket, expires_at) = administrator(&sequencer, surroundings, founding).await?;
     drop(sequencer);
     directory(&paths.data)?;
     let key = KeyFile::create(&settings.key_file, &*surroundings.entropy)?;
-    Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
+    let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
+    keys.move_to(&vault)?;
     let entries = write(&*memory, &paths.log).inspect_err(|_| {
         // Without a log the key opens nothing, and would stand in the next try's way.
         let _kept = std::fs::remove_file(&settings.key_file);
@@ -104,10 +108,10 @@ async fn begin(sequencer: &Sequencer, settings: &Settings, log: Uuid) -> Result<
 
 async fn author(
     sequencer: &Sequencer,
-    surroundings: &Surroundings,
+    sealer: &Sealer,
     founding: &Founding,
 ) -> Result<(), NodeError> {
-    let entropy = &*surroundings.entropy;
+    let entropy = sealer.entropy();
     publish(sequencer, entropy, operator(), None, shipped::system()?, None).await?;
     if founding.schema.is_some() || !founding.policies.is_empty() {
         let texts: Vec<_> =
@@ -125,7 +129,7 @@ async fn author(
     if !founding.entities.is_empty() {
         let changes = founding.entities.iter().cloned().map(Change::Put).collect();
         let none: Option<Version> = None;
-        change(sequencer, entropy, operator(), None, changes, Label::default(), none).await?;
+        change(sequencer, sealer, operator(), None, changes, Label::default(), none).await?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod begin;
 mod change;
+mod erase;
 mod error;
 mod found;
 mod open;
@@ -10,8 +11,9 @@ mod publish;
 mod shipped;
 
 pub use change::change;
+pub use erase::{Erasure, erase_person, erase_subject};
 pub use error::NodeError;
 pub use found::{Founded, Founding, found};
-pub use open::{Node, Surroundings};
+pub use open::{Node, Surroundings, sealer};
 pub use paths::Paths;
 pub use publish::publish;

@@ -27,6 +27,10 @@ pub enum Administration {
     ChangeDirectory,
     /// Administer persons.
     ManageUsers,
+    /// Erase persons and what is personal of entities.
+    Erase,
+    /// Wrap the vault's keys anew, and take copies of them.
+    ManageKeys,
     /// Administer service tokens.
     ManageTokens,
 }
@@ -45,6 +49,8 @@ impl Administration {
             Self::PublishSchema => "publishSchema",
             Self::ChangeDirectory => "changeDirectory",
             Self::ManageUsers => "manageUsers",
+            Self::Erase => "erase",
+            Self::ManageKeys => "manageKeys",
             Self::ManageTokens => "manageTokens",
         }
     }

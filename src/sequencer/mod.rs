@@ -16,4 +16,4 @@ mod writer;
 
 pub use commit::{Authority, CommitError, Committed, Expected, Key, Origin};
 pub use handle::{Sequencer, SequencerSettings, Sources};
-pub use recover::{RecoverError, recover};
+pub use recover::{RecoverError, recover, recover_opened};

@@ -112,6 +112,20 @@ pub(super) fn remove(dir: &Path, is_to_go: impl Fn(&str) -> bool) -> Result<usiz
     Ok(removed)
 }
 
+/// Removes a folder and what is in it, the file named `first` before all else, each step
+/// durably. There need be no such folder.
+pub(super) fn destroy(dir: &Path, first: &str) -> Result<(), FileError> {
+    match fs::metadata(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("read", dir)(error)),
+        Ok(_) => {}
+    }
+    remove(dir, |name| name == first)?;
+    remove(dir, |_| true)?;
+    fs::remove_dir(dir).map_err(failed("remove", dir))?;
+    sync_parent(dir)
+}
+
 /// Whether a file's name is that of one whose writing was cut short.
 pub(super) fn is_unfinished(name: &str) -> bool {
     name.ends_with(DRAFT_SUFFIX)

@@ -18,6 +18,7 @@
 mod envelope;
 mod files;
 mod key_file;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -32,13 +33,15 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
-use crate::model::Digest;
+use crate::model::{Digest, KeyId};
 
 pub use files::FileError;
 pub use key_file::{KeyFile, KeyFileError};
+pub use subject::{DataKey, FreshKeys, Sealer, SubjectKeys};
 
 use envelope::Key;
 use files::Publication;
+use subject::Kept;
 
 /// What a sealed secret is for. It is bound into the seal: one cannot be opened
 /// as another.
@@ -100,6 +103,9 @@ pub enum VaultError {
     /// The subject's key is gone or was altered.
     #[error("the subject's key `{}` does not open: restore it from a backup", .0.display())]
     SubjectKey(PathBuf),
+    /// Something personal in the log does not open under the very key it names.
+    #[error("what is sealed under the data key `{0}` does not open: it was altered")]
+    Personal(KeyId),
     /// The credential has a sealed file already, and none is ever replaced.
     #[error("credential `{0}` is sealed already: a changed secret needs a new id")]
     AlreadySealed(Uuid),
@@ -114,6 +120,9 @@ pub enum VaultError {
     NoEntropy(#[from] NoEntropy),
 }
 
+/// The file in a subject's folder that holds the subject's key.
+const KEY: &str = "key";
+
 /// One log's sealed secrets, opened with its key file. No `Debug`.
 pub struct Vault {
     dir: PathBuf,
@@ -123,6 +132,8 @@ pub struct Vault {
     /// Makes tags of names; as long as HMAC-SHA-256's block.
     tagging: Zeroizing<[u8; 64]>,
     entropy: Arc<dyn Entropy>,
+    /// Subjects' keys at hand.
+    kept: Kept,
 }
 
 impl Vault {
@@ -147,6 +158,7 @@ impl Vault {
             wrapping: key.derive(b"countersign vault v1: subjects' keys"),
             tagging: key.derive(b"countersign vault v1: names"),
             entropy,
+            kept: Kept::default(),
         };
         vault.claim(&key.derive(b"countersign vault v1: key id"))?;
         Ok(vault)
@@ -273,27 +285,46 @@ impl Vault {
     /// A subject's own key, made on first use. Of two who make it at once, one
     /// is published, and both read that one.
     fn subject_key_or_new(&self, subject: &str) -> Result<Key, VaultError> {
-        files::private_dir(&self.folder(subject))?;
-        let path = self.key_path(subject);
-        if files::read(&path)?.is_none() {
-            let (fresh, nonce) = (draw::<32>(&*self.entropy)?, draw(&*self.entropy)?);
-            let bound = self.bound_key(subject);
-            let sealed = envelope::seal(&self.wrapping, &nonce, &bound, &*fresh)
-                .ok_or(VaultError::TooLong)?;
-            let _whoever_won = files::publish(&path, &sealed, &*self.entropy)?;
+        if files::read(&self.key_path(subject))?.is_none() {
+            self.adopt_key(subject, &draw::<32>(&*self.entropy)?)?;
         }
         self.subject_key(subject)
     }
 
+    /// Makes this the subject's key, durably, unless there is one.
+    fn adopt_key(&self, subject: &str, key: &Key) -> Result<(), VaultError> {
+        files::private_dir(&self.folder(subject))?;
+        let (nonce, bound) = (draw(&*self.entropy)?, self.bound_key(subject));
+        let sealed = envelope::seal(&self.wrapping, &nonce, &bound, &**key);
+        let sealed = sealed.ok_or(VaultError::TooLong)?;
+        let _whoever_won = files::publish(&self.key_path(subject), &sealed, &*self.entropy)?;
+        Ok(())
+    }
+
     fn subject_key(&self, subject: &str) -> Result<Key, VaultError> {
+        let found = self.subject_key_if_any(subject)?;
+        found.ok_or_else(|| VaultError::SubjectKey(self.key_path(subject)))
+    }
+
+    /// A subject's key; `None` if there is none, an error if there is one that is not
+    /// readable.
+    fn subject_key_if_any(&self, subject: &str) -> Result<Option<Key>, VaultError> {
         let path = self.key_path(subject);
-        let sealed = files::read(&path)?;
-        let opened = sealed
-            .and_then(|sealed| envelope::open(&self.wrapping, &self.bound_key(subject), &sealed));
+        let Some(sealed) = files::read(&path)? else { return Ok(None) };
+        let opened = envelope::open(&self.wrapping, &self.bound_key(subject), &sealed);
         match opened.as_deref().map(|key| <[u8; 32]>::try_from(key.as_slice())) {
-            Some(Ok(key)) => Ok(Zeroizing::new(key)),
+            Some(Ok(key)) => Ok(Some(Zeroizing::new(key))),
             _ => Err(VaultError::SubjectKey(path)),
         }
+    }
+
+    /// Removes a subject's key and, after it, all of the subject's secrets. Durable when
+    /// it returns; nothing happens if there is nothing of the subject's.
+    ///
+    /// # Errors
+    /// [`VaultError::File`]; to be called again then.
+    pub fn destroy(&self, subject: &str) -> Result<(), VaultError> {
+        Ok(files::destroy(&self.folder(subject), KEY)?)
     }
 
     fn folder(&self, subject: &str) -> PathBuf {
@@ -301,7 +332,7 @@ impl Vault {
     }
 
     fn key_path(&self, subject: &str) -> PathBuf {
-        self.folder(subject).join("key")
+        self.folder(subject).join(KEY)
     }
 
     fn bound_secret(&self, subject: &str, credential: Uuid, purpose: Purpose) -> Digest {

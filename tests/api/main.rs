@@ -15,6 +15,7 @@ mod cookies;
 mod directory;
 mod door;
 mod enrolment;
+mod erasure;
 mod identity_provider;
 mod journal;
 mod login;
