@@ -56,6 +56,13 @@ pub trait SubjectKeys: Send + Sync {
     /// [`VaultError`].
     fn known_or_new(&self, subject: &Uid) -> Result<Arc<DataKey>, VaultError>;
 
+    /// Destroys a subject's key, if it is this one: a newer one stays. When this returns,
+    /// that is durable; true if there was such a key.
+    ///
+    /// # Errors
+    /// [`VaultError`]: it may still be there.
+    fn destroy_key(&self, subject: &Uid, key: KeyId) -> Result<bool, VaultError>;
+
     /// True if [`SubjectKeys::known_or_new`] would not have to touch the disk.
     fn is_at_hand(&self, subject: &Uid) -> bool;
 }
@@ -138,15 +145,8 @@ impl SubjectKeys for Vault {
     fn is_at_hand(&self, subject: &Uid) -> bool {
         matches!(self.kept.get(subject).0, Some(Found::Key(_)))
     }
-}
 
-impl Vault {
-    /// Destroys a subject's data key, if it is this one: a newer one stays. When this
-    /// returns, that is durable.
-    ///
-    /// # Errors
-    /// [`VaultError`]: it may still be there.
-    pub fn destroy_key(&self, subject: &Uid, key: KeyId) -> Result<bool, VaultError> {
+    fn destroy_key(&self, subject: &Uid, key: KeyId) -> Result<bool, VaultError> {
         let name = name_of(subject);
         let found = self.subject_key_if_any(&name)?;
         let is_it = found.is_some_and(|found| DataKey::new(found).id() == key);
@@ -195,6 +195,15 @@ impl SubjectKeys for FreshKeys {
         let key = Arc::new(DataKey::new(draw::<32>(&*self.entropy)?));
         keys.insert(subject.clone(), Arc::clone(&key));
         Ok(key)
+    }
+
+    fn destroy_key(&self, subject: &Uid, key: KeyId) -> Result<bool, VaultError> {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = keys.get(subject).is_some_and(|known| known.id() == key);
+        if is_it {
+            keys.remove(subject);
+        }
+        Ok(is_it)
     }
 
     fn is_at_hand(&self, _: &Uid) -> bool {
