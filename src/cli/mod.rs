@@ -15,6 +15,7 @@ mod failure;
 mod folder;
 mod hosting;
 mod init;
+mod key;
 mod log;
 mod login;
 mod page;
@@ -65,6 +66,7 @@ enum Command {
     Login(login::Login),
     User(user::User),
     Token(token::Token),
+    Key(key::Key),
     Policy(policy::Policy),
     Schema(schema::Schema),
     Entities(entities::Entities),
@@ -82,6 +84,7 @@ impl Command {
             Self::Login(login) => login.run(console),
             Self::User(user) => user.run(console),
             Self::Token(token) => token.run(console),
+            Self::Key(key) => key.run(console),
             Self::Policy(policy) => policy.run(console),
             Self::Schema(schema) => schema.run(console),
             Self::Entities(entities) => entities.run(console),

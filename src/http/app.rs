@@ -53,7 +53,7 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, sealer, surroundings } = node;
+        let Node { sequencer, vault, sealer, surroundings, .. } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,

@@ -12,9 +12,9 @@ use crate::projection::{Person, World};
 use crate::sequencer::{Expected, Origin};
 
 impl Node {
-    /// Records that this build begins to serve, adopts changed settings and the
-    /// system policies it brings along, completes erasures, and sweeps secrets that no entry
-    /// names.
+    /// Records that this build begins to serve, adopts changed settings and the system
+    /// policies it brings along, completes erasures and a rotation that were cut short, and
+    /// sweeps secrets that no entry names.
     ///
     /// # Errors
     /// [`NodeError`] if that cannot be recorded or the vault cannot be read.
@@ -29,6 +29,7 @@ impl Node {
         };
         self.sequencer.commit(Origin::node(), Expected::default(), decide).await?;
         self.adopt_system_policies().await?;
+        self.complete_rotation().await?;
         let destroyed = erase::complete(&self.sequencer.world(), &self.vault)?;
         if destroyed > 0 {
             tracing::warn!(destroyed, "destroyed keys of what had been erased before");

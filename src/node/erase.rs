@@ -97,7 +97,8 @@ pub(super) fn complete(world: &World, vault: &Vault) -> Result<usize, VaultError
     Ok(destroyed)
 }
 
-async fn blocking<T: Send + 'static>(
+/// Runs the vault's work where blocking is allowed.
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, NodeError> {
     let done = tokio::task::spawn_blocking(work).await;

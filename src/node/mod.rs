@@ -8,6 +8,7 @@ mod found;
 mod open;
 mod paths;
 mod publish;
+mod rotate;
 mod shipped;
 
 pub use change::change;

@@ -1,6 +1,6 @@
 //! A data directory, opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -41,6 +41,8 @@ pub struct Node {
     pub sealer: Sealer,
     /// What it was given.
     pub surroundings: Surroundings,
+    pub(super) paths: Paths,
+    pub(super) key_file: PathBuf,
 }
 
 impl Node {
@@ -77,7 +79,8 @@ impl Node {
         };
         let sequencer =
             Sequencer::start(world, sources, grouping(settings)).map_err(NodeError::Thread)?;
-        Ok(Self { sequencer, vault, sealer, surroundings })
+        let key_file = settings.key_file.clone();
+        Ok(Self { sequencer, vault, sealer, surroundings, paths, key_file })
     }
 }
 

@@ -37,6 +37,8 @@ pub struct World {
     pub directory: Directory,
     /// What was erased.
     pub erasures: Erasures,
+    /// The id of the key-encryption key, once it has been rotated.
+    pub key: Option<Digest>,
     /// The persons.
     pub identities: Identities,
     /// The sessions.
@@ -83,6 +85,7 @@ impl World {
             system: PolicySetState::new(SetKind::System),
             directory: Directory::default(),
             erasures: Erasures::default(),
+            key: None,
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
@@ -146,7 +149,8 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::NodeStarted(_) | Event::KeyRotated(_) => {}
+            Event::NodeStarted(_) => {}
+            Event::KeyRotated(it) => self.key = Some(it.adopted),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
             Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
@@ -237,6 +241,9 @@ impl World {
         ]);
         if !self.erasures.is_empty() {
             parts.insert("erasures", unordered(self.erasures.iter()));
+        }
+        if let Some(key) = &self.key {
+            parts.insert("key", of(key));
         }
         let all =
             parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);

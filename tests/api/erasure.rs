@@ -2,9 +2,11 @@
 //! it was, and every replay still holds.
 
 use countersign::audit::{Replay, Report};
+use countersign::authn::erase;
 use countersign::cedar::on_large_stack;
 use countersign::event::Event;
-use countersign::model::SetKind;
+use countersign::model::{SetKind, Uid};
+use countersign::sequencer::{Expected, Origin};
 use serde_json::{Value, json};
 
 use crate::app::{Answer, Setup};
@@ -202,6 +204,29 @@ fn an_entity_is_erased_and_may_be_written_anew() {
     let nothing = json!({"subject": {"type": "User", "id": "nobody"}});
     let answer = office.erase("/erasures/v1", &nothing);
     assert_eq!((answer.status, answer.code().as_str()), (404, "nothing_personal"));
+}
+
+/// Goal: an erasure that is in the log is carried out, though the node stopped before the
+/// key was destroyed.
+#[test]
+fn an_erasure_that_was_cut_short_is_completed_at_the_next_start() {
+    let mut office = office();
+    let bob = Uid::parse("User", "bob").unwrap();
+    let known = |office: &Office| office.app.node.sealer.keys().known(&bob).ok().unwrap();
+    let key = known(&office).unwrap().id();
+    let event = erase::subject(bob.clone(), vec![key], "cut short".parse().unwrap());
+    actix_web::rt::System::new().block_on(async {
+        let decide = |_: &_, _| Ok::<_, std::convert::Infallible>(vec![event]);
+        let sequencer = &office.app.node.sequencer;
+        sequencer.commit(Origin::node(), Expected::default(), decide).await.unwrap();
+    });
+    assert!(known(&office).is_some());
+    assert!(!office.allows(&ask("bob", "write")), "the event alone closes it");
+    office.app.restart();
+    // What bob asked meanwhile was sealed under the same key, and went with it.
+    assert!(known(&office).is_none());
+    assert!(!office.allows(&ask("bob", "write")));
+    assert_eq!(office.replayed(true).different, 0);
 }
 
 /// Goal: who may erase is decided by the system policies: neither an author nor a token,

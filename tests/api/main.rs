@@ -18,6 +18,7 @@ mod enrolment;
 mod erasure;
 mod identity_provider;
 mod journal;
+mod keys;
 mod login;
 mod mfa;
 mod office;

@@ -377,7 +377,8 @@ impl Course {
 
     fn ask(&mut self, who: usize, session: Option<Pick>) -> Event {
         let asked = json!({
-            "subject": {"type": "User", "id": NAMES[who], "properties": {"rank": 7, "mail": "3@x", "odd": 1}},
+            "subject": {"type": "User", "id": NAMES[who],
+                        "properties": {"rank": 7, "mail": "3@x", "odd": 1}},
             "action": {"name": "open"},
             "resource": {"type": "Door", "id": "front"},
             "context": {"from": format!("10.0.0.{}", self.drawn % 4)},
