@@ -135,7 +135,7 @@ impl List {
         };
         let mut found: Vec<_> = nodes.filter(wanted).collect();
         found.sort_by(|one, other| one.uid.cmp(&other.uid));
-        let entities = found.into_iter().map(EntityDocument::to_cedar_json).collect();
+        let entities = found.into_iter().map(EntityDocument::to_listed_json).collect();
         Listed { version: world.directory.version(), entities }
     }
 }

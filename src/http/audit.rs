@@ -18,6 +18,7 @@ use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::Index;
 use crate::projection::{Artefacts, World};
+use crate::vault::Sealer;
 
 /// Where the next entries are, on an answer that does not hold all.
 const NEXT: HeaderName = HeaderName::from_static("countersign-next");
@@ -200,21 +201,27 @@ pub async fn decision(
     let busy = || Problem::unavailable("busy", "another dossier is being gathered; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (id, world) = (path.into_inner(), app.sequencer.world());
-    let store = Arc::clone(app.sequencer.store());
+    let (store, sealer) = (Arc::clone(app.sequencer.store()), app.sealer.clone());
     let gather = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        dossier(&*store, &world, id)
+        dossier(&*store, &sealer, &world, id)
     };
     let dossier = body::blocking(gather).await??;
     Ok(HttpResponse::Ok().json(dossier))
 }
 
-fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, Problem> {
+fn dossier(
+    store: &dyn EventStore,
+    sealer: &Sealer,
+    newest: &World,
+    id: Uuid,
+) -> Result<Dossier, Problem> {
     let missing = || Problem::not_found("the log holds no decision of that id");
     let size = newest.through.map_or(0, |index| index.next().0);
     let found = first_not_below(size, |index| entry(store, index).map(|(entry, _)| entry.id < id))?;
-    let (wanted, raw) = entry(store, found).map_err(|_| missing())?;
+    let (mut wanted, raw) = entry(store, found).map_err(|_| missing())?;
+    sealer.open_event(&mut wanted.event)?;
     let Event::AccessDecided(decided) = &wanted.event else { return Err(missing()) };
     if wanted.id != id {
         return Err(missing());
@@ -223,7 +230,8 @@ fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, 
         let mut world = World::new(Artefacts::default());
         let mut trail = Trail::of(decided);
         for before in forward(store, Index(0), wanted.index.0) {
-            let (before, _) = before?;
+            let (mut before, _) = before?;
+            sealer.open_event(&mut before.event)?;
             trail.see(&before);
             world.advance(&before);
         }

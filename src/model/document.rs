@@ -62,7 +62,8 @@ impl EntityDocument {
     /// Cedar's entities JSON format.
     pub fn from_json(value: &Value) -> Result<Self, NotAnEntity> {
         let members = object(value, "entity")?;
-        let known = ["uid", "attrs", "parents", "tags"];
+        // A listing may be sent back as it was; what it says of the unseen says nothing new.
+        let known = ["uid", "attrs", "parents", "tags", UNSEEN];
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(NotAnEntity::Unknown(name.chars().take(64).collect()));
         }
@@ -119,6 +120,19 @@ impl EntityDocument {
         self.json_with(&self.opened_attrs())
     }
 
+    /// As [`EntityDocument::to_cedar_json`], for people and programs: with `unseen`, the
+    /// paths of the attributes that cannot be seen, if there are any.
+    #[must_use]
+    pub fn to_listed_json(&self) -> Value {
+        let mut json = self.to_cedar_json();
+        let closed = self.personal.iter().filter(|one| one.closed().is_some());
+        let unseen: Vec<_> = closed.flat_map(|one| &one.paths).collect();
+        if let (false, Some(members)) = (unseen.is_empty(), json.as_object_mut()) {
+            members.insert(UNSEEN.to_owned(), serde_json::json!(unseen));
+        }
+        json
+    }
+
     /// As [`EntityDocument::to_cedar_json`], without anything personal.
     #[must_use]
     pub fn to_impersonal_json(&self) -> Value {
@@ -135,6 +149,9 @@ impl EntityDocument {
         })
     }
 }
+
+/// The member of a listing that names sealed and erased attributes.
+const UNSEEN: &str = "unseen";
 
 /// Where in an entity its attributes are.
 const ATTRS: &str = "attrs";

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::{Node, NodeError, erase, publish, shipped};
 use crate::event::{DecisionSettings, Event, NodeStarted};
-use crate::model::SetKind;
+use crate::model::{Personal, SetKind};
 use crate::pap;
-use crate::projection::{Person, World};
+use crate::projection::{Node as EntityNode, Person, World};
 use crate::sequencer::{Expected, Origin};
 
 impl Node {
@@ -34,7 +34,12 @@ impl Node {
         if destroyed > 0 {
             tracing::warn!(destroyed, "destroyed keys of what had been erased before");
         }
-        let kept = sealed_credentials(&self.sequencer.world());
+        let world = self.sequencer.world();
+        let lost = world.directory.iter().filter(|node| is_lost(&world, node)).count();
+        if lost > 0 {
+            tracing::error!(lost, "keys of entities' personal data are missing: restore them");
+        }
+        let kept = sealed_credentials(&world);
         let swept = self.vault.sweep(&kept)?;
         if swept > 0 {
             tracing::info!(swept, "removed sealed secrets that no entry of the log names");
@@ -66,6 +71,12 @@ fn this_build() -> NodeStarted {
         cedar: crate::cedar::sdk_version(),
         language: crate::cedar::language_version(),
     }
+}
+
+/// True if something personal of an entity cannot be opened, and was not erased.
+fn is_lost(world: &World, entity: &EntityNode) -> bool {
+    let mut closed = entity.document.personal.iter().filter_map(Personal::closed);
+    closed.any(|key| !world.erasures.contains(&key))
 }
 
 /// Every credential whose secret the log still names.

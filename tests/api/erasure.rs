@@ -157,12 +157,26 @@ fn an_erased_person_is_forgotten_and_every_replay_still_holds() {
         let shown = office.shown("/entities/v1/User/alice");
         assert_eq!(shown["attrs"], json!({"level": 3, "home": {"country": "UK"}}));
         assert_eq!(office.shown("/entities/v1/User/bob")["attrs"]["email"], "bob@example.org");
+        assert_eq!(shown["unseen"], json!(["/attrs/email", "/attrs/home/street"]));
         let report = office.replayed(true);
         assert_eq!((report.not_replayable, counted(&report, "erased")), (2, 2), "{report}");
         let report = office.replayed(false);
         assert_eq!((counted(&report, "erased"), counted(&report, "sealed")), (2, 1), "{report}");
     };
     check(&office);
+    let auditor = office.app.token(&office.admin, &["audit"]);
+    let dossier = |id: &str| office.app.get(&format!("/audit/v1/decisions/{id}"), &auditor).json();
+    let asked = office.app.log().into_iter().filter(|entry| match &entry.event {
+        Event::AccessDecided(it) => it.set == SetKind::Application,
+        _ => false,
+    });
+    let outcomes: Vec<_> = asked.map(|entry| dossier(&entry.id.to_string())).collect();
+    let told = |at: usize| (&outcomes[at]["replay"]["outcome"], &outcomes[at]["personal"][0]);
+    assert_eq!(told(0).0, "identical");
+    assert_eq!(told(1).0, "not_replayable");
+    assert_eq!(outcomes[1]["replay"]["reason"], "erased");
+    assert_eq!(told(1).1["state"], "erased");
+    assert_eq!((told(3).0, &told(3).1["state"]), (&json!("identical"), &json!("known")));
     assert_eq!(office.app.get("/auth/v1/session", &alice.token).status, 401);
     assert_eq!(office.app.login("alice", crate::app::PASSWORD).status, 401);
     office.app.restart();
