@@ -25,7 +25,7 @@ use crate::pdp::Administration;
 pub(super) struct ErasePerson {
     /// Login name
     name: Username,
-    /// Why, for the record
+    /// Why, for the record, where it stays in the open
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: Label,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(super) struct EraseEntity {
     /// The entity, as `TYPE::"ID"`
     #[arg(value_name = "UID", value_parser = super::entities::uid)]
     uid: Uid,
-    /// Why, for the record
+    /// Why, for the record, where it stays in the open
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: Label,
     #[command(flatten)]

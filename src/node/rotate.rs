@@ -12,8 +12,8 @@ use crate::vault::{self, Imported, KeyFile, Rotated};
 
 impl Node {
     /// Wraps all that is in the vault under a new key-encryption key and records it, or
-    /// goes on with that after a crash. Nobody else may be using the vault; and this node
-    /// must not, any more: open it again.
+    /// goes on with that after a crash. Nobody else may be using the vault. A node that was
+    /// opened before a rotation began must not use it any more either: open it again.
     ///
     /// # Errors
     /// [`NodeError`]; to be called again then. At every moment the key file opens the

@@ -270,6 +270,15 @@ impl Sealer {
         event.personal_mut().iter_mut().try_for_each(|one| self.open(place, one))
     }
 
+    /// Opens what is personal of an entity, as [`Sealer::open_event`] does: for what was kept
+    /// elsewhere than in the log, such as a snapshot.
+    ///
+    /// # Errors
+    /// Those of [`Sealer::open_event`].
+    pub fn open_entity(&self, personal: &mut [Personal]) -> Result<(), VaultError> {
+        personal.iter_mut().try_for_each(|one| self.open(ENTITY, one))
+    }
+
     fn seal(&self, place: &str, personal: &mut Personal) -> Result<(), VaultError> {
         let (None, Some(values)) = (personal.sealed(), personal.values()) else { return Ok(()) };
         let key = self.keys.known_or_new(&personal.of)?;
@@ -325,4 +334,132 @@ fn padded(values: &[Value]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let whole = plain.len().next_multiple_of(BLOCK_BYTES);
     plain.resize(whole, b' ');
     Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+    use crate::model::Pointer;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    const LOG: Uuid = Uuid::from_u128(1);
+
+    fn sealer(keys: &Arc<FreshKeys>, log: Uuid) -> Sealer {
+        Sealer::new(Arc::clone(keys) as _, log, Arc::new(SystemEntropy))
+    }
+
+    fn keys() -> Arc<FreshKeys> {
+        Arc::new(FreshKeys::new(Arc::new(SystemEntropy)))
+    }
+
+    fn uid(id: &str) -> Uid {
+        Uid::parse("User", id).unwrap()
+    }
+
+    fn email(of: &str, value: &Value) -> Personal {
+        Personal::fresh(uid(of), vec![(Pointer::new(["attrs", "email"]), value.clone())])
+    }
+
+    /// As it is read back from the log, with any change that somebody made to its JSON.
+    fn stored(personal: &Personal, change: impl FnOnce(&mut Value)) -> Personal {
+        let mut json = serde_json::to_value(personal).unwrap();
+        change(&mut json);
+        serde_json::from_value(json).unwrap()
+    }
+
+    proptest! {
+        /// Law: what is sealed opens to what it was, and its length tells only how many
+        /// blocks it takes.
+        #[test]
+        fn what_is_sealed_opens_to_what_it_was(text in ".{0,200}", flag in any::<bool>()) {
+            let sealer = sealer(&keys(), LOG);
+            for value in [json!(text), json!(flag), json!({"a": [text, flag]})] {
+                let mut one = email("alice", &value);
+                sealer.seal_entity(std::slice::from_mut(&mut one)).ok().unwrap();
+                let mut read = stored(&one, |_| {});
+                prop_assert!(read.values().is_none());
+                sealer.open(ENTITY, &mut read).ok().unwrap();
+                prop_assert_eq!(read.values(), Some(std::slice::from_ref(&value)));
+                let bytes = STANDARD_NO_PAD.decode(one.sealed().unwrap().1).unwrap();
+                // Layout, nonce and tag are of one length.
+                prop_assert_eq!((bytes.len() - 4 - 24 - 16) % BLOCK_BYTES, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_value_never_has_the_same_seal() {
+        let sealer = sealer(&keys(), LOG);
+        let sealed = || {
+            let mut one = email("alice", &json!(true));
+            sealer.seal_entity(std::slice::from_mut(&mut one)).ok().unwrap();
+            one.sealed().unwrap().1.to_owned()
+        };
+        assert_ne!(sealed(), sealed());
+    }
+
+    /// Goal: a sealed value stands for nothing but itself.
+    #[test]
+    fn a_seal_opens_in_its_own_place_only() {
+        let keys = keys();
+        let own = sealer(&keys, LOG);
+        let mut one = email("alice", &json!("a@example.org"));
+        own.seal_entity(std::slice::from_mut(&mut one)).ok().unwrap();
+        let opened = |sealer: &Sealer, place: &str, change: fn(&mut Value)| {
+            let mut read = stored(&one, change);
+            let outcome = sealer.open(place, &mut read);
+            (outcome.is_ok(), read.values().is_some())
+        };
+        assert_eq!(opened(&own, ENTITY, |_| {}), (true, true));
+        let broken = (false, false);
+        assert_eq!(opened(&own, ACCESS, |_| {}), broken);
+        assert_eq!(opened(&sealer(&keys, Uuid::nil()), ENTITY, |_| {}), broken);
+        let renamed = |json: &mut Value| json["paths"] = json!(["/attrs/phone"]);
+        assert_eq!(opened(&own, ENTITY, renamed), broken);
+        let altered = |json: &mut Value| {
+            let text = json["sealed"].as_str().unwrap().to_owned();
+            json["sealed"] = json!(text.replacen('a', "b", 1) + "AAAA");
+        };
+        assert_eq!(opened(&own, ENTITY, altered), broken);
+        // Under another's name, or another key: that key is not there, so it stays closed.
+        let anothers = |json: &mut Value| json["of"] = json!({"type": "User", "id": "bob"});
+        assert_eq!(opened(&own, ENTITY, anothers), (true, false));
+        let other_key = |json: &mut Value| json["key"] = json!("00000000000000ff");
+        assert_eq!(opened(&own, ENTITY, other_key), (true, false));
+    }
+
+    #[test]
+    fn a_destroyed_key_opens_nothing_and_the_next_is_another() {
+        let keys = keys();
+        let sealer = sealer(&keys, LOG);
+        let mut one = email("alice", &json!("a@example.org"));
+        sealer.seal_entity(std::slice::from_mut(&mut one)).ok().unwrap();
+        let (key, _) = one.sealed().unwrap();
+        assert!(!keys.destroy_key(&uid("bob"), key).ok().unwrap());
+        assert!(keys.destroy_key(&uid("alice"), key).ok().unwrap());
+        let next = keys.known_or_new(&uid("alice")).ok().unwrap();
+        assert_ne!(next.id(), key);
+        assert!(!keys.destroy_key(&uid("alice"), key).ok().unwrap(), "a newer one stays");
+        let mut read = stored(&one, |_| {});
+        assert!(sealer.open(ENTITY, &mut read).is_ok() && read.values().is_none());
+    }
+
+    #[test]
+    fn a_vault_forgets_what_it_had_at_hand_when_a_key_is_destroyed() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let kek = crate::vault::KeyFile::create(&dir.path().join("kek"), &SystemEntropy);
+        let place = dir.path().join("vault");
+        let vault =
+            Vault::at(&place, &kek.ok().unwrap(), LOG, Arc::new(SystemEntropy)).ok().unwrap();
+        let alice = uid("alice");
+        assert!(vault.known(&alice).ok().unwrap().is_none() && !vault.is_at_hand(&alice));
+        let key = vault.known_or_new(&alice).ok().unwrap();
+        assert!(vault.is_at_hand(&alice));
+        assert!(vault.destroy_key(&alice, key.id()).ok().unwrap());
+        assert!(!vault.is_at_hand(&alice) && vault.known(&alice).ok().unwrap().is_none());
+        assert!(!vault.folder(&name_of(&alice)).exists());
+        assert_ne!(vault.known_or_new(&alice).ok().unwrap().id(), key.id());
+    }
 }

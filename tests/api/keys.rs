@@ -5,8 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use countersign::event::Event;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::app::{Setup, TestApp};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 
@@ -114,6 +117,31 @@ fn a_rotated_key_opens_what_the_old_one_did() {
     assert_eq!(imported["added"], 5, "four users' keys and the one for names");
     assert_eq!(house.email("alice"), "alice@example.org");
     house.replayed();
+}
+
+/// Goal: a start goes on with a rotation that was cut short, and records it once.
+#[test]
+fn a_rotation_that_was_cut_short_is_completed_at_the_next_start() {
+    let mut app = TestApp::spawn(&Setup::cloud());
+    let admin = app.admin();
+    let email = |app: &TestApp| {
+        let shown = app.get("/entities/v1/User/alice", &admin.token).expect(200);
+        shown["attrs"]["email"].clone()
+    };
+    let old = fs::read_to_string(app.key_file()).unwrap();
+    let next = House::founded();
+    let new = fs::read_to_string(next.path("data.key")).unwrap();
+    let retiring = old.replace("countersign-kek-v1 ", "countersign-kek-v1-retiring ");
+    fs::write(app.key_file(), format!("{new}{retiring}")).unwrap();
+    for _ in 0..2 {
+        app.restart();
+        assert_eq!(email(&app), "alice@example.org");
+        assert_eq!(fs::read_to_string(app.key_file()).unwrap(), new);
+    }
+    let rotations =
+        app.log().into_iter().filter(|entry| matches!(entry.event, Event::KeyRotated(_)));
+    assert_eq!(rotations.count(), 1);
+    app.assert_replays();
 }
 
 /// Goal: who was erased stays erased: an older vault put back is seen to at once, and a
