@@ -10,6 +10,7 @@ use std::sync::Arc;
 use actix_web::rt::System;
 use countersign::audit::Replay;
 use countersign::cedar::{Limits, read_policies};
+use countersign::checkpoint::Publisher;
 use countersign::clock::SystemClock;
 use countersign::entropy::SystemEntropy;
 use countersign::event::{
@@ -25,7 +26,7 @@ use countersign::pap::Draft;
 use countersign::pdp::{self, Ask};
 use countersign::pip;
 use countersign::projection::{Change, World};
-use countersign::sequencer::{Expected, Origin, Sequencer, SequencerSettings, Sources};
+use countersign::sequencer::{Expected, Log, Origin, Sequencer, SequencerSettings, Sources};
 use countersign::telemetry::Metrics;
 use countersign::vault::{FreshKeys, Sealer};
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -168,9 +169,11 @@ fn founded(store: Arc<dyn EventStore>, policies: usize) -> Sequencer {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
         metrics: Arc::new(Metrics::new().unwrap()),
+        notary: Arc::default(),
+        publisher: Arc::new(Publisher::nowhere()),
     };
     let settings = SequencerSettings::default();
-    let sequencer = Sequencer::start(World::default(), sources, settings).unwrap();
+    let sequencer = Sequencer::start(Log::default(), sources, settings).unwrap();
     System::new().block_on(async {
         state(&sequencer, Event::LogCreated(LogCreated { log: Uuid::from_u128(1) })).await;
         state(&sequencer, Event::SettingsAdopted(DecisionSettings::default())).await;

@@ -6,6 +6,8 @@
 // ── core: pure ──
 pub mod model;
 
+pub mod tlog;
+
 pub mod event;
 
 pub mod cedar;
@@ -21,6 +23,7 @@ pub mod pip;
 pub mod audit;
 
 // ── shell: effects ──
+pub mod checkpoint;
 pub mod clock;
 pub mod entropy;
 pub mod event_store;

@@ -123,6 +123,7 @@ fn founding() -> Founding {
         schema: Some(read("schemas/cloud.cedarschema")),
         policies: files.map(named).to_vec(),
         entities: pip::read_entities(&entities).unwrap(),
+        origin: None,
     }
 }
 

@@ -149,7 +149,10 @@ fn set_of(event: &Event) -> Option<SetKind> {
         Event::PolicyWithdrawn(it) => Some(it.set),
         Event::PoliciesActivated(it) => Some(it.set),
         Event::LogCreated(_)
+        | Event::LossAccepted(_)
         | Event::NodeStarted(_)
+        | Event::SigningKeyAdopted(_)
+        | Event::SigningKeyRetired(_)
         | Event::SettingsAdopted(_)
         | Event::EntitySubmitted(_)
         | Event::EntityWithdrawn(_)

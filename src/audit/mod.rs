@@ -2,7 +2,7 @@
 //!
 //! [`Replay`] takes every decision of a log again and [`Report`] says what came of it;
 //! [`Continuity`] checks that each entry follows the one before it. [`Query`] finds
-//! entries, [`describe`] tells one in a line, and a [`Dossier`] holds everything that
+//! entries, [`Verification`] holds a log against what was signed, [`describe`] tells one in a line, and a [`Dossier`] holds everything that
 //! led to one decision.
 
 mod continuity;
@@ -16,11 +16,15 @@ mod row;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod verified;
+mod verify;
 
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
 pub use filter::Filter;
-pub use query::{BadQuery, Cursor, Order, Page, Query};
+pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use replay::Replay;
 pub use report::{Difference, Finding, Kept, Report, Verdicts};
 pub use row::describe;
+pub use verified::{Verified, Waypoint};
+pub use verify::{Claims, Verification};

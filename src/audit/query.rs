@@ -6,6 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
+use uuid::Uuid;
 
 use super::Filter;
 use crate::event::Envelope;
@@ -255,6 +256,24 @@ fn first_not_before<E>(
         } else {
             high = middle;
         }
+    }
+    Ok(Index(low))
+}
+
+/// Where an entry of this id is in a log of `size` entries, if it is there: ids grow along
+/// the log. Logarithmic in reads.
+///
+/// # Errors
+/// What `id_at` says.
+pub fn position_of<E>(
+    id: Uuid,
+    size: u64,
+    id_at: impl Fn(Index) -> Result<Uuid, E>,
+) -> Result<Index, E> {
+    let (mut low, mut high) = (0, size);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if id_at(Index(middle))? < id { low = middle + 1 } else { high = middle }
     }
     Ok(Index(low))
 }

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use crate::event::{
-    AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, MfaRefused, Note,
-    PasswordRefused, PoliciesActivated, PolicySubmitted, Refused, Reported, SchemaActivated,
-    ServiceRegistered, SessionEnding, SubjectErased, Verdict,
+    AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, LossAccepted,
+    MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicySubmitted, Refused, Reported,
+    SchemaActivated, ServiceRegistered, SessionEnding, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -18,6 +18,11 @@ pub fn describe(entry: &Envelope) -> String {
         Event::NodeStarted(it) => {
             format!("a node started: Countersign {}, Cedar {}", shown(&it.build), shown(&it.cedar))
         }
+        Event::SigningKeyAdopted(it) => {
+            format!("key `{}` signs the log's checkpoints from here on", it.verifier_key.name())
+        }
+        Event::SigningKeyRetired(it) => format!("signing key {} was retired", it.credential),
+        Event::LossAccepted(it) => loss_accepted(it),
         Event::SettingsAdopted(_) => "settings that bear on decisions were adopted".to_owned(),
         Event::SchemaSubmitted(it) => {
             format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
@@ -71,6 +76,16 @@ pub fn describe(entry: &Envelope) -> String {
 /// A subject or resource as a caller names it, in the shape of an entity's name.
 pub(super) fn named(asked: &EntityAsked) -> String {
     format!("{}::\"{}\"", shown(&asked.kind), shown(&asked.id))
+}
+
+fn loss_accepted(it: &LossAccepted) -> String {
+    let (found, why) = (it.found.size, because(&it.reason));
+    match &it.expected {
+        Some(signed) => {
+            format!("a loss was accepted: {} entries were signed, {found} found{why}", signed.size)
+        }
+        None => format!("a log without a checkpoint was taken up at {found} entries{why}"),
+    }
 }
 
 fn schema_activated(it: &SchemaActivated) -> String {

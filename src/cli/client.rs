@@ -150,6 +150,19 @@ impl Client {
         Err(self.answer(status, headers, &bytes)?.problem())
     }
 
+    /// Reads a resource as it is; none if there is nothing at its path.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(super) fn file(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let (status, headers, bytes) = self.bytes(Verb::Get, path, None, &[])?;
+        match status {
+            200..300 => Ok(Some(bytes)),
+            404 => Ok(None),
+            _ => Err(self.answer(status, headers, &bytes)?.problem()),
+        }
+    }
+
     /// Sends a body and reads the answer; `Value` takes an empty one too.
     ///
     /// # Errors

@@ -158,7 +158,7 @@ impl From<StoreError> for Failure {
                  `countersign init`",
                 dir.display()
             )),
-            StoreError::Broken { .. } | StoreError::BrokenKey => {
+            StoreError::Broken { .. } | StoreError::BrokenKey | StoreError::BrokenCheckpoint => {
                 Self::refused("log_broken", whole(&error))
             }
             _ => Self::could_not_run(whole(&error)),
@@ -175,6 +175,12 @@ impl From<NodeError> for Failure {
             NodeError::Entities(refusal) => Self::refused(refusal.code(), refusal),
             NodeError::Persons(refusal) => Self::refused(refusal.code(), refusal),
             error @ NodeError::Founded(_) => Self::refused("exists", error),
+            error @ NodeError::NothingLost => Self::refused("nothing_lost", error),
+            error @ NodeError::NotAsSigned(_) => Self::refused("not_as_signed", whole(&error)),
+            error @ NodeError::Export(_) => Self::refused("export_broken", error),
+            error @ (NodeError::LastKey | NodeError::NoSuchKey(_) | NodeError::TooManyKeys(_)) => {
+                Self::refused("key_refused", error)
+            }
             error => Self::could_not_run(whole(&error)),
         };
         failure.with_faults(faults)

@@ -1,25 +1,27 @@
 //! A stopped data directory, and the operator who writes to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
+use uuid::Uuid;
 
 use super::failure::Failure;
 use crate::cedar::on_large_stack;
+use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
-use crate::entropy::SystemEntropy;
-use crate::event::{AccessDecided, Actor, Event, Presented, Verdict};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::event::{AccessDecided, Actor, Event, Presented, SigningKeyAdopted, Verdict};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::{Label, Moment, Version};
-use crate::node::{self, Node, NodeError, Paths, Surroundings};
+use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
 use crate::projection::{Artefacts, Change, World};
 use crate::sequencer::{CommitError, Committed, Expected, Origin, recover_opened};
 use crate::settings::{Flags, Settings};
 use crate::telemetry::Metrics;
-use crate::vault::Sealer;
+use crate::vault::{Imported, Sealer};
 
 /// A data directory that no server has open.
 pub(super) struct Folder {
@@ -35,7 +37,7 @@ impl Folder {
 
     /// Its path.
     #[cfg(test)]
-    pub(super) fn path(&self) -> &std::path::Path {
+    pub(super) fn path(&self) -> &Path {
         &self.data
     }
 
@@ -47,6 +49,27 @@ impl Folder {
         Ok(SledStore::open(&Paths::in_directory(&self.data).log)?)
     }
 
+    /// The file of the checkpoint outside its log.
+    ///
+    /// # Errors
+    /// [`Failure`]: the settings are wrong.
+    pub(super) fn checkpoint_file(&self) -> Result<CheckpointFile, Failure> {
+        Ok(CheckpointFile::at(Settings::load(&self.flags())?.checkpoint_file))
+    }
+
+    /// The checkpoint outside its log, and the file's name.
+    ///
+    /// # Errors
+    /// [`Failure`]: it is not there, or the settings are wrong.
+    pub(super) fn checkpoint(&self) -> Result<(String, String), Failure> {
+        let file = self.checkpoint_file()?;
+        let name = file.path().display().to_string();
+        let note = file.read().map_err(|error| Failure::refused("no_checkpoint", error))?;
+        let missing = || Failure::refused("no_checkpoint", format!("`{name}` is not there"));
+        let note = note.ok_or_else(missing)?;
+        Ok((name, note))
+    }
+
     /// What its log amounts to, with what is personal if its key is here. Linear in the log.
     ///
     /// # Errors
@@ -55,7 +78,7 @@ impl Folder {
         let store = self.store()?;
         let sealer = self.sealer(&store)?;
         let folded = recover_opened(&store, &Artefacts::default(), sealer.as_ref(), |_, _| {});
-        Ok(folded.map_err(NodeError::from)?)
+        Ok(folded.map_err(NodeError::from)?.world)
     }
 
     /// What opens personal values in its log; nothing if its key is not here, as for an
@@ -70,6 +93,15 @@ impl Folder {
             return Ok(None);
         }
         Ok(node::sealer(&paths, &settings.key_file, store, Arc::new(SystemEntropy))?)
+    }
+
+    /// Puts back what an export of its vault holds and it lacks: without that it may not open.
+    ///
+    /// # Errors
+    /// [`Failure`]: the export is not whole, or not this vault's.
+    pub(super) fn import_vault(&self, from: &Path) -> Result<Imported, Failure> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        Ok(node::import_vault(&Settings::load(&self.flags())?, &entropy, from)?)
     }
 
     /// Opens it for writing, on behalf of whoever may write its files. Linear in the
@@ -232,6 +264,46 @@ impl Operator {
         let (sequencer, sealer) = (&self.node.sequencer, &self.node.sealer);
         let made = node::change(sequencer, sealer, origin(), None, changes, message, expected);
         Ok(self.runtime.block_on(made)?)
+    }
+}
+
+impl Folder {
+    /// What is wrong with a log that does not start.
+    ///
+    /// # Errors
+    /// [`Failure`]: nothing is, or it cannot be read.
+    pub(super) fn loss(&self) -> Result<Loss, Failure> {
+        Ok(node::look_at_loss(&Settings::load(&self.flags())?)?)
+    }
+
+    /// Goes on without what is lost.
+    ///
+    /// # Errors
+    /// As [`Folder::loss`], or why it could not be recorded.
+    pub(super) fn accept_loss(&self, reason: Label) -> Result<Accepted, Failure> {
+        let settings = Settings::load(&self.flags())?;
+        Ok(runtime()?.block_on(node::accept_loss(&settings, &surroundings()?, reason))?)
+    }
+}
+
+impl Operator {
+    /// Has the log adopt another signing key.
+    ///
+    /// # Errors
+    /// [`Failure`]: a refusal, or why it could not be recorded.
+    pub(super) fn adopt_signing_key(&self) -> Result<SigningKeyAdopted, Failure> {
+        Ok(self.runtime.block_on(self.node.adopt_signing_key(origin()))?.0)
+    }
+
+    /// Retires a signing key.
+    ///
+    /// # Errors
+    /// [`Failure`]: a refusal, or why it could not be recorded.
+    pub(super) fn retire_signing_key(&self, key: Uuid) -> Result<(), Failure> {
+        let (sequencer, none) = (&self.node.sequencer, Expected::default());
+        let retired = node::retire_signing_key(sequencer, origin(), none, key);
+        self.runtime.block_on(retired)?;
+        Ok(())
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) struct Init {
     /// Login name of the first administrator
     #[arg(long, value_name = "NAME", default_value = "admin")]
     administrator: Username,
+    /// The log's name in its signed checkpoints, best the URL it will be served under
+    /// without the scheme [default: countersign/ and the log's id]
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
     /// Key file to create, outside DIR [default: DIR.key]
     #[arg(long, value_name = "FILE")]
     key_file: Option<String>,
@@ -73,6 +77,7 @@ impl Init {
                 .map(authored::entities)
                 .transpose()?
                 .unwrap_or_default(),
+            origin: self.origin.clone(),
         };
         let surroundings = surroundings()?;
         let files = founding.policies.clone();
@@ -93,6 +98,7 @@ struct Told {
     log: Uuid,
     entries: u64,
     administrator: Username,
+    verifier_key: String,
     ticket: String,
     expires_at: Moment,
     #[serde(skip)]
@@ -101,13 +107,14 @@ struct Told {
 
 impl Told {
     fn of(founded: Founded, administrator: &Username, settings: &Settings) -> Self {
-        let Founded { log, entries, ticket, expires_at } = founded;
+        let Founded { log, entries, verifier_key, ticket, expires_at } = founded;
         Self {
             data: settings.data.display().to_string(),
             key_file: settings.key_file.display().to_string(),
             log,
             entries,
             administrator: administrator.clone(),
+            verifier_key: verifier_key.to_string(),
             ticket: SecretToken::expose(&ticket).to_owned(),
             expires_at,
             url: format!("http://{}", settings.listen),
@@ -118,12 +125,20 @@ impl Told {
 impl Telling for Told {
     fn tell(&self, page: &mut Page) {
         let Self { data, key_file, entries, administrator, expires_at, url, .. } = self;
+        let verifier_key = &self.verifier_key;
         page.paragraph(&format!(
             "A log of {entries} entries is in `{data}`, its key in `{key_file}`."
         ));
         page.paragraph(
             "Keep the key away from the directory and its backups: without it they hold no secret.",
         );
+        page.blank();
+        page.paragraph(
+            "Every group of entries is signed. Hand this verifier key to whoever is to audit the \
+             log; with it, nobody has to take the log's own word.",
+        );
+        page.blank();
+        page.line(&format!("    {verifier_key}"));
         page.blank();
         page.paragraph(&format!(
             "The first administrator, `{administrator}`, sets a password with this ticket. It is \

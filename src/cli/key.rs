@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::console::{Console, Telling};
 use super::failure::{Exit, Failure};
-use super::folder::Operator;
+use super::folder::{Folder, Operator};
 use super::page::{Ink, Page};
 use super::target::{Target, TargetFlags};
 use crate::model::Digest;
@@ -88,7 +88,9 @@ impl Key {
                 console.tell(&Exported { file: export.file.display().to_string(), files })?;
             }
             Command::Import(import) => {
-                let imported = operator(&import.target)?.node().import_vault(&import.file)?;
+                let imported = folder(&import.target)?.import_vault(&import.file)?;
+                // Only now is it sure to open.
+                operator(&import.target)?.node().complete_erasures()?;
                 console.tell(&imported)?;
             }
         }
@@ -98,14 +100,18 @@ impl Key {
 
 /// Whoever can write the stopped directory, allowed to handle its keys.
 fn operator(target: &TargetFlags) -> Result<Operator, Failure> {
-    let Target::Data(folder) = target.target()? else {
-        return Err(Failure::usage(
-            "keys are handled where they are: stop the server, and give --data DIR",
-        ));
-    };
-    let operator = folder.operator()?;
+    let operator = folder(target)?.operator()?;
     operator.permit_anew(Administration::ManageKeys)?;
     Ok(operator)
+}
+
+fn folder(target: &TargetFlags) -> Result<Folder, Failure> {
+    match target.target()? {
+        Target::Data(folder) => Ok(folder),
+        Target::Server(_) => Err(Failure::usage(
+            "keys are handled where they are: stop the server, and give --data DIR",
+        )),
+    }
 }
 
 /// A rotation that is done.

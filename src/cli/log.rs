@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 
 use super::client::Client;
 use super::console::{Console, Format};
+use super::export::Export;
 use super::failure::{Exit, Failure};
+use super::import::Import;
 use super::page::{Ink, second};
 use super::stored;
 use super::table::{Column, Table};
@@ -23,11 +25,14 @@ const PAGE: u64 = 1_000;
 /// One line an entry: its index, time, type, who caused it, and what it says. With
 /// `--format json` the entries themselves, one a line.
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
     countersign log --newest --limit 20 --data ./data\n  \
     countersign log --type access.decided --decision deny --server https://pdp.example.com\n  \
     countersign log --follow --format json --server https://pdp.example.com | jq .type")]
 pub(super) struct Log {
+    #[command(subcommand)]
+    copy: Option<Copy>,
     /// Show entries as they are recorded, from now on; of a running server
     #[arg(long, conflicts_with_all = ["newest", "limit", "data"])]
     follow: bool,
@@ -65,6 +70,13 @@ pub(super) struct Log {
     target: TargetFlags,
 }
 
+/// A log as a whole, out and in.
+#[derive(clap::Subcommand, Debug)]
+enum Copy {
+    Export(Export),
+    Import(Import),
+}
+
 type Pairs = Vec<(&'static str, String)>;
 
 impl Log {
@@ -73,6 +85,11 @@ impl Log {
     /// # Errors
     /// Usage, for a filter that cannot be; otherwise why the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
+        match &self.copy {
+            Some(Copy::Export(export)) => return export.run(console),
+            Some(Copy::Import(import)) => return import.run(console),
+            None => {}
+        }
         let filter = self.filter();
         Query::parse(filter.clone(), 1).map_err(Failure::usage)?;
         let left = self.limit.unwrap_or(u64::MAX);

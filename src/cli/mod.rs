@@ -11,17 +11,22 @@ mod demo;
 mod enrol;
 mod entities;
 mod erase;
+mod export;
 mod failure;
 mod folder;
 mod hosting;
+mod import;
 mod init;
 mod key;
+mod keygen;
 mod log;
 mod login;
 mod page;
 mod policy;
 mod prompt;
+mod proof;
 mod publication;
+mod recover;
 mod replay;
 mod schema;
 mod serve;
@@ -29,8 +34,10 @@ mod stored;
 mod table;
 mod target;
 mod terminal;
+mod tiled;
 mod token;
 mod user;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -72,6 +79,10 @@ enum Command {
     Entities(entities::Entities),
     Log(Box<log::Log>),
     Replay(replay::Replay),
+    Verify(verify::Verify),
+    Proof(proof::Proof),
+    Keygen(keygen::Keygen),
+    Recover(recover::Recover),
 }
 
 impl Command {
@@ -90,6 +101,10 @@ impl Command {
             Self::Entities(entities) => entities.run(console),
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
+            Self::Verify(verify) => verify.run(console),
+            Self::Proof(proof) => proof.run(console),
+            Self::Keygen(keygen) => keygen.run(console),
+            Self::Recover(recover) => recover.run(console),
         }
     }
 }

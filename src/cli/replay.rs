@@ -11,16 +11,12 @@ use super::folder::deeply;
 use super::page::{Ink, Page};
 use super::stored;
 use super::target::{Target, TargetFlags};
+use super::tiled::Progress;
 use crate::audit::{Order, Replay as Work, Report};
 use crate::event::decode;
 use crate::event_store::EventStore;
 use crate::model::{Digest, Index};
 use crate::vault::Sealer;
-
-/// Logs shorter than this are replayed before anybody wonders.
-const ENTRIES_MIN: u64 = 10_000;
-/// Where nobody watches, progress is told in steps of so many per cent.
-const STEP: u64 = 5;
 
 /// Take every recorded decision again and compare
 ///
@@ -64,7 +60,7 @@ pub(super) fn of_store(
     console: &mut Console,
 ) -> Result<Outcome, Failure> {
     deeply(|| {
-        let (mut work, mut progress) = (Work::new(), Progress::new(store.size()));
+        let (mut work, mut progress) = (Work::new(), Progress::new("replayed", store.size()));
         for entry in stored::entries(store, Index(0), Order::Oldest) {
             let (mut entry, _) = entry?;
             if let Some(sealer) = sealer {
@@ -84,7 +80,7 @@ fn of_server(client: &Client, console: &mut Console) -> Result<Outcome, Failure>
     let live: State = client.get("/audit/v1/state", &[])?;
     let size = live.through.map_or(0, |through| through.next().0);
     deeply(|| {
-        let (mut work, mut progress) = (Work::new(), Progress::new(size));
+        let (mut work, mut progress) = (Work::new(), Progress::new("replayed", size));
         while work.entries() < size {
             let before = work.entries();
             let query = [("from", before.to_string())];
@@ -105,38 +101,6 @@ fn of_server(client: &Client, console: &mut Console) -> Result<Outcome, Failure>
         let live = Some(Compared::between(&report, live));
         Ok(Outcome { report, live })
     })
-}
-
-/// How far the replay is.
-struct Progress {
-    all: u64,
-    told: u64,
-}
-
-impl Progress {
-    const fn new(all: u64) -> Self {
-        Self { all, told: 0 }
-    }
-
-    fn at(&mut self, done: u64, console: &mut Console) {
-        if self.all < ENTRIES_MIN {
-            return;
-        }
-        let percent = done.saturating_mul(100) / self.all.max(1);
-        let step = if console.is_watched() { 1 } else { STEP };
-        if percent < self.told + step {
-            return;
-        }
-        self.told = percent;
-        let line = format!("replayed {done} of {} entries ({percent} %)", self.all);
-        if console.is_watched() { console.progress(Some(&line)) } else { console.aside(&line) }
-    }
-
-    fn end(&self, console: &mut Console) {
-        if console.is_watched() && self.told > 0 {
-            console.progress(None);
-        }
-    }
 }
 
 /// A server's live state, in digests.
@@ -209,7 +173,7 @@ mod tests {
     fn progress_is_told_in_steps_where_nobody_watches() {
         let told = Kept::default();
         let mut console = Console::to(io::sink(), told.clone(), Format::Text);
-        let mut progress = Progress::new(20_000);
+        let mut progress = Progress::new("replayed", 20_000);
         (1..=20_000).for_each(|done| progress.at(done, &mut console));
         let text = told.text();
         assert_eq!(text.lines().count(), 20);

@@ -1,10 +1,11 @@
 //! Entries as they are stored, read page by page from either end.
 
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::failure::Failure;
-use crate::audit::Order;
-use crate::event::{BrokenEntry, Envelope, decode};
+use crate::audit::{Order, position_of};
+use crate::event::{BrokenEntry, Envelope, Event, decode};
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
 
@@ -43,6 +44,24 @@ pub(super) fn time_at(store: &dyn EventStore, index: Index) -> Result<Moment, Fa
     let first = block(store, index.0, 1).into_iter().next();
     let missing = || Failure::refused("log_broken", format!("there is no entry {index}"));
     Ok(first.ok_or_else(missing)??.0.time)
+}
+
+/// Where the decision of this id is, if the log holds it.
+///
+/// # Errors
+/// [`Failure`] if an entry cannot be read.
+pub(super) fn decision(store: &dyn EventStore, id: Uuid) -> Result<Option<Index>, Failure> {
+    let entry = |index: Index| -> Result<Envelope, Failure> {
+        let missing = || Failure::refused("log_broken", format!("there is no entry {index}"));
+        Ok(block(store, index.0, 1).into_iter().next().ok_or_else(missing)??.0)
+    };
+    let found = position_of(id, store.size(), |index| entry(index).map(|entry| entry.id))?;
+    if found.0 >= store.size() {
+        return Ok(None);
+    }
+    let entry = entry(found)?;
+    let is_it = entry.id == id && matches!(entry.event, Event::AccessDecided(_));
+    Ok(is_it.then_some(found))
 }
 
 /// The ranges to read, each as its first index and its length.

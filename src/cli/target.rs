@@ -78,6 +78,22 @@ impl TargetFlags {
         self.target_in(from_environment)
     }
 
+    /// The same for what a server may show to everybody: without a token it is asked
+    /// without one.
+    ///
+    /// # Errors
+    /// Usage, if no log is named.
+    pub(super) fn readable(&self) -> Result<Target, Failure> {
+        let server = self.server.clone().or_else(|| from_environment("COUNTERSIGN_SERVER"));
+        let tokenless = self.token_file.is_none() && from_environment(TOKEN).is_none();
+        match server {
+            Some(url) if tokenless && self.data.is_none() => {
+                Ok(Target::Server(Client::new(&url, None, self.ca_file.as_deref())?))
+            }
+            _ => self.target(),
+        }
+    }
+
     fn target_in(&self, environment: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
         if let Some(data) = &self.data {
             return Ok(Target::Data(Folder::new(data.clone(), self.key_file.clone())));

@@ -4,12 +4,12 @@ use serde_json::value::RawValue;
 
 use super::{
     AccessDecided, AuthenticationReported, CredentialDisabled, DecisionSettings,
-    DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, MfaEnrolled,
-    MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled, PasswordRefused,
-    PasswordVerified, PersonDisabled, PersonErased, PersonRegistered, PoliciesActivated,
-    PolicySubmitted, PolicyWithdrawn, RoleGranted, RoleRevoked, SchemaActivated, SchemaSubmitted,
-    ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised, SessionStarted, SubjectErased,
-    TicketIssued, TicketUsed,
+    DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, LossAccepted,
+    MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
+    PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
+    PoliciesActivated, PolicySubmitted, PolicyWithdrawn, RoleGranted, RoleRevoked, SchemaActivated,
+    SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised,
+    SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased, TicketIssued, TicketUsed,
 };
 use crate::model::StreamName;
 
@@ -53,6 +53,9 @@ macro_rules! facts {
 
 facts! {
     LogCreated(LogCreated) = "countersign.log.created.v1",
+    SigningKeyAdopted(SigningKeyAdopted) = "countersign.signing_key.adopted.v1",
+    SigningKeyRetired(SigningKeyRetired) = "countersign.signing_key.retired.v1",
+    LossAccepted(LossAccepted) = "countersign.loss.accepted.v1",
     NodeStarted(NodeStarted) = "countersign.node.started.v1",
     SettingsAdopted(DecisionSettings) = "countersign.settings.adopted.v1",
     SchemaSubmitted(SchemaSubmitted) = "countersign.schema.submitted.v1",
@@ -98,6 +101,9 @@ impl Event {
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
             | Self::KeyRotated(_) => StreamName::single("node"),
+            Self::SigningKeyAdopted(_) | Self::SigningKeyRetired(_) | Self::LossAccepted(_) => {
+                StreamName::single("signing")
+            }
             Self::SubjectErased(_) => StreamName::single("erasures"),
             Self::SchemaSubmitted(it) => StreamName::of("schema", it.set.as_str()),
             Self::SchemaActivated(it) => StreamName::of("schema", it.set.as_str()),
@@ -166,6 +172,10 @@ impl Event {
             Self::SessionEnded(it) => Some(it.session.to_string()),
             Self::ServiceRegistered(ServiceRegistered { service, .. })
             | Self::ServiceRevoked(ServiceRevoked { service }) => Some(service.to_string()),
+            Self::SigningKeyAdopted(SigningKeyAdopted { credential, .. })
+            | Self::SigningKeyRetired(SigningKeyRetired { credential }) => {
+                Some(credential.to_string())
+            }
             Self::PolicySubmitted(it) => Some(it.policy.id.to_string()),
             Self::PolicyWithdrawn(it) => Some(it.policy.to_string()),
             Self::EntitySubmitted(it) => Some(it.entity.uid.to_string()),
@@ -174,6 +184,7 @@ impl Event {
             // The request itself stands in the payload; naming it twice costs bytes.
             Self::AccessDecided(_)
             | Self::LogCreated(_)
+            | Self::LossAccepted(_)
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
             | Self::KeyRotated(_)

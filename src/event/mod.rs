@@ -8,6 +8,7 @@ mod fact;
 mod personal;
 mod publication;
 mod settings;
+mod signing;
 mod stored;
 
 pub use access::{
@@ -30,4 +31,5 @@ pub use publication::{
     PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
 };
 pub use settings::{DecisionSettings, SessionLimits, ThrottleSettings};
+pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};

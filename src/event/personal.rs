@@ -77,6 +77,9 @@ impl Event {
             Self::EntitySubmitted(_) | Self::AccessDecided(_) => false,
             Self::LogCreated(_)
             | Self::NodeStarted(_)
+            | Self::SigningKeyAdopted(_)
+            | Self::SigningKeyRetired(_)
+            | Self::LossAccepted(_)
             | Self::SettingsAdopted(_)
             | Self::SchemaSubmitted(_)
             | Self::SchemaActivated(_)

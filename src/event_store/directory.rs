@@ -95,6 +95,16 @@ pub(super) fn refuse_blobs(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Bytes that may still be written to the disk of the log.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub(super) fn free(dir: &Path) -> Result<u64, StoreError> {
+    let disk = rustix::fs::statvfs(dir).map_err(io::Error::from);
+    let disk = disk.map_err(StoreError::io("measure the disk of", dir))?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Bytes allocated to the files of the log, those in `blobs` included.
 pub(super) fn bytes(dir: &Path) -> u64 {
     [dir.to_owned(), dir.join("blobs")]

@@ -99,11 +99,28 @@ pub enum StoreError {
     /// The record of an idempotency key is damaged. Restore the directory from a copy.
     #[error("the log is broken: the record of an idempotency key is not an index")]
     BrokenKey,
+    /// The record of the newest checkpoint is damaged. Restore the directory from a copy.
+    #[error("the log is broken: the record of its checkpoint is not text")]
+    BrokenCheckpoint,
     /// sled has put a value in a file of its own, which it never syncs.
     #[error("`{}` is not empty: values there are not durable", dir.join("blobs").display())]
     Blobs {
         /// The directory of the log.
         dir: PathBuf,
+    },
+    /// The disk is nearly full. Nothing was touched, and the store goes on once there is
+    /// room: what a full disk would break half-way through cannot be mended.
+    #[error(
+        "the disk of `{}` has {free} bytes left and {needed} are kept free: make room",
+        dir.display()
+    )]
+    NoRoom {
+        /// The directory of the log.
+        dir: PathBuf,
+        /// What is left, in bytes.
+        free: u64,
+        /// What must be left, in bytes.
+        needed: u64,
     },
     /// An earlier write failed; what is on disk is known only after reopening.
     #[error("nothing is written since the group at index {since} failed ({cause}): restart")]
@@ -181,6 +198,11 @@ impl StoreError {
     /// Damage found at an index.
     pub(super) const fn broken(index: u64, what: Damage) -> Self {
         Self::Broken { index: Index(index), what }
+    }
+
+    /// An entry, or what was made of it, that is not there.
+    pub(super) const fn missing(index: u64) -> Self {
+        Self::broken(index, Damage::Missing)
     }
 
     /// The message with those of its sources, for the record of a failure.

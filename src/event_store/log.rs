@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use crate::model::Index;
+use crate::tlog::TileId;
 
 use super::error::{Damage, StoreError};
 use super::page::Page;
@@ -130,6 +131,8 @@ impl<T: Table> EventStore for Log<T> {
         if records.is_empty() {
             return Ok(());
         }
+        self.table
+            .room(records.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum())?;
         self.table.commit(records).map_err(|failure| self.poisoned_by(failure))?;
         self.size.store(end, Ordering::Release); // the commit point
         Ok(())
@@ -159,6 +162,15 @@ impl<T: Table> EventStore for Log<T> {
         let value = self.watched(self.table.get(&record::idempotency_key(key)))?;
         let index = value.as_deref().map(record::index_in).transpose()?;
         Ok(index.filter(|index| index.0 < size))
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.watched(self.table.get(&record::tile_key(tile)))
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>, StoreError> {
+        let note = self.watched(self.table.get(record::CHECKPOINT_KEY))?;
+        note.map(String::from_utf8).transpose().map_err(|_| StoreError::BrokenCheckpoint)
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -262,6 +274,9 @@ mod tests {
             self.committed.store(true, Ordering::Relaxed);
             Ok(())
         }
+        fn room(&self, _: u64) -> Result<(), StoreError> {
+            Ok(())
+        }
         fn disk_bytes(&self) -> u64 {
             0
         }
@@ -279,14 +294,19 @@ mod tests {
             |log| log.index_of(&IdempotencyKey::of("source", "id")).map(|_| ()),
             |log| {
                 let keys = vec![(IdempotencyKey::of("source", "id"), Index(2))];
-                log.append(&Group { first: Index(2), entries: vec![vec![]], keys })
+                log.append(&Group {
+                    first: Index(2),
+                    entries: vec![vec![]],
+                    keys,
+                    ..Group::default()
+                })
             },
         ];
         for reading in readings {
             let log = Log::of_size(Torn { committed: AtomicBool::new(false) }, 2);
             assert!(matches!(reading(&log), Err(StoreError::Panicked { .. })));
 
-            let group = Group { first: Index(2), entries: vec![vec![]], keys: vec![] };
+            let group = Group { first: Index(2), entries: vec![vec![]], ..Group::default() };
             let refused = log.append(&group);
             let Err(StoreError::Poisoned { since: Index(2), cause }) = refused else {
                 panic!("a group was taken after a panic: {refused:?}");

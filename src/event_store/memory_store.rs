@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::model::Index;
+use crate::tlog::TileId;
 
 use super::error::StoreError;
 use super::log::Log;
@@ -101,6 +102,14 @@ impl EventStore for MemoryStore {
         self.0.index_of(key)
     }
 
+    fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.tile(tile)
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>, StoreError> {
+        self.0.checkpoint()
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.0.disk_bytes()
     }
@@ -153,6 +162,10 @@ impl Table for Map {
         }
         let injected = io::Error::other("a fault was injected");
         fault.map_or(Ok(()), |_| Err(StoreError::io("sync", &self.place())(injected)))
+    }
+
+    fn room(&self, _: u64) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -18,17 +18,22 @@ mod error;
 mod log;
 mod memory_store;
 mod page;
+mod receipt;
 mod record;
 mod sled_store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub use error::{Damage, StoreError};
 pub use memory_store::{Fault, MemoryStore};
+pub use receipt::{ReceiptError, receipt};
 pub use sled_store::{CACHE_BYTES, SledStore};
+pub use tiles::StoredTiles;
 
 use crate::model::{Digest, Index};
+use crate::tlog::TileId;
 
 /// The longest entry: 48 KiB. C2SP tlog-tiles allows 65,535 bytes; a block must
 /// hold any entry and its frame, DESIGN §4.
@@ -50,9 +55,10 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::Gap`], [`StoreError::EntryTooLarge`], [`StoreError::KeyOutside`]
-    /// and [`StoreError::KeyTaken`] refuse a wrong group: nothing was touched and
-    /// the store goes on. Any other error poisons the store: whether the group is on
-    /// disk is known only after reopening, and every later append is refused with
+    /// and [`StoreError::KeyTaken`] refuse a wrong group, [`StoreError::NoRoom`] any
+    /// group while the disk is nearly full: nothing was touched and the store goes on.
+    /// Any other error poisons the store: whether the group is on disk is known only
+    /// after reopening, and every later append is refused with
     /// [`StoreError::Poisoned`] without touching the disk. A failed sync is never
     /// tried again: the kernel may have dropped the pages and would report success.
     fn append(&self, group: &Group) -> Result<(), StoreError>;
@@ -83,12 +89,26 @@ pub trait EventStore: Send + Sync {
     /// disk or sled said.
     fn index_of(&self, key: &IdempotencyKey) -> Result<Option<Index>, StoreError>;
 
+    /// The 256 hashes of the full tile in a place, if it was written with its group. May
+    /// be of a group that is not durable yet: ask only for tiles of a size that is.
+    ///
+    /// # Errors
+    /// What the disk or sled said.
+    fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The signed checkpoint that was written with the last group that had one.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenCheckpoint`] if it is not text; what the disk or sled said.
+    fn checkpoint(&self) -> Result<Option<String>, StoreError>;
+
     /// Bytes on disk, for metrics: blocks allocated, all files together. 0 for a
     /// store in memory, and where the directory cannot be read.
     fn disk_bytes(&self) -> u64;
 }
 
-/// What is committed together: entries in order and the keys that lead to them.
+/// What is committed together: entries in order, the keys that lead to them, and what
+/// the Merkle tree gains by them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Group {
     /// The index of the first entry: the store's size before.
@@ -98,6 +118,10 @@ pub struct Group {
     /// Keys of commands that may be repeated, with the index of the entry that
     /// answers each; only entries of this group.
     pub keys: Vec<(IdempotencyKey, Index)>,
+    /// Tiles of the Merkle tree that these entries fill, 8,192 bytes each.
+    pub tiles: Vec<(TileId, Vec<u8>)>,
+    /// The signed checkpoint of the log with these entries.
+    pub checkpoint: Option<String>,
 }
 
 /// What a caller repeats when it repeats a command: `SHA-256(source, id)`.

@@ -4,13 +4,16 @@
 //! key                              value
 //! 'e' ‖ first index (8, BE)        a block, see `block`
 //! 'i' ‖ idempotency key (32)       index (8, BE)
+//! 't' ‖ level ‖ index (8, BE)      the 256 hashes of a full tile of the Merkle tree
 //! 'm' ‖ "format"                   "1"
+//! 'm' ‖ "checkpoint"               the newest signed checkpoint, a C2SP signed note
 //! ```
 //!
 //! The size of the log is what its last block says. A counter beside it would be
 //! lost with the same tail, so it would prove nothing; the checkpoint outside does.
 
 use crate::model::Index;
+use crate::tlog::TileId;
 
 use super::error::{Damage, StoreError};
 use super::{Group, IdempotencyKey, block};
@@ -27,11 +30,15 @@ pub(super) const FORMAT: &[u8] = b"1";
 /// A key above those of all blocks, and below all others.
 pub(super) const BLOCKS_END: &[u8] = b"f";
 
+/// The key of the newest checkpoint, the one record that is replaced.
+pub(super) const CHECKPOINT_KEY: &[u8] = b"mcheckpoint";
+
 const BLOCK: u8 = b'e';
 const IDEMPOTENCY: u8 = b'i';
+const TILE: u8 = b't';
 
-/// Everything that is committed with a group, in one batch. Whatever must be as
-/// durable as the entries, such as the frontier of the Merkle tree, belongs here.
+/// Everything that is committed with a group, in one batch: what the Merkle tree and
+/// its signed root say is as durable as the entries.
 ///
 /// # Errors
 /// [`StoreError::EntryTooLarge`].
@@ -42,7 +49,10 @@ pub(super) fn records(group: &Group) -> Result<Vec<Record>, StoreError> {
         .keys
         .iter()
         .map(|(key, index)| (idempotency_key(key), index.0.to_be_bytes().to_vec()));
-    Ok(blocks.chain(keys).collect())
+    let tiles = group.tiles.iter().map(|(tile, hashes)| (tile_key(*tile), hashes.clone()));
+    let checkpoint = group.checkpoint.iter();
+    let checkpoint = checkpoint.map(|note| (CHECKPOINT_KEY.to_vec(), note.clone().into_bytes()));
+    Ok(blocks.chain(keys).chain(tiles).chain(checkpoint).collect())
 }
 
 /// The record that makes an empty table a log.
@@ -72,6 +82,11 @@ pub(super) fn block_first(key: &[u8], near: u64) -> Result<Option<u64>, StoreErr
 /// The key of the record of an idempotency key.
 pub(super) fn idempotency_key(key: &IdempotencyKey) -> Vec<u8> {
     [[IDEMPOTENCY].as_slice(), key.as_bytes()].concat()
+}
+
+/// The key of a full tile.
+pub(super) fn tile_key(tile: TileId) -> Vec<u8> {
+    [[TILE, tile.level()].as_slice(), &tile.index().to_be_bytes()].concat()
 }
 
 /// The index in the record of an idempotency key.

@@ -9,6 +9,7 @@
 //! - no background flusher and no `flush_async`: beside `apply_batch` it deadlocks;
 //! - segments of 8 MiB, so that no leaf becomes a blob file, which is never synced;
 //! - the cache has a bound (sled's own default is 1 GiB);
+//! - a disk that is nearly full is refused before sled touches it: half a write poisons;
 //! - sled panics on some failures: caught here, and the store is poisoned;
 //! - sled drops a damaged tail without a word: only the checkpoint outside shows it.
 
@@ -20,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::model::Index;
+use crate::tlog::TileId;
 
 use super::error::StoreError;
 use super::log::Log;
@@ -29,6 +31,12 @@ use super::{EventStore, Group, IdempotencyKey, directory};
 
 /// The usual bound of sled's page cache: 64 MiB.
 pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What is kept free on the log's disk: a few of sled's segments, and room for an
+/// administrator to work in.
+const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+/// How many bytes sled may write for each that it is given.
+const AMPLIFICATION: u64 = 4;
 
 /// Fixed at creation; sled refuses to open with another.
 const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
@@ -124,6 +132,14 @@ impl EventStore for SledStore {
         self.0.index_of(key)
     }
 
+    fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.tile(tile)
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>, StoreError> {
+        self.0.checkpoint()
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.0.disk_bytes()
     }
@@ -166,6 +182,15 @@ impl Table for Sled {
         // A value in a blob file is not in the file that is synced next.
         directory::refuse_blobs(&self.dir)?;
         self.synced.sync_data().map_err(StoreError::io("sync", &self.dir.join("db")))
+    }
+
+    fn room(&self, bytes: u64) -> Result<(), StoreError> {
+        let free = directory::free(&self.dir)?;
+        let needed = RESERVE_BYTES.saturating_add(bytes.saturating_mul(AMPLIFICATION));
+        if free >= needed {
+            return Ok(());
+        }
+        Err(StoreError::NoRoom { dir: self.dir.clone(), free, needed })
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -257,7 +282,7 @@ mod tests {
 
     fn group(first: u64, count: u64) -> Group {
         let entries = (first..first + count).map(|index| format!("entry {index}").into_bytes());
-        Group { first: Index(first), entries: entries.collect(), keys: Vec::new() }
+        Group { first: Index(first), entries: entries.collect(), ..Group::default() }
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub(super) trait Table: Send + Sync {
     /// unknown which of the two, and this must not be called again.
     fn commit(&self, records: Vec<Record>) -> Result<(), StoreError>;
 
+    /// Refuses if there is no room for so many bytes and what the engine needs besides.
+    /// Touches nothing.
+    fn room(&self, bytes: u64) -> Result<(), StoreError>;
+
     /// Bytes on disk.
     fn disk_bytes(&self) -> u64;
 

@@ -162,7 +162,7 @@ impl Subject for InMemory {
 fn group(indices: Range<u64>) -> Group {
     let first = Index(indices.start);
     let entries = indices.map(|index| format!("entry {index}").into_bytes()).collect();
-    Group { first, entries, keys: Vec::new() }
+    Group { first, entries, ..Group::default() }
 }
 
 /// A group of entries so long that each fills a block.
@@ -264,7 +264,7 @@ fn a_page_ends_at_either_limit<S: Subject>() {
 
     // An entry above the limit stands alone, even before one that takes no room.
     let entries = vec![vec![1; 9], Vec::new()];
-    let subject = S::with(&[Group { first: Index(0), entries, keys: Vec::new() }]);
+    let subject = S::with(&[Group { first: Index(0), entries, ..Group::default() }]);
     assert_eq!(subject.store().read(Index(0), 100, 8).unwrap().len(), 1);
     assert_eq!(subject.store().read(Index(0), 100, 9).unwrap().len(), 2);
 }
@@ -485,7 +485,7 @@ fn filled(lengths: &[Vec<usize>]) -> Vec<Group> {
     let mut first = 0;
     let group = |lengths: &Vec<usize>| {
         let entries = lengths.iter().zip(&mut fill).map(|(length, byte)| vec![byte; *length]);
-        let group = Group { first: Index(first), entries: entries.collect(), keys: Vec::new() };
+        let group = Group { first: Index(first), entries: entries.collect(), ..Group::default() };
         first += lengths.len() as u64;
         group
     };

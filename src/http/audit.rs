@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::guard::{Guarded, ReadAudit};
 use super::{App, Problem, body, follow};
-use crate::audit::{BadQuery, Cursor, Dossier, Order, Query, Trail};
+use crate::audit::{BadQuery, Cursor, Dossier, Order, Query, Trail, position_of};
 use crate::cedar::on_large_stack;
 use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
@@ -70,7 +70,7 @@ fn page(store: &dyn EventStore, world: &World, query: &Query) -> Result<Page, Pr
     Ok(Page { events: page.items, next: page.next, more: page.more })
 }
 
-type Shown = Result<(Envelope, Box<RawValue>), Problem>;
+pub(super) type Shown = Result<(Envelope, Box<RawValue>), Problem>;
 
 /// The entries from `start` to the end, in order.
 fn forward(store: &dyn EventStore, start: Index, size: u64) -> impl Iterator<Item = Shown> {
@@ -211,6 +211,16 @@ pub async fn decision(
     Ok(HttpResponse::Ok().json(dossier))
 }
 
+/// The entry of a decision, and its stored text.
+pub(super) fn decided(store: &dyn EventStore, newest: &World, id: Uuid) -> Shown {
+    let missing = || Problem::not_found("the log holds no decision of that id");
+    let size = newest.through.map_or(0, |index| index.next().0);
+    let found = position_of(id, size, |index| entry(store, index).map(|(entry, _)| entry.id))?;
+    let (wanted, raw) = entry(store, found).map_err(|_| missing())?;
+    let is_it = wanted.id == id && matches!(wanted.event, Event::AccessDecided(_));
+    if is_it { Ok((wanted, raw)) } else { Err(missing()) }
+}
+
 fn dossier(
     store: &dyn EventStore,
     sealer: &Sealer,
@@ -218,14 +228,9 @@ fn dossier(
     id: Uuid,
 ) -> Result<Dossier, Problem> {
     let missing = || Problem::not_found("the log holds no decision of that id");
-    let size = newest.through.map_or(0, |index| index.next().0);
-    let found = first_not_below(size, |index| entry(store, index).map(|(entry, _)| entry.id < id))?;
-    let (mut wanted, raw) = entry(store, found).map_err(|_| missing())?;
+    let (mut wanted, raw) = decided(store, newest, id)?;
     sealer.open_event(&mut wanted.event)?;
     let Event::AccessDecided(decided) = &wanted.event else { return Err(missing()) };
-    if wanted.id != id {
-        return Err(missing());
-    }
     let gather = || {
         let mut world = World::new(Artefacts::default());
         let mut trail = Trail::of(decided);
@@ -239,19 +244,6 @@ fn dossier(
         Dossier::new(&world, trail, &wanted, raw, erasures).ok_or_else(missing)
     };
     on_large_stack(gather).map_err(|fault| Problem::defect(&fault))?
-}
-
-/// The first index at which `below` no longer holds; ids grow along the log.
-fn first_not_below(
-    size: u64,
-    below: impl Fn(Index) -> Result<bool, Problem>,
-) -> Result<Index, Problem> {
-    let (mut low, mut high) = (0, size);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if below(Index(middle))? { low = middle + 1 } else { high = middle }
-    }
-    Ok(Index(low))
 }
 
 /// The parameters of a request's query string.

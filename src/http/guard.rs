@@ -41,6 +41,7 @@ permissions! {
     Evaluate: Evaluate, recorded: false;
     Ingest: Ingest, recorded: false;
     Scrape: ReadAudit, recorded: false;
+    ReadTiles: ReadAudit, recorded: false;
     ReadAudit: ReadAudit, recorded: true;
     ReadPolicies: ReadPolicies, recorded: true;
     PublishPolicies: PublishPolicies, recorded: true;
@@ -49,6 +50,7 @@ permissions! {
     ManageUsers: ManageUsers, recorded: true;
     Erase: Erase, recorded: true;
     ManageTokens: ManageTokens, recorded: true;
+    ManageKeys: ManageKeys, recorded: true;
 }
 
 /// A caller who may do `P`.

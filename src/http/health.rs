@@ -21,6 +21,13 @@ pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
     if app.sequencer.failed().is_some() {
         return Err(Problem::unavailable("log_unavailable", "the log cannot be written"));
     }
+    if let Some(why) = app.sequencer.publisher().failure() {
+        tracing::warn!(%why, "not ready");
+        return Err(Problem::unavailable("not_published", "the checkpoint cannot be published"));
+    }
+    if app.sequencer.no_room() {
+        return Err(Problem::unavailable("no_room", "the log's disk is nearly full"));
+    }
     match app.sequencer.world().set(SetKind::System).compiled() {
         Some(Ok(_)) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),
         _ => Err(Problem::unavailable("no_policies", "the system policies are not in force")),

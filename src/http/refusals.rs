@@ -57,6 +57,9 @@ fn authored(code: &'static str, detail: String, faults: &[Fault]) -> Problem {
 
 impl From<NodeError> for Problem {
     fn from(error: NodeError) -> Self {
+        if let Some(problem) = super::keys::problem(&error) {
+            return problem;
+        }
         match error {
             NodeError::Policies(refusal) => refusal.into(),
             NodeError::Entities(refusal) => refusal.into(),

@@ -8,12 +8,12 @@ use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, login,
-    metadata, mfa, policies, schema, session, tokens, users,
+    Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
+    login, metadata, mfa, policies, proof, schema, session, tokens, users,
 };
 
 /// Every template below, for metrics: a path never becomes a label.
-pub(super) const TEMPLATES: [&str; 30] = [
+pub(super) const TEMPLATES: [&str; 35] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -41,6 +41,11 @@ pub(super) const TEMPLATES: [&str; 30] = [
     "/audit/v1/entries",
     "/audit/v1/state",
     "/audit/v1/decisions/{id}",
+    "/audit/v1/decisions/{id}/proof",
+    "/log/v1/checkpoint",
+    "/log/v1/tile/{path:.*}",
+    "/log/v1/keys",
+    "/log/v1/keys/{id}",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -92,6 +97,11 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
+        .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
+        .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
+        .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
+        .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
+        .service(at("/log/v1/keys/{id}").route(delete().to(keys::retire)))
         // Operators
         .service(at("/healthz").route(get().to(health::alive)))
         .service(at("/readyz").route(get().to(health::ready)))

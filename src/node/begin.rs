@@ -87,5 +87,6 @@ fn sealed_credentials(world: &World) -> HashSet<Uuid> {
         let pending = person.pending_totp.as_ref().map(|pending| pending.credential.id);
         [password, totp, pending]
     };
-    world.identities.iter().flat_map(|person| of(person)).flatten().collect()
+    let persons = world.identities.iter().flat_map(|person| of(person)).flatten();
+    persons.chain(world.signing.iter().map(|key| key.credential)).collect()
 }

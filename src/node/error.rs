@@ -3,11 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
+use uuid::Uuid;
+
+use super::NotAsSigned;
 use crate::cedar::Fault;
+use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
 use crate::event_store::StoreError;
 use crate::model::{Moment, Uid};
 use crate::sequencer::{CommitError, RecoverError};
+use crate::tlog::NotAKey;
 use crate::vault::{KeyFileError, VaultError};
 use crate::{authn, pap, pip};
 
@@ -43,6 +48,35 @@ pub enum NodeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is not the log that was signed.
+    #[error(
+        "{0}; restore the log, or go on without what is lost: `countersign recover --accept-loss`"
+    )]
+    NotAsSigned(#[from] NotAsSigned),
+    /// An export that does not hold what its checkpoint is for.
+    #[error("the export cannot be put in place: {0}")]
+    Export(String),
+    /// The checkpoint outside.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointFileError),
+    /// The log's name is not fit to be signed with.
+    #[error("the origin is not one: {0}")]
+    Origin(NotAKey),
+    /// The log would start.
+    #[error("nothing is lost: the log is the one that was signed")]
+    NothingLost,
+    /// A log is always signed.
+    #[error("the last signing key cannot be retired: adopt another one first")]
+    LastKey,
+    /// No such key signs.
+    #[error("no signing key `{0}` is in force")]
+    NoSuchKey(Uuid),
+    /// Each key in force is a signature on each checkpoint.
+    #[error("{0} keys sign already: retire one first")]
+    TooManyKeys(usize),
+    /// A signing key in the vault is not the one that the log names.
+    #[error("the secret of signing key `{0}` is another key's: restore the vault")]
+    OtherKey(Uuid),
     /// The fold of the log.
     #[error(transparent)]
     Recover(#[from] RecoverError),

@@ -9,17 +9,19 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::open::key_outside;
-use super::{NodeError, Paths, Surroundings, change, publish, shipped};
+use super::{NodeError, Paths, Surroundings, change, draw_signing_key, publish, shipped};
 use crate::authn::persons::{NewPerson, register};
 use crate::cedar::Limits;
+use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::entropy::{token, uuid_v7};
 use crate::event::{Actor, Event, LogCreated};
-use crate::event_store::{EventStore, Group, MemoryStore, SledStore};
+use crate::event_store::{EventStore, Group, MemoryStore, SledStore, StoredTiles};
 use crate::model::{EntityDocument, Index, Label, Moment, SecretToken, SetKind, Username, Version};
 use crate::pap::{self, Draft};
 use crate::projection::{Change, World};
-use crate::sequencer::{Expected, Origin, Sequencer, SequencerSettings, Sources};
+use crate::sequencer::{Expected, Log, Origin, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
+use crate::tlog::{self, KeyName, TileSource as _, VerifierKey};
 use crate::vault::{FreshKeys, KeyFile, Sealer, Vault};
 
 /// The role of the first person.
@@ -35,6 +37,9 @@ pub struct Founding {
     pub policies: Vec<(String, String)>,
     /// The directory.
     pub entities: Vec<EntityDocument>,
+    /// The log's name in checkpoints, such as the URL it will be served under without
+    /// the scheme; `countersign/` and the log's id if none is given.
+    pub origin: Option<String>,
 }
 
 /// What founding leaves to its founder.
@@ -43,6 +48,8 @@ pub struct Founded {
     pub log: Uuid,
     /// How many entries it has.
     pub entries: u64,
+    /// What auditors verify its checkpoints with.
+    pub verifier_key: VerifierKey,
     /// The first administrator's one-time ticket; shown once, kept nowhere.
     pub ticket: SecretToken,
     /// When it stops being accepted.
@@ -70,8 +77,10 @@ pub async fn found(
         clock: Arc::clone(&surroundings.clock),
         entropy: Arc::clone(&surroundings.entropy),
         metrics: Arc::clone(&surroundings.metrics),
+        notary: Arc::default(),
+        publisher: Arc::new(Publisher::nowhere()),
     };
-    let sequencer = Sequencer::start(World::default(), sources, SequencerSettings::default())
+    let sequencer = Sequencer::start(Log::default(), sources, SequencerSettings::default())
         .map_err(NodeError::Thread)?;
     let log = uuid_v7(&*surroundings.entropy, surroundings.clock.now())?;
     begin(&sequencer, settings, log).await?;
@@ -79,17 +88,21 @@ pub async fn found(
     let keys = Arc::new(FreshKeys::new(Arc::clone(&surroundings.entropy)));
     let sealer = Sealer::new(Arc::clone(&keys) as _, log, Arc::clone(&surroundings.entropy));
     author(&sequencer, &sealer, &founding).await?;
+    let origin = founding.origin.clone().unwrap_or_else(|| format!("countersign/{log}"));
     let (ticket, expires_at) = administrator(&sequencer, surroundings, founding).await?;
-    drop(sequencer);
+    fit(&origin)?;
     directory(&paths.data)?;
     let key = KeyFile::create(&settings.key_file, &*surroundings.entropy)?;
     let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
     keys.move_to(&vault)?;
-    let entries = write(&*memory, &paths.log).inspect_err(|_| {
+    let verifier_key = sign(&sequencer, &vault, surroundings, &origin).await?;
+    drop(sequencer);
+    let outside = CheckpointFile::at(settings.checkpoint_file.clone());
+    let entries = write(&*memory, &paths.log, &outside).inspect_err(|_| {
         // Without a log the key opens nothing, and would stand in the next try's way.
         let _kept = std::fs::remove_file(&settings.key_file);
     })?;
-    Ok(Founded { log, entries, ticket, expires_at })
+    Ok(Founded { log, entries, verifier_key, ticket, expires_at })
 }
 
 fn operator() -> Origin {
@@ -160,13 +173,35 @@ fn administrator_role() -> Result<Label, NodeError> {
     ADMINISTRATOR.parse().map_err(|_| NodeError::Commit("the role has no name".to_owned()))
 }
 
-fn directory(path: &Path) -> Result<(), NodeError> {
+/// Makes a directory for its owner alone.
+pub(super) fn directory(path: &Path) -> Result<(), NodeError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| NodeError::Directory { path: path.to_owned(), source })
 }
 
+/// Refuses a name for the log before anything is made.
+fn fit(origin: &str) -> Result<(), NodeError> {
+    origin.parse::<KeyName>().map(|_| ()).map_err(NodeError::Origin)
+}
+
+/// Has the log adopt its first signing key: from this entry on, every group is signed.
+async fn sign(
+    sequencer: &Sequencer,
+    vault: &Vault,
+    surroundings: &Surroundings,
+    origin: &str,
+) -> Result<VerifierKey, NodeError> {
+    let now = surroundings.clock.now();
+    let (adopted, key) = draw_signing_key(vault, &*surroundings.entropy, origin, now)?;
+    let verifier_key = adopted.verifier_key.clone();
+    sequencer.notary().hold(adopted.credential, key);
+    let event = move |_: &World, _| Ok::<_, NodeError>(vec![Event::SigningKeyAdopted(adopted)]);
+    sequencer.commit(operator(), Expected::default(), event).await?;
+    Ok(verifier_key)
+}
+
 /// Writes all entries as one batch: a log is founded whole or not at all.
-fn write(from: &dyn EventStore, path: &Path) -> Result<u64, NodeError> {
+fn write(from: &dyn EventStore, path: &Path, outside: &CheckpointFile) -> Result<u64, NodeError> {
     let mut entries = Vec::new();
     let mut next = Index(0);
     while next.0 < from.size() {
@@ -174,6 +209,13 @@ fn write(from: &dyn EventStore, path: &Path) -> Result<u64, NodeError> {
         next = Index(next.0 + page.len() as u64);
         entries.extend(page.into_iter().map(|(_, bytes)| bytes));
     }
-    SledStore::create(path)?.append(&Group { first: Index(0), entries, keys: Vec::new() })?;
+    let mut tiles = Vec::new();
+    for tile in tlog::tiles_of(next.0).filter(|tile| !tile.is_partial()) {
+        tiles.push((tile, StoredTiles(from).tile(tile)?));
+    }
+    let checkpoint = from.checkpoint()?;
+    let group = Group { entries, tiles, checkpoint: checkpoint.clone(), ..Group::default() };
+    SledStore::create(path)?.append(&group)?;
+    outside.write(&checkpoint.unwrap_or_default())?;
     Ok(next.0)
 }

@@ -1,20 +1,33 @@
 //! A node's own life: founding a data directory, opening it, beginning to serve.
 
+mod accept_loss;
 mod begin;
 mod change;
 mod erase;
 mod error;
 mod found;
+mod keys;
 mod open;
 mod paths;
 mod publish;
+mod restore;
 mod rotate;
 mod shipped;
+mod signing;
+mod standing;
 
+use found::directory;
+
+pub use accept_loss::{Accepted, Loss, accept_loss, look_at_loss};
 pub use change::change;
 pub use erase::{Erasure, erase_person, erase_subject};
 pub use error::NodeError;
 pub use found::{Founded, Founding, found};
+pub use keys::{adopt_signing_key, retire_signing_key};
 pub use open::{Node, Surroundings, sealer};
 pub use paths::Paths;
 pub use publish::publish;
+pub use restore::{Restored, restore};
+pub use rotate::import_vault;
+pub use signing::draw_signing_key;
+pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};

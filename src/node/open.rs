@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{NodeError, Paths};
+use super::signing::open_signing_keys;
+use super::{NodeError, Paths, check_head, check_outside};
+use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::event::{Event, decode};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::Index;
 use crate::projection::Artefacts;
-use crate::sequencer::{RecoverError, Sequencer, SequencerSettings, Sources, recover_opened};
+use crate::sequencer::{
+    Notary, RecoverError, Sequencer, SequencerSettings, Sources, recover_opened,
+};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::vault::{KeyFile, Sealer, Vault};
@@ -60,25 +64,36 @@ impl Node {
         let paths = Paths::in_directory(&settings.data);
         key_outside(&settings.key_file, &paths.data)?;
         let store: Arc<dyn EventStore> = Arc::new(SledStore::open(&paths.log)?);
-        let log = log_id(&*store)?.ok_or_else(|| NodeError::NotFounded(paths.data.clone()))?;
-        let key = KeyFile::load(&settings.key_file)?;
-        let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
-        let vault = Arc::new(vault);
+        let id = log_id(&*store)?.ok_or_else(|| NodeError::NotFounded(paths.data.clone()))?;
+        let vault = Arc::new(vault_of(settings, &surroundings, Some(id))?);
         let keys = Arc::clone(&vault);
-        let sealer = Sealer::new(keys, log, Arc::clone(&surroundings.entropy));
-        let world = recover_opened(&*store, &Artefacts::default(), Some(&sealer), progress)?;
+        let sealer = Sealer::new(keys, id, Arc::clone(&surroundings.entropy));
+        let log = recover_opened(&*store, &Artefacts::default(), Some(&sealer), progress)?;
+        let world = &log.world;
         let now = surroundings.clock.now();
         if let Some((last, _)) = world.last.filter(|(last, _)| last.seconds_since(now) > SLACK_S) {
             return Err(NodeError::ClockBehind { now, last });
+        }
+        let file = CheckpointFile::at(settings.checkpoint_file.clone());
+        let outside = file.read()?;
+        check_head(&log, store.checkpoint()?.as_deref())?;
+        check_outside(&log, &*store, file.path().to_owned(), outside.as_deref())?;
+        let notary = Arc::new(Notary::default());
+        open_signing_keys(&vault, world, &notary)?;
+        let publisher = Publisher::start(file, outside).map_err(NodeError::Thread)?;
+        if let Some(note) = store.checkpoint()? {
+            publisher.offer(Arc::from(note)); // The last group's may not have been published.
         }
         let sources = Sources {
             store,
             clock: Arc::clone(&surroundings.clock),
             entropy: Arc::clone(&surroundings.entropy),
             metrics: Arc::clone(&surroundings.metrics),
+            notary,
+            publisher: Arc::new(publisher),
         };
         let sequencer =
-            Sequencer::start(world, sources, grouping(settings)).map_err(NodeError::Thread)?;
+            Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
         let key_file = settings.key_file.clone();
         Ok(Self { sequencer, vault, sealer, surroundings, paths, key_file })
     }
@@ -112,7 +127,19 @@ pub fn sealer(
     Ok(Some(Sealer::new(Arc::new(vault), log, entropy)))
 }
 
-fn grouping(settings: &Settings) -> SequencerSettings {
+/// The vault of a log that has been founded, by the log's id.
+pub(super) fn vault_of(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    log: Option<Uuid>,
+) -> Result<Vault, NodeError> {
+    let paths = Paths::in_directory(&settings.data);
+    let log = log.ok_or(NodeError::NotFounded(paths.data))?;
+    let key = KeyFile::load(&settings.key_file)?;
+    Ok(Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?)
+}
+
+pub(super) fn grouping(settings: &Settings) -> SequencerSettings {
     SequencerSettings {
         queue: settings.limits.queue,
         group_entries: settings.sequencer.group_entries,

@@ -4,10 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::erase::{blocking, complete};
-use super::{Node, NodeError};
+use super::open::log_id;
+use super::signing::SUBJECT;
+use super::{Node, NodeError, Paths};
+use crate::entropy::Entropy;
 use crate::event::{Event, KeyRotated};
+use crate::event_store::SledStore;
 use crate::projection::World;
 use crate::sequencer::{Expected, Origin};
+use crate::settings::Settings;
 use crate::vault::{self, Imported, KeyFile, Rotated};
 
 impl Node {
@@ -22,7 +27,8 @@ impl Node {
         let (dir, key_file) = (self.paths.vault.clone(), self.key_file.clone());
         let world = self.sequencer.world();
         let Some(log) = world.log else { return Err(NodeError::NotFounded(dir)) };
-        let names: Vec<_> = world.identities.iter().map(|person| person.name.to_string()).collect();
+        let persons = world.identities.iter().map(|person| person.name.to_string());
+        let names: Vec<_> = persons.chain([SUBJECT.to_owned()]).collect();
         let entropy = Arc::clone(&self.surroundings.entropy);
         let rewrap = move || vault::rotate(&dir, &key_file, log, names, &entropy);
         let rotated = blocking(rewrap).await?;
@@ -57,15 +63,28 @@ impl Node {
         Ok(vault::export(&self.vault, &key, to)?)
     }
 
-    /// Puts the files of an export into the vault that lacks them, and destroys again what
-    /// the log says has been erased since.
+    /// Destroys again what the log says has been erased and the vault has.
     ///
     /// # Errors
-    /// [`NodeError`] if it is not whole, or not this vault's.
-    pub fn import_vault(&self, from: &Path) -> Result<Imported, NodeError> {
-        let key = KeyFile::load(&self.key_file)?;
-        let imported = vault::import(&self.vault, &key, from)?;
-        complete(&self.sequencer.world(), &self.vault)?;
-        Ok(imported)
+    /// [`NodeError`] if the vault cannot be written.
+    pub fn complete_erasures(&self) -> Result<usize, NodeError> {
+        Ok(complete(&self.sequencer.world(), &self.vault)?)
     }
+}
+
+/// Puts the files of an export into the vault of a data directory that lacks them, which
+/// does not open without them. To be followed by [`Node::complete_erasures`].
+///
+/// # Errors
+/// [`NodeError`] if it is not whole, or not this vault's; or the directory is in use.
+pub fn import_vault(
+    settings: &Settings,
+    entropy: &Arc<dyn Entropy>,
+    from: &Path,
+) -> Result<Imported, NodeError> {
+    let paths = Paths::in_directory(&settings.data);
+    let store = SledStore::open(&paths.log)?;
+    let log = log_id(&store)?.ok_or(NodeError::NotFounded(paths.data))?;
+    let key = KeyFile::load(&settings.key_file)?;
+    Ok(vault::import(&paths.vault, &key, log, entropy, from)?)
 }

@@ -29,10 +29,10 @@ pub enum Administration {
     ManageUsers,
     /// Erase persons and what is personal of entities.
     Erase,
-    /// Wrap the vault's keys anew, and take copies of them.
-    ManageKeys,
     /// Administer service tokens.
     ManageTokens,
+    /// Adopt and retire the log's signing keys, wrap the vault's anew, take copies of it.
+    ManageKeys,
 }
 
 impl Administration {
@@ -50,8 +50,8 @@ impl Administration {
             Self::ChangeDirectory => "changeDirectory",
             Self::ManageUsers => "manageUsers",
             Self::Erase => "erase",
-            Self::ManageKeys => "manageKeys",
             Self::ManageTokens => "manageTokens",
+            Self::ManageKeys => "manageKeys",
         }
     }
 

@@ -7,6 +7,7 @@ mod identities;
 mod policies;
 mod services;
 mod sessions;
+mod signing_keys;
 mod streams;
 mod world;
 
@@ -17,5 +18,6 @@ pub use identities::{Credential, Identities, PendingTotp, Person, Ticket, Totp, 
 pub use policies::{Artefacts, Compiled, PolicySetState};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
+pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use streams::Streams;
 pub use world::{StateDigest, World};

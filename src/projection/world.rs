@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Accesses, Artefacts, Directory, Erasures, Identities, Node, PolicySetState, Services, Sessions,
-    Streams,
+    SigningKeys, Streams,
 };
 use crate::event::{
     DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
@@ -45,6 +45,8 @@ pub struct World {
     pub sessions: Sessions,
     /// The service tokens.
     pub services: Services,
+    /// Who signs the log.
+    pub signing: SigningKeys,
     /// The counts of decisions.
     pub accesses: Accesses,
     /// The stream heads.
@@ -89,6 +91,7 @@ impl World {
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
+            signing: SigningKeys::default(),
             accesses: Accesses::default(),
             streams: Streams::default(),
             artefacts,
@@ -149,7 +152,9 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::NodeStarted(_) => {}
+            Event::NodeStarted(_) | Event::LossAccepted(_) => {}
+            Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
+            Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::KeyRotated(it) => self.key = Some(it.adopted),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
@@ -235,6 +240,7 @@ impl World {
             ("services", unordered(self.services.iter())),
             ("sessions", unordered(self.sessions.iter())),
             ("settings", of(&*self.settings)),
+            ("signing", of(&self.signing)),
             ("streams", unordered(self.streams.iter())),
             ("system", set_digest(&self.system)),
             ("unknown_names", unordered(self.identities.unknown_names())),
@@ -281,8 +287,11 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::ServiceRegistered(_)
         | Event::ServiceRevoked(_) => true,
         Event::LogCreated(_)
+        | Event::LossAccepted(_)
         | Event::NodeStarted(_)
         | Event::KeyRotated(_)
+        | Event::SigningKeyAdopted(_)
+        | Event::SigningKeyRetired(_)
         | Event::SchemaSubmitted(_)
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)

@@ -8,12 +8,14 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::commit::{Decide, Expected, Job, Origin, Outcome, Prepared};
+use super::notary::{NotSigned, Notary};
 use super::stamp::Stamper;
 use crate::entropy::Entropy;
 use crate::event::{ENTRY_BYTES_MAX, Envelope, Event, NewEvent, Stamp, Tail, decode};
 use crate::event_store::{EventStore, Group, IdempotencyKey, StoreError};
 use crate::model::{Index, Moment, StreamName, Version};
 use crate::projection::World;
+use crate::tlog::{Tree, leaf_hash};
 
 /// How far the clock may be behind the newest entry, in seconds. Within it the entry's
 /// time counts; beyond it nothing ages any more, so nothing is decided.
@@ -229,6 +231,26 @@ impl Draft {
             entries.push(entry);
         }
         Ok(entries)
+    }
+
+    /// Grows the Merkle tree by the group and signs its new root, so that both become
+    /// durable with the entries.
+    ///
+    /// # Errors
+    /// [`NotSigned`], such as a key that must sign and was not opened; the writer must
+    /// then stop.
+    pub(super) fn seal(&mut self, tree: &Tree, notary: &Notary) -> Result<Tree, NotSigned> {
+        let mut tree = tree.clone();
+        for entry in &self.group.entries {
+            tree.append(leaf_hash(entry), &mut self.group.tiles);
+        }
+        self.group.checkpoint = notary.checkpoint(&self.world, &tree)?;
+        Ok(tree)
+    }
+
+    /// The checkpoint of the group, if it was signed.
+    pub(super) fn checkpoint(&self) -> Option<Arc<str>> {
+        self.group.checkpoint.as_deref().map(Arc::from)
     }
 
     /// The group is durable: gives the new World, and an answer for everybody.

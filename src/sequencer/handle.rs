@@ -1,7 +1,7 @@
 //! The proposers' side of the writer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -11,7 +11,10 @@ use tokio::sync::{oneshot, watch};
 
 use super::commit::{CommitError, Committed, Expected, Job, Origin, Outcome, Prepared};
 use super::draft::tails;
+use super::notary::Notary;
+use super::recover::Log;
 use super::writer::{Shared, Writer};
+use crate::checkpoint::Publisher;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::event::Event;
@@ -53,6 +56,10 @@ pub struct Sources {
     pub entropy: Arc<dyn Entropy>,
     /// Where it says how it is doing.
     pub metrics: Arc<Metrics>,
+    /// Who signs.
+    pub notary: Arc<Notary>,
+    /// Where signed checkpoints go.
+    pub publisher: Arc<Publisher>,
 }
 
 /// The way to the one writer. When it is dropped, what was proposed is still
@@ -62,27 +69,27 @@ pub struct Sequencer {
     shared: Arc<Shared>,
     store: Arc<dyn EventStore>,
     clock: Arc<dyn Clock>,
+    notary: Arc<Notary>,
+    publisher: Arc<Publisher>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Sequencer {
-    /// Starts the writer on top of a World folded from the same store.
+    /// Starts the writer on top of what the same store was folded to.
     ///
     /// # Errors
     /// If the operating system gives no thread.
-    pub fn start(
-        world: World,
-        sources: Sources,
-        settings: SequencerSettings,
-    ) -> std::io::Result<Self> {
+    pub fn start(log: Log, sources: Sources, settings: SequencerSettings) -> std::io::Result<Self> {
+        let Log { world, tree } = log;
         let (sender, inbox) = sync_channel(settings.queue);
         let shared = Arc::new(Shared {
             newest: watch::Sender::new(world.through),
             world: ArcSwap::from_pointee(world),
             failed: OnceLock::new(),
+            no_room: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
         });
-        let Sources { store, clock, entropy, metrics } = sources;
+        let Sources { store, clock, entropy, metrics, notary, publisher } = sources;
         let writer = Writer {
             inbox,
             shared: Arc::clone(&shared),
@@ -90,6 +97,9 @@ impl Sequencer {
             clock: Arc::clone(&clock),
             entropy,
             metrics,
+            notary: Arc::clone(&notary),
+            publisher: Arc::clone(&publisher),
+            tree,
             settings,
         };
         let thread = Builder::new()
@@ -97,7 +107,7 @@ impl Sequencer {
             .stack_size(STACK_BYTES)
             .spawn(move || guarded(writer))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { inbox: Some(sender), shared, store, clock, writer })
+        Ok(Self { inbox: Some(sender), shared, store, clock, notary, publisher, writer })
     }
 
     /// The World of the last commit. Never waits.
@@ -118,10 +128,29 @@ impl Sequencer {
         &self.store
     }
 
+    /// Who signs.
+    #[must_use]
+    pub fn notary(&self) -> &Notary {
+        &self.notary
+    }
+
+    /// Where signed checkpoints go, and the newest that is published.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
     /// Why nothing can be written any more, once that is so.
     #[must_use]
     pub fn failed(&self) -> Option<&str> {
         self.shared.failed.get().map(String::as_str)
+    }
+
+    /// Whether the newest group could not be written because the disk is nearly full. It
+    /// goes on by itself once there is room.
+    #[must_use]
+    pub fn no_room(&self) -> bool {
+        self.shared.no_room.load(Ordering::Relaxed)
     }
 
     /// How many proposals are waiting.

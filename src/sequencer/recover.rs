@@ -6,6 +6,7 @@ use crate::event::{BrokenEntry, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::{Index, SetKind};
 use crate::projection::{Artefacts, World};
+use crate::tlog::{TileId, Tree, leaf_hash};
 use crate::vault::{Sealer, VaultError};
 
 /// Entries read at a time.
@@ -44,6 +45,12 @@ pub enum RecoverError {
         /// The entries found.
         found: u64,
     },
+    /// A stored tile is not the hashes of the entries below it.
+    #[error("the stored `{tile}` is not there or does not fit the entries: restore the log")]
+    OtherTile {
+        /// Which.
+        tile: TileId,
+    },
     /// The policies in force do not compile in this build.
     #[error("the {set} policies in force do not compile in this build", set = .set.as_str())]
     DoesNotCompile {
@@ -57,6 +64,15 @@ pub enum RecoverError {
     Thread(String),
 }
 
+/// What a log amounts to: its state, and the Merkle tree over its entries.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The fold of its entries.
+    pub world: World,
+    /// The tree over their stored bytes.
+    pub tree: Tree,
+}
+
 /// As [`recover_opened`], with all that is personal left sealed: what an auditor without
 /// keys sees. Nothing may be decided by such a World.
 ///
@@ -66,7 +82,7 @@ pub fn recover(
     store: &dyn EventStore,
     artefacts: &Artefacts,
     progress: impl FnMut(u64, u64) + Send,
-) -> Result<World, RecoverError> {
+) -> Result<Log, RecoverError> {
     recover_opened(store, artefacts, None, progress)
 }
 
@@ -81,7 +97,7 @@ pub fn recover_opened(
     artefacts: &Artefacts,
     sealer: Option<&Sealer>,
     mut progress: impl FnMut(u64, u64) + Send,
-) -> Result<World, RecoverError> {
+) -> Result<Log, RecoverError> {
     crate::cedar::on_large_stack(move || fold(store, artefacts, sealer, &mut progress))
         .map_err(|fault| RecoverError::Thread(fault.to_string()))?
 }
@@ -91,9 +107,10 @@ fn fold(
     artefacts: &Artefacts,
     sealer: Option<&Sealer>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<World, RecoverError> {
+) -> Result<Log, RecoverError> {
     let size = store.size();
     let mut world = World::new(artefacts.clone());
+    let (mut tree, mut tiles) = (Tree::default(), Vec::new());
     let mut continuity = Continuity::default();
     let mut next = Index(0);
     while next.0 < size {
@@ -109,6 +126,8 @@ fn fold(
             }
             continuity.check(&entry)?;
             world.advance(&entry);
+            tree.append(leaf_hash(&bytes), &mut tiles);
+            check_tiles(store, &mut tiles)?;
             next = index.next();
         }
         progress(next.0, size);
@@ -118,5 +137,19 @@ fn fold(
             return Err(RecoverError::DoesNotCompile { set, faults: faults.to_vec() });
         }
     }
-    Ok(world)
+    Ok(Log { world, tree })
+}
+
+/// Holds the tiles that an entry has filled against those that were stored with it.
+fn check_tiles(
+    store: &dyn EventStore,
+    filled: &mut Vec<(TileId, Vec<u8>)>,
+) -> Result<(), RecoverError> {
+    for (tile, hashes) in filled.drain(..) {
+        let stored = store.tile(tile)?;
+        if stored.is_none_or(|stored| stored != hashes) {
+            return Err(RecoverError::OtherTile { tile });
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The writer's loop: gather a group, make it durable, publish, answer.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -11,12 +11,15 @@ use tokio::sync::watch;
 use super::commit::Job;
 use super::draft::Draft;
 use super::handle::SequencerSettings;
+use super::notary::Notary;
+use crate::checkpoint::Publisher;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::event_store::{EventStore, StoreError};
 use crate::model::Index;
 use crate::projection::World;
 use crate::telemetry::Metrics;
+use crate::tlog::Tree;
 
 /// What the writer shares with the proposers.
 pub(super) struct Shared {
@@ -24,6 +27,8 @@ pub(super) struct Shared {
     pub(super) world: ArcSwap<World>,
     /// Why nothing can be written any more, once that is so.
     pub(super) failed: OnceLock<String>,
+    /// Whether the last group found the disk nearly full.
+    pub(super) no_room: AtomicBool,
     /// Proposals on their way.
     pub(super) queued: AtomicUsize,
     /// The newest entry, for those who follow the log.
@@ -38,18 +43,22 @@ pub(super) struct Writer {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) notary: Arc<Notary>,
+    pub(super) publisher: Arc<Publisher>,
+    /// The Merkle tree over what is durable.
+    pub(super) tree: Tree,
     pub(super) settings: SequencerSettings,
 }
 
 impl Writer {
     /// Runs until the last proposer has gone and every proposal is answered.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         while let Ok(first) = self.inbox.recv() {
             let begun = Instant::now();
             let mut draft = Draft::over(&self.shared.world.load());
             match self.gather(&mut draft, first) {
                 Ok(()) => self.commit(draft, begun),
-                Err(error) => self.fail(draft, &error),
+                Err(error) => self.fail(draft, error.told_whole()),
             }
         }
     }
@@ -85,17 +94,30 @@ impl Writer {
     }
 
     /// The commit point of the whole house is the store's append.
-    fn commit(&self, draft: Draft, begun: Instant) {
+    fn commit(&mut self, mut draft: Draft, begun: Instant) {
         let entries = draft.entries();
         if entries > 0 {
+            let decided = Instant::now();
+            let tree = match draft.seal(&self.tree, &self.notary) {
+                Ok(tree) => tree,
+                Err(error) => return self.fail(draft, error.to_string()),
+            };
+            self.metrics.sealed(decided.elapsed());
             let written = Instant::now();
-            if let Err(error) = self.store.append(draft.group()) {
-                return self.fail(draft, &error);
+            match self.store.append(draft.group()) {
+                Ok(()) => {
+                    self.tree = tree;
+                    self.shared.no_room.store(false, Ordering::Relaxed);
+                }
+                // Nothing was touched: there may be room again for the next group.
+                Err(error @ StoreError::NoRoom { .. }) => return self.put_off(draft, &error),
+                Err(error) => return self.fail(draft, error.told_whole()),
             }
             self.metrics.fsync(written.elapsed());
             self.metrics.commit(entries, begun.elapsed());
         }
         self.metrics.retaken(draft.retaken);
+        let checkpoint = draft.checkpoint();
         let (world, answers) = draft.durable();
         if entries > 0 {
             let newest = world.through.map_or(0, |index| index.0);
@@ -103,12 +125,22 @@ impl Writer {
             self.shared.world.store(Arc::clone(&world));
             self.shared.newest.send_replace(world.through);
         }
+        if let Some(checkpoint) = checkpoint {
+            self.publisher.offer(checkpoint);
+        }
         answers.send();
     }
 
+    /// Nothing of the group happened, and nothing stands in the way of another.
+    fn put_off(&self, draft: Draft, error: &StoreError) {
+        if !self.shared.no_room.swap(true, Ordering::Relaxed) {
+            tracing::error!(%error, "nothing is written until there is room on the disk");
+        }
+        draft.lost().send();
+    }
+
     /// Fails closed: what is on disk is not known, so nothing is written after it.
-    fn fail(&self, draft: Draft, error: &StoreError) {
-        let cause = error.told_whole();
+    fn fail(&self, draft: Draft, cause: String) {
         tracing::error!(%cause, "the log cannot be written; all is refused until a restart");
         let _first_cause = self.shared.failed.set(cause);
         draft.lost().send();

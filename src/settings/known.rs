@@ -20,6 +20,8 @@ pub(super) const ALL: &[&dyn Known] = &[
     &BEHIND_PROXY,
     &TRUSTED_PROXIES,
     &KEY_FILE,
+    &CHECKPOINT_FILE,
+    &LOG_PUBLIC,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -94,6 +96,17 @@ pub(super) const KEY_FILE: Key<Text> = Key::text(
     "",
     "a file outside the data directory",
     "the key that seals the vault; DATA.key if not given",
+);
+pub(super) const CHECKPOINT_FILE: Key<Text> = Key::text(
+    "checkpoint_file",
+    "",
+    "a file outside DATA/log, best on another disk",
+    "the newest signed checkpoint, which the log is held against; DATA/checkpoint if not given",
+);
+pub(super) const LOG_PUBLIC: Key<Switch> = Key::switch(
+    "log.public",
+    false,
+    "whether everybody may read the log's checkpoint and tiles; else those with scope audit",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",

@@ -45,6 +45,10 @@ pub struct Settings {
     pub data: PathBuf,
     /// The file with the key that seals the vault; never inside [`Self::data`].
     pub key_file: PathBuf,
+    /// The file that the newest signed checkpoint is kept in, outside the log.
+    pub checkpoint_file: PathBuf,
+    /// Whether everybody may read the log's checkpoint and tiles.
+    pub log_public: bool,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The least severe log line that is written.
@@ -163,6 +167,8 @@ impl Settings {
             behind_proxy: layers.switch(&known::BEHIND_PROXY)?,
             trusted_proxies: layers.list(&known::TRUSTED_PROXIES)?,
             key_file: path::key_file(layers.text(&known::KEY_FILE)?, &data)?,
+            checkpoint_file: path::checkpoint_file(layers.text(&known::CHECKPOINT_FILE)?, &data)?,
+            log_public: layers.switch(&known::LOG_PUBLIC)?,
             data,
             log_format: layers.choice(&known::LOG_FORMAT)?,
             log_level: layers.choice(&known::LOG_LEVEL)?,

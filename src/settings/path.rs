@@ -1,4 +1,5 @@
-//! Where the key lies: never inside what it seals.
+//! Where the key lies, never inside what it seals; and the checkpoint, never inside
+//! what it vouches for.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
@@ -14,6 +15,16 @@ pub(super) fn key_file(named: Option<String>, data: &Path) -> Result<PathBuf, Se
         return Err(SettingError::KeyInData { key_file, data: data.to_owned() });
     }
     Ok(key_file)
+}
+
+/// The checkpoint's file: the one named, else `checkpoint` in the data directory. Never
+/// inside the log's own folder: there it would be lost and rolled back with the log.
+pub(super) fn checkpoint_file(named: Option<String>, data: &Path) -> Result<PathBuf, SettingError> {
+    let checkpoint = named.map_or_else(|| data.join("checkpoint"), PathBuf::from);
+    if resolved(&checkpoint).starts_with(resolved(&data.join("log"))) {
+        return Err(SettingError::CheckpointInLog { checkpoint });
+    }
+    Ok(checkpoint)
 }
 
 fn beside(data: &Path) -> PathBuf {

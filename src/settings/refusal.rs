@@ -67,6 +67,15 @@ pub enum SettingError {
         /// The data directory.
         data: PathBuf,
     },
+    /// The checkpoint would be lost and rolled back together with the log.
+    #[error(
+        "the checkpoint `{}` lies in the log's own folder; keep it elsewhere",
+        checkpoint.display()
+    )]
+    CheckpointInLog {
+        /// Where it would be.
+        checkpoint: PathBuf,
+    },
     /// One of certificate and key without the other.
     #[error("setting `{given}` needs `{missing}` too")]
     HalfTls {

@@ -71,6 +71,7 @@ pub struct Metrics {
     retaken: IntCounter,
     policy_errors: IntCounterVec,
     commit_seconds: Histogram,
+    seal_seconds: Histogram,
     fsync_seconds: Histogram,
     group_entries: Histogram,
     queue_length: IntGaugeVec,
@@ -119,6 +120,11 @@ impl Metrics {
             commit_seconds: new.histogram(
                 "commit_duration_seconds",
                 "Time from closing a group to its being durable and applied.",
+                &SECONDS,
+            )?,
+            seal_seconds: new.histogram(
+                "seal_duration_seconds",
+                "Time to hash a group into the Merkle tree and sign its root; part of its commit.",
                 &SECONDS,
             )?,
             fsync_seconds: new.histogram(
@@ -198,6 +204,11 @@ impl Metrics {
         self.commit_seconds.observe(took.as_secs_f64());
         let entries = u32::try_from(entries).unwrap_or(u32::MAX);
         self.group_entries.observe(f64::from(entries));
+    }
+
+    /// A group is in the Merkle tree, and its root signed.
+    pub fn sealed(&self, took: Duration) {
+        self.seal_seconds.observe(took.as_secs_f64());
     }
 
     /// The disk has a group.

@@ -9,6 +9,7 @@
 //! secret, so the key file is backed up apart from it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 use super::files::{self, Publication, failed};
 use super::key_file::KeyFile;
 use super::{KEY, NAMES, Vault, VaultError};
+use crate::entropy::Entropy;
 use crate::model::Digest;
 
 const FORMAT: &str = "countersign-vault-v1";
@@ -86,13 +88,20 @@ pub fn export(vault: &Vault, key: &KeyFile, to: &Path) -> Result<usize, VaultErr
     }
 }
 
-/// Puts the files of an archive into a vault that lacks them. None is ever replaced: a
-/// subject's key that is another by now is the newer one.
+/// Puts the files of an archive into the vault in a folder, made if it is not there, that
+/// lacks them. None is ever replaced: a subject's key that is another by now is the newer
+/// one.
 ///
 /// # Errors
 /// [`VaultError::NotAnArchive`] if it is not whole; [`VaultError::WrongArchive`] if it is
 /// of another log, or sealed under another key than this.
-pub fn import(vault: &Vault, key: &KeyFile, from: &Path) -> Result<Imported, VaultError> {
+pub fn import(
+    dir: &Path,
+    key: &KeyFile,
+    log: Uuid,
+    entropy: &Arc<dyn Entropy>,
+    from: &Path,
+) -> Result<Imported, VaultError> {
     let text = std::fs::read_to_string(from).map_err(failed("read", from))?;
     let broken = || VaultError::NotAnArchive(from.to_owned());
     let (lines, end) = text.trim_end_matches('\n').rsplit_once('\n').ok_or_else(broken)?;
@@ -103,9 +112,10 @@ pub fn import(vault: &Vault, key: &KeyFile, from: &Path) -> Result<Imported, Vau
     let mut lines = lines.lines();
     let head = lines.next().and_then(|line| serde_json::from_str::<Head>(line).ok());
     let head = head.filter(|head| head.format == FORMAT).ok_or_else(broken)?;
-    if head.log != vault.log || head.key != key.id() {
+    if head.log != log || head.key != key.id() {
         return Err(VaultError::WrongArchive(from.to_owned()));
     }
+    let vault = Vault::at(dir, key, log, Arc::clone(entropy))?;
     let mut imported = Imported::default();
     for line in lines {
         let Line { path, bytes } = serde_json::from_str(line).map_err(|_| broken())?;

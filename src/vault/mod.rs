@@ -57,6 +57,8 @@ pub enum Purpose {
     Password,
     /// A TOTP seed of 20 bytes.
     Totp,
+    /// The seed of the log's Ed25519 signing key, 32 bytes.
+    Signing,
 }
 
 impl Purpose {
@@ -66,6 +68,7 @@ impl Purpose {
         match self {
             Self::Password => "password",
             Self::Totp => "totp",
+            Self::Signing => "signing",
         }
     }
 }

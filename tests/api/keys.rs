@@ -98,7 +98,7 @@ fn a_rotated_key_opens_what_the_old_one_did() {
     let old = fs::read_to_string(house.path("data.key")).unwrap();
 
     let rotated = house.told(&["key", "rotate"]);
-    assert_eq!(rotated["subjects"], 4, "the four users with an e-mail");
+    assert_eq!(rotated["subjects"], 5, "the four users with an e-mail, and the log");
     let new = fs::read_to_string(house.path("data.key")).unwrap();
     assert!(new.lines().count() == 1 && new != old);
     assert_eq!(house.email("alice"), "alice@example.org");
@@ -114,7 +114,7 @@ fn a_rotated_key_opens_what_the_old_one_did() {
     fs::remove_dir_all(house.path("data/vault")).unwrap();
     assert_eq!(house.email("alice"), Value::Null);
     let imported = house.told(&["key", "import", &export]);
-    assert_eq!(imported["added"], 5, "four users' keys and the one for names");
+    assert_eq!(imported["added"], 7, "five keys, the one for names, and the log's secret");
     assert_eq!(house.email("alice"), "alice@example.org");
     house.replayed();
 }

@@ -7,8 +7,8 @@ use countersign::authn::services::NewService;
 use countersign::authn::{FreshTokens, Report, login, mfa, report, services, session};
 use countersign::cedar::Limits;
 use countersign::event::{
-    Actor, DecisionSettings, Event, LogCreated, NodeStarted, Presented, SourceBinding,
-    ThrottleSettings,
+    Actor, DecisionSettings, Event, HeadRef, LogCreated, LossAccepted, NodeStarted, Presented,
+    SigningKeyAdopted, SigningKeyRetired, SourceBinding, ThrottleSettings,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope,
@@ -18,6 +18,7 @@ use countersign::pap::{self, Draft};
 use countersign::pdp::{Ask, decide};
 use countersign::pip;
 use countersign::projection::Change;
+use countersign::tlog::{SigningKey, leaf_hash};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -53,6 +54,7 @@ pub fn written() -> Vec<String> {
     reports(&mut scribe, provider);
     decisions(&mut scribe, pep, session);
     ends(&mut scribe, pep, session);
+    signing(&mut scribe);
     scribe.lines
 }
 
@@ -258,6 +260,33 @@ fn ends(scribe: &mut Scribe, pep: Uuid, alices: Uuid) {
     scribe.write(&Actor::Person(name("alice")), events);
     let events = services::revoke(&scribe.world, pep);
     scribe.write(&Actor::LocalOperator, events);
+}
+
+/// A key follows another; a loss is accepted, and another origin begins.
+fn signing(scribe: &mut Scribe) {
+    let key = |scribe: &mut Scribe, origin: &str, seed: u8| {
+        let key = SigningKey::new(origin.parse().unwrap(), &[seed; 32]);
+        let (credential, sealed) = (scribe.id(), scribe.digest());
+        SigningKeyAdopted { verifier_key: key.verifier(), credential, sealed }
+    };
+    let first = key(scribe, "log.example/one", 1);
+    let (second, third) = (key(scribe, "log.example/one", 2), key(scribe, "log.example/two", 3));
+    let retired = SigningKeyRetired { credential: first.credential };
+    let head = |size: u64| HeadRef {
+        origin: "log.example/one".to_owned(),
+        size,
+        root: leaf_hash(&size.to_be_bytes()),
+    };
+    let accepted =
+        LossAccepted { expected: Some(head(70)), found: head(60), reason: label("the disk burnt") };
+    for events in [
+        vec![Event::SigningKeyAdopted(first)],
+        vec![Event::SigningKeyAdopted(second)],
+        vec![Event::SigningKeyRetired(retired)],
+        vec![Event::LossAccepted(accepted), Event::SigningKeyAdopted(third)],
+    ] {
+        scribe.write(&Actor::LocalOperator, Ok::<_, Never>(events));
+    }
 }
 
 fn name(text: &str) -> Username {

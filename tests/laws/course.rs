@@ -12,8 +12,9 @@ use countersign::authn::{FreshTokens, Report, login, report, session};
 use countersign::cedar::{Limits, on_large_stack};
 use countersign::entropy::SeededEntropy;
 use countersign::event::{
-    Actor, DecisionSettings, Envelope, Event, KeyRotated, LogCreated, NewEvent, Presented,
-    Reported, SourceBinding, Stamp, Tail, ThrottleSettings,
+    Actor, DecisionSettings, Envelope, Event, HeadRef, KeyRotated, LogCreated, LossAccepted,
+    NewEvent, Presented, Reported, SigningKeyAdopted, SigningKeyRetired, SourceBinding, Stamp,
+    Tail, ThrottleSettings,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -23,6 +24,7 @@ use countersign::pap::{self, Draft};
 use countersign::pdp::{Ask, decide};
 use countersign::pip;
 use countersign::projection::{Change, World};
+use countersign::tlog::{SigningKey, leaf_hash};
 use countersign::vault::{FreshKeys, Sealer};
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
@@ -76,6 +78,8 @@ pub enum Step {
     Token(bool),
     Revoke(Pick),
     Report(Pick, u8, Reported),
+    Sign(bool),
+    Unsign(Pick),
     Ask(usize, Option<Pick>),
 }
 
@@ -124,6 +128,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<Pick>().prop_map(Step::Revoke),
         6 => (any::<Pick>(), 0_u8..6, reported)
             .prop_map(|(service, token, what)| Step::Report(service, token, what)),
+        2 => prop::bool::weighted(0.2).prop_map(Step::Sign),
+        1 => any::<Pick>().prop_map(Step::Unsign),
         12 => (who(), prop::option::of(any::<Pick>()))
             .prop_map(|(who, session)| Step::Ask(who, session)),
     ]
@@ -226,6 +232,8 @@ impl Course {
             Step::Token(provider) => self.token(*provider),
             Step::Revoke(which) => services::revoke(&self.live, self.service(*which)?).ok(),
             Step::Report(which, token, what) => self.report(*which, *token, *what),
+            Step::Sign(after_loss) => Some(self.sign(*after_loss)),
+            Step::Unsign(which) => self.unsign(*which),
             _ => self.take_of_person(step),
         }
     }
@@ -263,6 +271,31 @@ impl Course {
             Step::LogOut(which) => session::log_out(&self.live, self.session(*which)?, now).ok(),
             _ => None,
         }
+    }
+
+    /// A key is adopted, of the same origin or, after a loss, of another.
+    fn sign(&mut self, after_loss: bool) -> Vec<Event> {
+        let origin = self.live.signing.origin().unwrap_or("log.example/0").to_owned();
+        let (credential, sealed) = (self.id(), self.digest());
+        let adopted = |origin: &str| {
+            let key = SigningKey::new(origin.parse().unwrap(), sealed.as_bytes());
+            let verifier_key = key.verifier();
+            Event::SigningKeyAdopted(SigningKeyAdopted { verifier_key, credential, sealed })
+        };
+        if !after_loss {
+            return vec![adopted(&origin)];
+        }
+        let root = leaf_hash(origin.as_bytes());
+        let found = HeadRef { origin, size: self.stored.len() as u64, root };
+        let lost = LossAccepted { expected: None, found, reason: Label::default() };
+        let another = format!("log.example/{}", self.drawn);
+        vec![Event::LossAccepted(lost), adopted(&another)]
+    }
+
+    fn unsign(&mut self, which: Pick) -> Option<Vec<Event>> {
+        let all: Vec<_> = self.live.signing.in_force().map(|key| key.credential).collect();
+        let credential = *pick(&all, which)?;
+        Some(vec![Event::SigningKeyRetired(SigningKeyRetired { credential })])
     }
 
     fn publish(&mut self, schema: bool, policies: u8) -> Option<Vec<Event>> {

@@ -162,8 +162,8 @@ fn many_proposers_make_one_log_without_gaps() {
 
     let log = writer.log();
     // `recover` checks that each entry follows the one before it.
-    let world = recover(&*writer.store, &Artefacts::default(), |_, _| {}).unwrap();
-    assert_eq!(world.digest(), writer.sequencer.world().digest());
+    let recovered = recover(&*writer.store, &Artefacts::default(), |_, _| {}).unwrap();
+    assert_eq!(recovered.world.digest(), writer.sequencer.world().digest());
     let refused: usize = heard.iter().map(|it| it.refused).sum();
     assert_eq!(refused, 8 * 15 - 1);
     let mut told = HashSet::from([Index(0)]);
@@ -270,8 +270,8 @@ async fn what_is_refused_leaves_nothing_behind() {
     assert!(matches!(huge, Err(CommitError::TooLarge { bytes }) if bytes > 60_000), "{huge:?}");
     assert_eq!(indices(&last.await.unwrap()), [2]);
     assert_eq!(writer.store.size(), 3);
-    let world = recover(&*writer.store, &Artefacts::default(), |_, _| {}).unwrap();
-    assert_eq!(world.digest(), writer.sequencer.world().digest());
+    let recovered = recover(&*writer.store, &Artefacts::default(), |_, _| {}).unwrap();
+    assert_eq!(recovered.world.digest(), writer.sequencer.world().digest());
 }
 
 /// Goal: a defect in one command is that command's alone.

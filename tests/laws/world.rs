@@ -9,6 +9,7 @@ use countersign::event_store::{EventStore as _, Group, MemoryStore};
 use countersign::model::{Index, Personal};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::recover;
+use countersign::tlog::{Tree, leaf_hash};
 use countersign::vault::Sealer;
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
@@ -82,14 +83,17 @@ proptest! {
     #[test]
     fn what_is_stored_is_what_lives(steps in steps(), group in 1_usize..9) {
         let course = Course::of(&steps);
-        let store = MemoryStore::new();
+        let (store, mut tree) = (MemoryStore::new(), Tree::default());
         for entries in course.stored.chunks(group) {
             let (first, entries) = (Index(store.size()), entries.to_vec());
-            store.append(&Group { first, entries, keys: Vec::new() }).unwrap();
+            let mut tiles = Vec::new();
+            entries.iter().for_each(|entry| tree.append(leaf_hash(entry), &mut tiles));
+            store.append(&Group { first, entries, tiles, ..Group::default() }).unwrap();
         }
         // Checks on its way that each entry follows the one before it.
         let recovered = recover(&store, &Artefacts::default(), |_, _| {}).unwrap();
-        prop_assert_eq!(recovered.digest(), course.live.digest());
+        prop_assert_eq!(recovered.world.digest(), course.live.digest());
+        prop_assert_eq!(recovered.tree, tree);
         for (entry, bytes) in course.log.iter().zip(&course.stored) {
             let mut sealed = entry.clone();
             sealed.event.personal_mut().iter_mut().for_each(Personal::close);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
 use countersign::authn::Refusal;
+use countersign::checkpoint::Publisher;
 use countersign::clock::ManualClock;
 use countersign::entropy::SeededEntropy;
 use countersign::event::{Envelope, Event, LogCreated, NodeStarted, PersonRegistered, decode};
@@ -34,15 +35,17 @@ impl Writer {
 
     /// Over a store as a start finds it.
     pub fn over(store: MemoryStore, settings: SequencerSettings) -> Self {
-        let world = recover(&store, &Artefacts::default(), |_, _| {}).unwrap();
+        let log = recover(&store, &Artefacts::default(), |_, _| {}).unwrap();
         let (store, clock) = (Arc::new(store), ManualClock::at(noon()));
         let sources = Sources {
             store: Arc::clone(&store) as Arc<dyn EventStore>,
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SeededEntropy::new(11)),
             metrics: Arc::new(Metrics::new().unwrap()),
+            notary: Arc::default(),
+            publisher: Arc::new(Publisher::nowhere()),
         };
-        let sequencer = Arc::new(Sequencer::start(world, sources, settings).unwrap());
+        let sequencer = Arc::new(Sequencer::start(log, sources, settings).unwrap());
         Self { sequencer, store, clock }
     }
 

@@ -14,7 +14,7 @@ const ORDER: [&[&str]; 14] = [
     &["pap", "pip", "authn"],
     &["audit"],
     &["clock", "entropy"],
-    &["settings", "telemetry", "hasher", "vault", "event_store"],
+    &["settings", "telemetry", "hasher", "vault", "event_store", "checkpoint"],
     &["sequencer"],
     &["node"],
     &["http"],

@@ -69,6 +69,7 @@ impl Stage {
             schema: Some(organisation::SCHEMA.to_owned()),
             policies: organisation::policies(),
             entities: organisation::entities()?,
+            origin: None,
         };
         let surroundings = surroundings()?;
         let founded = runtime()?.block_on(node::found(&settings, &surroundings, founding))?;

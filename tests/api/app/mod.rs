@@ -120,6 +120,7 @@ impl TestApp {
             schema: setup.schema.clone(),
             policies: setup.policies.clone(),
             entities: setup.entities.clone(),
+            origin: None,
         };
         let founded = actix_web::rt::System::new().block_on(found(&settings, &around, founding));
         let ticket =

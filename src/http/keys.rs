@@ -1,0 +1,63 @@
+//! `/log/v1/keys`: the keys that sign the log.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::guard::{Guarded, ManageKeys};
+use super::log::LogReader;
+use super::{App, Problem};
+use crate::node::{NodeError, adopt_signing_key, retire_signing_key};
+
+/// Lists the verifier keys of the log, oldest first, those retired included.
+///
+/// # Errors
+/// [`Problem`] only for defects.
+pub async fn list(_may: LogReader, app: web::Data<App>) -> Result<HttpResponse, Problem> {
+    let world = app.sequencer.world();
+    let keys: Vec<_> = world.signing.iter().map(|key| &**key).collect();
+    Ok(HttpResponse::Ok().json(json!({"origin": world.signing.origin(), "keys": keys})))
+}
+
+/// Adopts another key; both sign until the old one is retired.
+///
+/// # Errors
+/// [`Problem`]: 409 if enough keys sign already.
+pub async fn adopt(
+    may: Guarded<ManageKeys>,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let origin = may.caller.origin(&request);
+    let (sequencer, entropy) = (&app.sequencer, &*app.entropy);
+    let adopted = adopt_signing_key(sequencer, &app.vault, entropy, origin, may.expected());
+    let (adopted, _) = adopted.await?;
+    Ok(HttpResponse::Created().json(adopted))
+}
+
+/// Retires a key by its credential's id.
+///
+/// # Errors
+/// [`Problem`]: 404 if it is not in force; 409 if it is the last.
+pub async fn retire(
+    may: Guarded<ManageKeys>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    path: web::Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let origin = may.caller.origin(&request);
+    retire_signing_key(&app.sequencer, origin, may.expected(), path.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What a refusal of a key means to a caller.
+pub(super) fn problem(error: &NodeError) -> Option<Problem> {
+    let (status, code) = match error {
+        NodeError::NoSuchKey(_) => (StatusCode::NOT_FOUND, "not_found"),
+        NodeError::LastKey => (StatusCode::CONFLICT, "last_key"),
+        NodeError::TooManyKeys(_) => (StatusCode::CONFLICT, "too_many_keys"),
+        _ => return None,
+    };
+    Some(Problem::new(status, code, error.to_string()))
+}
