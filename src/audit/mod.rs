@@ -2,8 +2,8 @@
 //!
 //! [`Replay`] takes every decision of a log again and [`Report`] says what came of it;
 //! [`Continuity`] checks that each entry follows the one before it. [`Query`] finds
-//! entries, [`Verification`] holds a log against what was signed, [`describe`] tells one in a line, and a [`Dossier`] holds everything that
-//! led to one decision.
+//! entries, [`Verification`] holds a log against what was signed, [`describe`] tells one
+//! in a line, and a [`Dossier`] holds everything that led to one decision.
 
 mod continuity;
 mod decision;

@@ -135,6 +135,16 @@ impl Verification {
         }
     }
 
+    /// Notes that the log's keeper holds so many entries: none may be beyond what was
+    /// signed.
+    pub fn held(&mut self, entries: u64) {
+        let signed = self.size();
+        if entries > signed {
+            let what = format!("{signed} entries were signed, but {entries} are there");
+            self.find(Index(signed), "not_signed", what);
+        }
+    }
+
     /// Notes what the log's keeper could not give.
     pub fn missing(&mut self, what: impl Into<String>) {
         self.find(Index(self.tree.size()), "entry_missing", what.into());

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::Refusal;
-use super::session::{LOCAL_SOURCE, ended, make_room};
+use super::session::{
+    LOCAL_SOURCE, SESSIONS_PER_SOURCE_MAX, ended, make_room, make_room_at_source,
+};
 use crate::event::{AuthenticationReported, Event, Reported, SessionEnding, SourceBinding};
 use crate::model::{Digest, Methods, Moment, Uid};
 use crate::projection::{Session, World};
@@ -64,6 +66,10 @@ pub fn report(
     let mut events = Vec::new();
     if known.is_none() && !ends {
         events.extend(make_room(world, &user, &binding.source, now));
+        if events.is_empty() {
+            let source = binding.source.as_str();
+            events.extend(make_room_at_source(world, source, SESSIONS_PER_SOURCE_MAX));
+        }
     }
     events.push(Event::AuthenticationReported(AuthenticationReported {
         what: report.what,
@@ -306,6 +312,33 @@ mod tests {
         assert_eq!(events[0], ended(begun.fresh_session, SessionEnding::Expired));
         let anew = session(&story, "t");
         assert_eq!((anew.id, anew.aal), (factor.fresh_session, Aal::ONE));
+    }
+
+    /// Goal: no identity provider fills the memory by naming ever more users.
+    #[test]
+    fn a_source_that_is_full_displaces_its_oldest_session() {
+        let mut story = Story::new();
+        let others = "https://other.example";
+        let (idp, other) = (story.provider(IDP, Aal::TWO), story.provider(others, Aal::TWO));
+        let mut begin = |service: Uuid, source: &str, user: &str| {
+            let told = said(&mut story, PasswordVerified, user, &[Method::Pwd]);
+            let (source, subject) = (source.to_owned(), user.to_owned());
+            take(&mut story, service, &Report { source, subject, ..told.clone() });
+            story.pass(1);
+            told.fresh_session
+        };
+        begin(other, others, "first of all");
+        let all = ["a", "b", "c"].map(|user| begin(idp, IDP, user));
+
+        let displaced = |most| make_room_at_source(&story.world, IDP, most);
+        assert_eq!(displaced(4), None);
+        assert_eq!(displaced(3), Some(ended(all[0], SessionEnding::Displaced)));
+        assert_eq!(make_room_at_source(&story.world, "https://new.example", 0), None);
+
+        let gone = displaced(3).unwrap();
+        story.fact(gone);
+        let next = make_room_at_source(&story.world, IDP, 2);
+        assert_eq!(next, Some(ended(all[1], SessionEnding::Displaced)));
     }
 
     #[test]

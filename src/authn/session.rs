@@ -14,6 +14,10 @@ use crate::projection::{PendingTotp, Person, Session, World};
 /// The most sessions of one user at one source.
 pub const SESSIONS_PER_USER_MAX: usize = 20;
 
+/// The most sessions that one identity provider vouches for, whoever's they are: it
+/// can name as many users as it likes, and each session takes about 1 KiB of memory.
+pub const SESSIONS_PER_SOURCE_MAX: usize = 100_000;
+
 /// The source of the sessions that begin here; no identity provider can have it.
 pub const LOCAL_SOURCE: &str = "countersign";
 
@@ -99,6 +103,13 @@ pub(super) fn make_room(world: &World, user: &Uid, source: &str, now: Moment) ->
     let lapsed = lapsed.into_iter().map(|session| ended(session.id, SessionEnding::Expired));
     let oldest = alive.into_iter().take(excess);
     lapsed.chain(oldest.map(|session| ended(session.id, SessionEnding::Displaced))).collect()
+}
+
+/// What must end before an identity provider may vouch for one more session than the
+/// `most` it has: the oldest of its own. Another's never does.
+pub(super) fn make_room_at_source(world: &World, source: &str, most: usize) -> Option<Event> {
+    let (held, oldest) = world.sessions.of_source(source);
+    oldest.filter(|_| held >= most).map(|id| ended(id, SessionEnding::Displaced))
 }
 
 /// Ends every session of a person, whatever entity type they have had in policies.

@@ -80,10 +80,7 @@ pub(super) fn entities(path: &Path) -> Result<Vec<EntityDocument>, Failure> {
 }
 
 /// Reads such a file as JSON, strictly: no member named twice.
-///
-/// # Errors
-/// As [`entities`].
-pub(super) fn entities_json(path: &Path) -> Result<Value, Failure> {
+fn entities_json(path: &Path) -> Result<Value, Failure> {
     let limits = JsonLimits { bytes: usize::MAX, depth: DEPTH };
     let json = parse_json(text(path)?.as_bytes(), limits);
     let name = path.display();

@@ -69,8 +69,7 @@ impl Console {
         }
     }
 
-    /// Outputs that a test reads.
-    #[cfg(test)]
+    /// Other outputs, which nobody watches.
     pub(super) fn to(
         out: impl Write + Send + 'static,
         err: impl Write + Send + 'static,

@@ -180,13 +180,15 @@ fn plain(value: &Value) -> String {
 
 impl Put {
     fn done(&self) -> Result<Changed, Failure> {
-        match self.target.target()? {
+        let target = self.target.target()?;
+        // Read here in either case: a server would not know the file's name.
+        let documents = authored::entities(&self.file)?;
+        match target {
             Target::Server(client) => {
-                let put = authored::entities_json(&self.file)?;
+                let put = documents.iter().map(EntityDocument::to_cedar_json).collect();
                 over(&client, &self.author, "put", put)
             }
             Target::Data(folder) => {
-                let documents = authored::entities(&self.file)?;
                 let changes = documents.into_iter().map(Change::Put).collect();
                 on(&folder, &self.author, changes)
             }

@@ -39,6 +39,7 @@ mod token;
 mod user;
 mod verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -125,14 +126,38 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Runs a command as [`main`] does, with its arguments and outputs given: for who checks
+/// many logs in one process.
+///
+/// # Returns
+/// As [`main`].
+pub fn call<'a>(
+    arguments: impl IntoIterator<Item = &'a str>,
+    out: impl Write + Send + 'static,
+    mut err: impl Write + Send + 'static,
+) -> u8 {
+    let named = std::iter::once("countersign").chain(arguments);
+    match Cli::try_parse_from(named) {
+        Ok(Cli { command, format }) => ended(&command, &mut Console::to(out, err, format)).number(),
+        Err(unread) => {
+            let _unheard = write!(err, "{unread}");
+            if unread.use_stderr() { Exit::Usage.number() } else { Exit::Fine.number() }
+        }
+    }
+}
+
 fn run(command: &Command, console: &mut Console) -> ExitCode {
+    ended(command, console).into()
+}
+
+fn ended(command: &Command, console: &mut Console) -> Exit {
     match command.run(console) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => exit,
         Err(failure) => {
             if !failure.is_reader_gone() {
                 console.fail(&failure);
             }
-            failure.exit().into()
+            failure.exit()
         }
     }
 }

@@ -94,8 +94,8 @@ fn one(id: &PolicyId, target: &TargetFlags) -> Result<One, Failure> {
         Target::Data(folder) => {
             let world = folder.world()?;
             let found = world.set(SetKind::Application).source(id).cloned();
-            let missing = || Failure::refused("not_found", format!("no policy `{id}` is in force"));
-            found.map(One).ok_or_else(missing)
+            let missing = "there is no policy of that name in force";
+            found.map(One).ok_or_else(|| Failure::refused("not_found", missing))
         }
     }
 }

@@ -10,6 +10,7 @@ use super::page::{Ink, Page};
 use super::target::{Target, TargetFlags};
 use super::tiled::{Exported, Remote, Stopped, Tiled, walk};
 use crate::audit::{Claims, Verification, Verified};
+use crate::event_store::EventStore as _;
 use crate::tlog::{KeyKind, VerifierKey};
 
 /// Check that nothing in a log was changed, lost, added or rolled back
@@ -58,9 +59,9 @@ impl Verify {
     /// Usage, for a key or a file that is none; otherwise why the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let verified = match &self.folder {
-            Some(folder) => self.of(&Exported::at(folder.clone()), Vec::new(), console)?,
+            Some(folder) => self.of(&Exported::at(folder.clone()), Vec::new(), None, console)?,
             None => match self.target.readable()? {
-                Target::Server(client) => self.of(&Remote(&client), Vec::new(), console)?,
+                Target::Server(client) => self.of(&Remote(&client), Vec::new(), None, console)?,
                 Target::Data(folder) => self.stopped(&folder, console)?,
             },
         };
@@ -72,19 +73,22 @@ impl Verify {
     fn stopped(&self, folder: &Folder, console: &mut Console) -> Result<Verified, Failure> {
         let outside = folder.checkpoint()?;
         let store = folder.store()?;
-        self.of(&Stopped(&store), vec![outside], console)
+        let held = Some(store.size());
+        self.of(&Stopped(&store), vec![outside], held, console)
     }
 
     fn of(
         &self,
         log: &dyn Tiled,
         mut kept: Vec<(String, String)>,
+        held: Option<u64>,
         console: &mut Console,
     ) -> Result<Verified, Failure> {
         let mut claims = self.trust.claims(log.checkpoint()?)?;
         claims.kept.append(&mut kept);
         let mut verification = Verification::of(claims);
         walk(log, &mut verification, console, |_, _| Ok(()))?;
+        held.into_iter().for_each(|entries| verification.held(entries));
         Ok(verification.report())
     }
 }

@@ -185,7 +185,8 @@ pub enum SessionEnding {
     Reported,
     /// It was past its limits, and a new session of the same user took its place.
     Expired,
-    /// The user had more sessions than may be open at once; this was the oldest.
+    /// The user, or the identity provider, had as many sessions as may be open at once;
+    /// this was the oldest.
     Displaced,
 }
 

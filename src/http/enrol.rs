@@ -3,15 +3,17 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::request_id::correlation;
+use super::sealed::{self, Secret};
 use super::{App, Problem, body};
 use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
 use crate::authn::{self, check_new_password};
 use crate::entropy::uuid_v7;
 use crate::event::Actor;
 use crate::model::{Password, SecretToken};
-use crate::sequencer::{Expected, Origin};
+use crate::sequencer::Origin;
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
@@ -46,15 +48,14 @@ pub async fn enrol(
     check_new_password(&password, &person, second_factor).map_err(|error| weak(&error))?;
     let hash = app.hasher.hash(password).await?;
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
-    let (node, subject) = (app.clone(), person.to_string());
-    let seal =
-        move || node.vault.seal(&subject, credential, Purpose::Password, hash.to_phc().as_bytes());
-    let sealed = body::blocking(seal).await??;
+    let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
+    let secret = Secret { credential, purpose: Purpose::Password, bytes };
     let origin =
         Origin { actor: Actor::Person(person.clone()), correlation: correlation(&request) };
-    let enrolment = Enrolment { ticket, credential, sealed };
-    let decide = move |world: &_, now| conclude(world, &enrolment, now);
-    app.sequencer.commit(origin, Expected::default(), decide).await?;
+    let decide = move |sealed, world: &_, now| {
+        conclude(world, &Enrolment { ticket, credential, sealed }, now)
+    };
+    sealed::replace(&app, origin, &person, secret, decide).await?;
     Ok(HttpResponse::Created().json(json!({"person": person})))
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::caller::COOKIE;
 use super::request_id::correlation;
-use super::{App, Problem, body};
+use super::{App, Problem, body, sealed};
 use crate::authn::login::{Attempt, begin, conclude};
 use crate::authn::{self, FreshTokens, session};
 use crate::entropy::{token, uuid_v7};
@@ -68,9 +68,9 @@ async fn verify(
     let stored = match (&attempt.person, &attempt.credential) {
         (Some(person), Some((credential, sealed))) => {
             let (app, credential, sealed) = (app.clone(), *credential, *sealed);
-            let person = person.to_string();
-            let open = move || app.vault.open(&person, credential, Purpose::Password, &sealed);
-            Some(phc(&body::blocking(open).await??)?)
+            let person = person.clone();
+            let open = move || sealed::open(&app, &person, credential, Purpose::Password, &sealed);
+            body::blocking(open).await??.map(|bytes| phc(&bytes)).transpose()?
         }
         _ => None,
     };

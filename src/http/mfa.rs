@@ -7,16 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::caller::Caller;
 use super::login::Fresh;
+use super::sealed::{self, Secret};
 use super::{App, Problem, body};
 use crate::authn::mfa::{Candidate, MfaVerdict, Offer, candidates, conclude, offer};
 use crate::authn::{self, TotpSeed};
 use crate::entropy::{draw, uuid_v7};
 use crate::event::Event;
 use crate::model::{Digest, Moment, TotpCode, Username};
-use crate::sequencer::Expected;
 use crate::vault::Purpose;
 
 /// What authenticator apps show as the issuer.
@@ -46,12 +47,11 @@ pub async fn set_up(
     let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
     let shown = authn::provisioning(&seed, &person, ISSUER)
         .map_err(|error| Problem::bad("name_too_long", error.to_string()))?;
-    let (node, subject) = (app.clone(), person.to_string());
-    let seal = move || node.vault.seal(&subject, credential, Purpose::Totp, seed.expose());
-    let offered = Offer { credential, sealed: body::blocking(seal).await?? };
-    let decide = move |world: &_, now| offer(world, session, &offered, now);
-    let recorded =
-        app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
+    let bytes = Zeroizing::new(seed.expose().to_vec());
+    let secret = Secret { credential, purpose: Purpose::Totp, bytes };
+    let decide =
+        move |sealed, world: &_, now| offer(world, session, &Offer { credential, sealed }, now);
+    let recorded = sealed::replace(&app, caller.origin(&request), &person, secret, decide).await?;
     let expires_at = recorded.entries.iter().find_map(|entry| match &entry.event {
         Event::MfaOffered(offered) => Some(offered.expires_at),
         _ => None,
@@ -65,8 +65,7 @@ pub async fn set_up(
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
 }
 
-/// Refuses whom the writer would refuse, before a seed is sealed for nothing: it
-/// would lie in the vault until the next start.
+/// Refuses whom the writer would refuse, before a seed is sealed for nothing.
 fn rehearse(app: &App, session: Uuid, credential: Uuid) -> Result<(), authn::Refusal> {
     let world = app.sequencer.world();
     let unsealed = Offer { credential, sealed: Digest::of("") };
@@ -92,14 +91,13 @@ pub async fn verify(
         let now = app.sequencer.now(&world);
         (candidates(&world, session, now)?, now)
     };
-    let (node, subject) = (app.clone(), person);
+    let (node, subject) = (app.clone(), person.clone());
     let check = move || matching(&node, &subject, session, &found, &code, now);
     let verdict = body::blocking(check).await??;
     let fresh = Fresh::draw(&app)?;
     let digests = fresh.digests();
     let decide = move |world: &_, now| conclude(world, &verdict, &digests, now);
-    let recorded =
-        app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
+    let recorded = sealed::record(&app, caller.origin(&request), &person, decide).await?;
     let raised = recorded.entries.iter().any(|it| matches!(it.event, Event::SessionRaised(_)));
     if raised { fresh.answer(&recorded, cookie) } else { Err(authn::Refusal::MfaFailed.into()) }
 }
@@ -117,7 +115,8 @@ fn matching(
     let mut verdict = None;
     for candidate in candidates {
         let Candidate { credential, sealed, .. } = candidate;
-        let bytes = app.vault.open(person.as_str(), *credential, Purpose::Totp, sealed)?;
+        let bytes = sealed::open(app, person, *credential, Purpose::Totp, sealed)?;
+        let Some(bytes) = bytes else { continue };
         let seed = TotpSeed::try_from(bytes.as_slice())
             .map_err(|_| Problem::defect(&"a sealed seed is not one"))?;
         let step = authn::matching_step(&seed, code, now);
@@ -127,7 +126,8 @@ fn matching(
         }
         verdict = Some(found);
     }
-    verdict.ok_or_else(|| authn::Refusal::MfaNotSetUp.into())
+    // Every one of them has been superseded since.
+    verdict.ok_or_else(|| authn::Refusal::MfaFailed.into())
 }
 
 /// The person who calls, in a session of their own.

@@ -27,7 +27,9 @@ pub async fn echo(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let id = request.headers().get(X_REQUEST_ID).cloned().or_else(|| fresh(&request));
+    // An empty one names nothing, in the log or for the caller.
+    let sent = request.headers().get(X_REQUEST_ID).filter(|id| !id.is_empty()).cloned();
+    let id = sent.or_else(|| fresh(&request));
     request.extensions_mut().insert(Correlation(id.as_ref().and_then(recorded)));
     let mut answer = next.call(request).await?;
     if let Some(id) = id {

@@ -8,7 +8,7 @@ use super::{Node, NodeError, erase, publish, shipped};
 use crate::event::{DecisionSettings, Event, NodeStarted};
 use crate::model::{Personal, SetKind};
 use crate::pap;
-use crate::projection::{Node as EntityNode, Person, World};
+use crate::projection::{Node as EntityNode, World};
 use crate::sequencer::{Expected, Origin};
 
 impl Node {
@@ -81,12 +81,6 @@ fn is_lost(world: &World, entity: &EntityNode) -> bool {
 
 /// Every credential whose secret the log still names.
 fn sealed_credentials(world: &World) -> HashSet<Uuid> {
-    let of = |person: &Person| {
-        let password = person.password.as_ref().map(|credential| credential.id);
-        let totp = person.totp.as_ref().map(|totp| totp.credential.id);
-        let pending = person.pending_totp.as_ref().map(|pending| pending.credential.id);
-        [password, totp, pending]
-    };
-    let persons = world.identities.iter().flat_map(|person| of(person)).flatten();
+    let persons = world.identities.iter().flat_map(|person| person.credentials());
     persons.chain(world.signing.iter().map(|key| key.credential)).collect()
 }

@@ -49,7 +49,10 @@ impl<'a> Entities<'a> {
             (SetKind::Application, None) => match self.schema.shape_entity(uid, &given) {
                 Some(shaped) => {
                     asked.properties = shaped.kept(&given);
-                    (Some(shaped.value), shaped.pruned, names(&asked.properties))
+                    // Of what does not count nothing is recorded, so nothing may come of it
+                    // either: an entity without attributes is another than none.
+                    let entity = (!asked.properties.is_empty()).then_some(shaped.value);
+                    (entity, shaped.pruned, names(&asked.properties))
                 }
                 None => (None, names(&given), Vec::new()),
             },

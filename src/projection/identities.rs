@@ -90,6 +90,15 @@ const fn is_false(it: &bool) -> bool {
     !*it
 }
 
+impl Person {
+    /// The ids under which the vault keeps their secrets, at most three.
+    pub fn credentials(&self) -> impl Iterator<Item = Uuid> {
+        let totp = self.totp.as_ref().map(|totp| &totp.credential);
+        let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
+        self.password.iter().chain(totp).chain(pending).map(|credential| credential.id)
+    }
+}
+
 /// What is remembered of a name that nobody here has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct UnknownName {

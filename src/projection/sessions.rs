@@ -69,6 +69,8 @@ pub struct Sessions {
     by_session_token: HashMap<Digest, Uuid>,
     by_user: HashMap<Uid, OrdSet<Uuid>>,
     by_start: OrdSet<(Moment, Uuid)>,
+    /// Those that began elsewhere; who has none is not in it.
+    by_source: HashMap<String, OrdSet<(Moment, Uuid)>>,
 }
 
 impl Sessions {
@@ -94,6 +96,14 @@ impl Sessions {
     pub fn of_user<'a>(&'a self, user: &Uid) -> impl Iterator<Item = &'a Arc<Session>> + use<'a> {
         let ids = self.by_user.get(user).into_iter().flat_map(OrdSet::iter);
         ids.filter_map(|id| self.by_id.get(id))
+    }
+
+    /// How many an identity provider vouches for, and the oldest of them.
+    #[must_use]
+    pub fn of_source(&self, source: &str) -> (usize, Option<Uuid>) {
+        self.by_source
+            .get(source)
+            .map_or((0, None), |held| (held.len(), held.get_min().map(|(_, id)| *id)))
     }
 
     /// All of them, in no order.
@@ -181,6 +191,12 @@ impl Sessions {
                 self.by_user.remove(&session.user);
             }
         }
+        if let Some(held) = self.by_source.get_mut(&session.source) {
+            held.remove(&(session.started_at, *id));
+            if held.is_empty() {
+                self.by_source.remove(&session.source);
+            }
+        }
     }
 
     /// Forgets a few of the oldest sessions that are past their absolute limit, and
@@ -215,6 +231,10 @@ impl Sessions {
         self.by_session_token.insert(session.session_token, session.id);
         self.by_user.entry(session.user.clone()).or_default().insert(session.id);
         self.by_start.insert((session.started_at, session.id));
+        if session.person.is_none() {
+            let held = self.by_source.entry(session.source.clone()).or_default();
+            held.insert((session.started_at, session.id));
+        }
         self.by_id.insert(session.id, Arc::new(session));
     }
 }

@@ -47,11 +47,20 @@ where
     Registry::default().with(what_is_shown(level)).with(lines)
 }
 
+/// Where a request that is no HTTP is called an error.
+const CONNECTIONS: &str = "actix_http::h1";
+
 /// Our own lines at the level asked for, those of libraries only from `WARN` up:
-/// below that some print what they are given, and that may be a secret.
+/// below that some print what they are given, and that may be a secret. What is wrong
+/// with a connection is shown only at `DEBUG`: strangers could fill the log with it, and
+/// hide in it an error of ours.
 fn what_is_shown(level: Level) -> Targets {
     let libraries = LevelFilter::from_level(level).min(LevelFilter::WARN);
-    Targets::new().with_default(libraries).with_target("countersign", level)
+    let connections = if level >= Level::DEBUG { libraries } else { LevelFilter::OFF };
+    Targets::new()
+        .with_default(libraries)
+        .with_target(CONNECTIONS, connections)
+        .with_target("countersign", level)
 }
 
 #[cfg(test)]
@@ -114,6 +123,17 @@ mod tests {
         assert!(text.contains("a detail of ours") && text.contains("a library's warning"));
         assert!(!text.contains("a library's chatter"), "{text}");
         assert!(!text.contains('\u{1b}'), "colours only for a terminal: {text}");
+    }
+
+    /// Goal: a line at `ERROR` is worth an alarm.
+    #[test]
+    fn strangers_cannot_write_errors() {
+        let broken = || tracing::error!(target: "actix_http::h1::dispatcher", "no HTTP");
+        for (level, shown) in [(Level::ERROR, false), (Level::INFO, false), (Level::DEBUG, true)] {
+            let kept = Kept::default();
+            tracing::subscriber::with_default(text(level, kept.writer(), false), broken);
+            assert_eq!(kept.text().contains("no HTTP"), shown, "{level}");
+        }
     }
 
     #[test]

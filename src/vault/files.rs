@@ -129,6 +129,15 @@ pub(super) fn destroy(dir: &Path, first: &str) -> Result<(), FileError> {
     sync_parent(dir)
 }
 
+/// Removes a file durably, if it is there.
+pub(super) fn remove_one(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("remove", path)(error)),
+    }
+}
+
 /// Whether a file's name is that of one whose writing was cut short.
 pub(super) fn is_unfinished(name: &str) -> bool {
     name.ends_with(DRAFT_SUFFIX)

@@ -11,7 +11,8 @@
 //! A sealed file is written once, durably, before the event that names it, and
 //! never again: a changed secret is a new credential. The event carries the
 //! SHA-256 of the sealed bytes, so that a file put in another's place, or in its
-//! own older state, is refused. Removing a subject's folder makes everything
+//! own older state, is refused. A file that no event names any more is removed, at
+//! once or, after a crash, at the next start. Removing a subject's folder makes everything
 //! that was sealed under its key unreadable for ever, backups of the log included.
 //!
 //! Everything here blocks on the disk: call it where blocking is allowed.
@@ -260,6 +261,17 @@ impl Vault {
         let key = self.subject_key(subject)?;
         let bound = self.bound_secret(subject, credential, purpose);
         envelope::open(&key, &bound, &sealed).ok_or(VaultError::Unopenable { credential, purpose })
+    }
+
+    /// Removes a secret that no event names any more: what has taken its place is
+    /// durable, or it was sealed for what was then refused. Done if it is not there.
+    ///
+    /// # Errors
+    /// [`VaultError::File`]; the next sweep will take it.
+    pub fn remove(&self, subject: &str, credential: Uuid) -> Result<(), VaultError> {
+        let (folder, name) = (self.folder(subject), credential.to_string());
+        files::remove_one(&folder.join(name))?;
+        Ok(())
     }
 
     /// Removes the sealed files that no event names, left by a crash between

@@ -268,6 +268,21 @@ fn only_the_owner_may_look() {
 }
 
 #[test]
+fn a_removed_secret_is_gone_and_the_others_are_not() {
+    let place = Place::new();
+    let vault = place.vault();
+    let password = vault.seal("alice", PASSWORD, Purpose::Password, b"hash").unwrap();
+    let seed = vault.seal("alice", SEED, Purpose::Totp, b"seed").unwrap();
+    for _ in 0..2 {
+        vault.remove("alice", SEED).unwrap();
+    }
+    vault.remove("nobody", SEED).unwrap();
+    let gone = error(vault.open("alice", SEED, Purpose::Totp, &seed));
+    assert!(matches!(gone, VaultError::Missing(SEED)), "{gone}");
+    assert!(vault.open("alice", PASSWORD, Purpose::Password, &password).is_ok());
+}
+
+#[test]
 fn a_sweep_takes_orphans_and_unfinished_files_and_nothing_else() {
     let place = Place::new();
     let vault = place.vault();

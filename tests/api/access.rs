@@ -253,10 +253,15 @@ fn a_request_id_is_on_every_kind_of_answer() {
     let named = log.iter().filter(|entry| entry.correlation.as_deref() == Some(sent));
     assert_eq!(named.count(), 2, "the decision and the refusal to publish");
 
-    let made = app.evaluate(&pep, &ask("alice", "read", "plan"));
-    let id = made.header("x-request-id");
-    assert!(!id.is_empty());
-    assert_eq!(app.log().last().unwrap().correlation.as_deref(), Some(id));
+    // Where the caller sends none, or an empty one, there is one all the same.
+    let without = [("authorization", bearer.as_str()), ("content-type", json)];
+    let empty = [without[0], without[1], ("x-request-id", "")];
+    for headers in [&without[..], &empty] {
+        let made = app.raw("POST", EVALUATION, headers, right.as_bytes());
+        let id = made.header("x-request-id");
+        assert!(!id.is_empty());
+        assert_eq!(app.log().last().unwrap().correlation.as_deref(), Some(id));
+    }
     app.assert_replays();
 }
 

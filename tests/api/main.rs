@@ -29,6 +29,7 @@ mod strange;
 mod throttling;
 mod tls;
 mod traps;
+mod vault;
 
 /// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted
 /// it has said so.

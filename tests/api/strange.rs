@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::app::Setup;
 use crate::office::{Office, ask};
 
 /// Law: whatever JSON stands where a caller may say what they like, the answer is a
@@ -28,6 +29,26 @@ fn no_json_is_too_strange() {
         Ok(())
     };
     runner.run(&strange, law).unwrap();
+    office.app.assert_replays();
+}
+
+/// Goal: what a caller says about a stranger and nobody understands makes no difference,
+/// now or when the decision is taken again.
+#[test]
+fn what_does_not_count_makes_no_entity() {
+    let schema = "entity User; entity Doc = { level: Long };
+        action read appliesTo { principal: [User], resource: [Doc] };";
+    let policy = "@id(\"low\") permit (principal, action, resource)
+        when { resource.level < 3 };";
+    let office = Office::with(&Setup::of(schema, policy, &json!([])));
+    let mut request = ask("alice", "read", "unheard-of");
+    let mut errors = Vec::new();
+    for properties in [json!({}), json!({"level": "low"}), json!({"colour": "red"})] {
+        request["resource"]["properties"] = properties;
+        errors.push(office.app.recorded(&office.app.evaluate(&office.pep, &request)).errors);
+    }
+    assert_eq!(errors[0].len(), 1);
+    assert!(errors.iter().all(|each| *each == errors[0]), "{errors:?}");
     office.app.assert_replays();
 }
 

@@ -1,0 +1,16 @@
+//! The command line, as people, scripts and pipelines use it: the real program, its
+//! words, its JSON and its exit codes, over a stopped directory and over a server.
+
+#![cfg(test)]
+
+mod authoring;
+#[allow(dead_code)] // the tests that kill the program use the rest
+#[path = "../binary/mod.rs"]
+mod binary;
+mod endings;
+mod evidence;
+mod founding;
+mod office;
+mod people;
+mod place;
+mod reading;

@@ -1,0 +1,280 @@
+//! Every door of the house, with the key that opens it.
+
+use countersign::model::Digest;
+use serde_json::{Value, json};
+
+use crate::binary::{PASSWORD, shipped};
+use crate::house::{House, SOURCE, VICTIM, VISITOR};
+
+/// One method of one URL template: what an honest caller sends.
+pub struct Target {
+    pub template: &'static str,
+    pub method: &'static str,
+    /// How often it is attacked, beside the others.
+    pub weight: usize,
+    /// Tokens that are let in, the first of them for the honest call; none where nobody
+    /// is asked for one.
+    pub tokens: Vec<String>,
+    /// Paths, with a query or without.
+    pub paths: Vec<String>,
+    /// Bodies; none where none is read.
+    pub bodies: Vec<Value>,
+    /// What the honest call is answered with: beyond the token and the reading of the
+    /// body, whatever it then says.
+    pub honest: u16,
+}
+
+impl Target {
+    fn new(method: &'static str, template: &'static str, honest: u16) -> Self {
+        let (tokens, bodies, paths) = (Vec::new(), Vec::new(), vec![template.to_owned()]);
+        Self { template, method, weight: 1, tokens, paths, bodies, honest }
+    }
+
+    fn weighing(mut self, weight: usize) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    fn with(mut self, tokens: &[String]) -> Self {
+        self.tokens = tokens.to_vec();
+        self
+    }
+
+    fn at(mut self, paths: &[&str]) -> Self {
+        self.paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        self
+    }
+
+    fn reading(mut self, bodies: impl Into<Vec<Value>>) -> Self {
+        self.bodies = bodies.into();
+        self
+    }
+
+    /// True if a body that is right as JSON costs a password's hash.
+    pub fn hashes(&self) -> bool {
+        self.template == "/auth/v1/login"
+    }
+}
+
+/// All of them.
+pub fn targets(house: &House) -> Vec<Target> {
+    [accesses(house), persons(house), authors(house), administrators(house), auditors(house)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn accesses(house: &House) -> Vec<Target> {
+    let pep = [house.pep.clone()];
+    let ask = |who: [&str; 2], action: &str, what: [&str; 2]| {
+        json!({
+            "subject": {"type": who[0], "id": who[1], "properties": {"device_posture": "healthy"}},
+            "action": {"name": action, "properties": {"reason": "audit"}},
+            "resource":
+                {"type": what[0], "id": what[1], "properties": {"classification": "public"}},
+            "context": {"session_token": house.session[1], "ip": "10.0.0.1", "risk": 0.5},
+        })
+    };
+    let questions = [
+        ask(["User", "alice"], "view", ["Document", "handbook"]),
+        ask(["Workload", "orders"], "connect", ["Service", "orders-db"]),
+        ask(["User", "stella"], "open", ["ProtectedResource", "protected-resource"]),
+    ];
+    let batch = json!({
+        "subject": {"type": "User", "id": "alice"},
+        "action": {"name": "view"},
+        "context": {"session_token": house.session[1]},
+        "options": {"evaluations_semantic": "deny_on_first_deny"},
+        "evaluations": [
+            {"resource": {"type": "Document", "id": "handbook"}},
+            {"resource": {"type": "Document", "id": "salaries"}, "action": {"name": "edit"}},
+            {"subject": {"type": "User", "id": "bob"}, "resource": {"type": "Document", "id": "x"}},
+        ],
+    });
+    vec![
+        Target::new("POST", "/access/v1/evaluation", 200)
+            .with(&pep)
+            .reading(questions)
+            .weighing(12),
+        Target::new("POST", "/access/v1/evaluations", 200).with(&pep).reading([batch]).weighing(10),
+        Target::new("GET", "/.well-known/authzen-configuration", 200),
+        Target::new("GET", "/healthz", 200),
+        Target::new("GET", "/readyz", 200),
+        Target::new("GET", "/metrics", 200).with(std::slice::from_ref(&house.office)),
+    ]
+}
+
+fn persons(house: &House) -> Vec<Target> {
+    let session = [house.session[0].clone()];
+    let enrol = |ticket: &String| json!({"ticket": ticket, "password": PASSWORD});
+    let login = json!({"username": VISITOR, "password": PASSWORD, "cookie": true});
+    vec![
+        Target::new("POST", "/auth/v1/enrol", 201)
+            .reading(house.tickets.iter().map(enrol).collect::<Vec<_>>())
+            .weighing(6),
+        Target::new("POST", "/auth/v1/login", 200).reading([login]).weighing(6),
+        Target::new("POST", "/auth/v1/setup-mfa", 200)
+            .with(&session)
+            .reading([json!({})])
+            .weighing(4),
+        Target::new("POST", "/auth/v1/verify-mfa", 401)
+            .with(&session)
+            .reading([json!({"mfa_code": "000000", "cookie": false})])
+            .weighing(6),
+        Target::new("POST", "/auth/v1/logout", 204).with(&house.sessions),
+        Target::new("GET", "/auth/v1/session", 200).with(&session),
+        Target::new("POST", "/events/v1", 200)
+            .with(std::slice::from_ref(&house.idp))
+            .reading(reports())
+            .weighing(10),
+    ]
+}
+
+fn reports() -> Vec<Value> {
+    let report = |id: &str, kind: &str| {
+        json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": SOURCE,
+            "type": kind,
+            "subject": "alice",
+            "time": "2026-11-22T12:00:00Z",
+            "datacontenttype": "application/json",
+            "data": {"session_token_sha256": Digest::of("t"), "methods": ["pwd", "otp"]},
+        })
+    };
+    let all = [("1", "mfa.verified"), ("2", "password.verified"), ("3", "session.ended")];
+    let mut reports: Vec<_> = all.into_iter().map(|(id, kind)| report(id, kind)).collect();
+    reports.push(Value::Array(reports.clone()));
+    reports
+}
+
+fn authors(house: &House) -> Vec<Target> {
+    let office = std::slice::from_ref(&house.office);
+    let read = |path: &str| std::fs::read_to_string(shipped(path)).unwrap();
+    let files = ["assurance", "least-privilege", "segments"].map(|name| {
+        let name = format!("policies/cloud/{name}.cedar");
+        json!({"name": name, "text": read(&name)})
+    });
+    let mut policies = json!({"files": files, "message": "as shipped"});
+    let singles = json!([
+        {"id": "one", "kind": "static",
+         "text": "@id(\"one\") permit (principal, action, resource);"},
+        {"id": "each", "kind": "template",
+         "text": "@id(\"each\") permit (principal == ?principal, action, resource);"},
+        {"id": "eve", "kind": "link", "template": "each",
+         "principal": {"type": "User", "id": "eve"}},
+    ]);
+    let mut schema = json!({"schema": read("schemas/cloud.cedarschema"), "message": "as shipped"});
+    let put = json!([
+        {"uid": {"type": "User", "id": "zoe"}, "attrs": {"device_posture": "healthy"},
+         "parents": [{"type": "Role", "id": "employee"}], "tags": {}},
+        {"uid": {"type": "Document", "id": "memo"}, "parents": [],
+         "attrs": {"owner": {"__entity": {"type": "User", "id": "bob"}}, "classification": "x"}},
+    ]);
+    let entities = [
+        json!({"put": put.clone(), "message": "two more"}),
+        json!({"put": put, "delete": [{"type": "User", "id": "mallory"}]}),
+    ];
+    let whole = [policies.clone(), schema.clone()];
+    policies["policies"] = singles.clone();
+    schema["policies"] = singles;
+    let [whole_policies, whole_schema] = whole;
+    let listing = [
+        "/entities/v1?type=User&limit=2",
+        "/entities/v1?cursor=%7B%22type%22%3A%22User%22%2C%22id%22%3A%22a%22%7D",
+    ];
+    vec![
+        Target::new("GET", "/policies/v1", 200).with(office),
+        Target::new("PUT", "/policies/v1", 409)
+            .with(office)
+            .reading([whole_policies, policies])
+            .weighing(6),
+        Target::new("GET", "/policies/v1/{policy}", 200)
+            .with(office)
+            .at(&["/policies/v1/wall-data"]),
+        Target::new("GET", "/schema/v1", 200).with(office),
+        Target::new("PUT", "/schema/v1", 409)
+            .with(office)
+            .reading([whole_schema, schema])
+            .weighing(6),
+        Target::new("GET", "/entities/v1", 200).with(office).at(&listing),
+        Target::new("POST", "/entities/v1", 200).with(office).reading(entities).weighing(8),
+        Target::new("GET", "/entities/v1/{type}/{id:.*}", 200)
+            .with(office)
+            .at(&["/entities/v1/User/alice", "/entities/v1/User/a%2Fb/c"]),
+    ]
+}
+
+fn administrators(house: &House) -> Vec<Target> {
+    let office = std::slice::from_ref(&house.office);
+    let user = |what: &str| format!("/users/v1/{VICTIM}/{what}");
+    let role = user("roles/auditor");
+    let binding = json!({"source": "https://other.example", "user_type": "User", "max_aal": 1});
+    let services = [
+        json!({"scopes": ["ingest"], "label": "other", "binding": binding}),
+        json!({"scopes": ["evaluate", "audit"], "label": "one"}),
+    ];
+    let revoke: Vec<_> = house.services.iter().map(|id| format!("/tokens/v1/{id}")).collect();
+    let revoke: Vec<_> = revoke.iter().map(String::as_str).collect();
+    vec![
+        Target::new("GET", "/users/v1", 200).with(office),
+        Target::new("POST", "/users/v1", 201)
+            .with(office)
+            .reading([json!({"name": "walter", "roles": ["author"]})])
+            .weighing(4),
+        Target::new("POST", "/users/v1/{name}/ticket", 201).with(office).at(&[&user("ticket")]),
+        Target::new("PUT", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
+        Target::new("DELETE", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
+        Target::new("POST", "/users/v1/{name}/disable", 204)
+            .with(office)
+            .at(&[&user("disable")])
+            .reading([json!({"reason": "left"})])
+            .weighing(4),
+        Target::new("GET", "/tokens/v1", 200).with(office),
+        Target::new("POST", "/tokens/v1", 201).with(office).reading(services).weighing(6),
+        Target::new("DELETE", "/tokens/v1/{id}", 204).with(office).at(&revoke),
+        Target::new("POST", "/log/v1/keys", 201).with(office),
+        Target::new("DELETE", "/log/v1/keys/{id}", 404)
+            .with(office)
+            .at(&["/log/v1/keys/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57"]),
+    ]
+}
+
+fn auditors(house: &House) -> Vec<Target> {
+    let office = std::slice::from_ref(&house.office);
+    let question = json!({
+        "subject": {"type": "User", "id": "alice"},
+        "action": {"name": "view"},
+        "resource": {"type": "Document", "id": "handbook"},
+    });
+    let decided = house.ask("POST", "/access/v1/evaluation", &house.pep, Some(&question));
+    let decision = format!("/audit/v1/decisions/{}", decided.header("countersign-decision"));
+    let events = [
+        "/audit/v1/events?type=access.decided&decision=deny&limit=2&order=oldest",
+        "/audit/v1/events?subject=alice&set=system&policy=wall-data&limit=1",
+        "/audit/v1/events?from=2026-11-22T12:00:00Z&to=2036-11-22T12:00:00Z&limit=3",
+        "/audit/v1/events?cursor=bgAAAAAAAAAI",
+        "/audit/v1/events?follow=true&after=1&type=access.decided",
+    ];
+    let nobodys = "/audit/v1/decisions/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57";
+    vec![
+        Target::new("GET", "/audit/v1/events", 200).with(office).at(&events).weighing(2),
+        Target::new("GET", "/audit/v1/entries", 200)
+            .with(office)
+            .at(&["/audit/v1/entries?from=3", "/audit/v1/entries"]),
+        Target::new("GET", "/audit/v1/state", 200).with(office),
+        Target::new("GET", "/audit/v1/decisions/{id}", 200).with(office).at(&[&decision, nobodys]),
+        Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
+            .with(office)
+            .at(&[&format!("{decision}/proof"), &format!("{nobodys}/proof")]),
+        Target::new("GET", "/log/v1/checkpoint", 200).with(office),
+        Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
+            "/log/v1/tile/0/000.p/7",
+            "/log/v1/tile/entries/000.p/9",
+            "/log/v1/tile/0/x001/234.p/255",
+            "/log/v1/tile/63/000",
+        ]),
+        Target::new("GET", "/log/v1/keys", 200).with(office),
+    ]
+}

@@ -1,0 +1,199 @@
+//! Hands that know nothing of the format: bits, bytes and whole files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use countersign::event_store::{EventStore, SledStore};
+use countersign::model::Index;
+
+use crate::ground::{Dice, Ground, Outcome};
+
+/// Something that is altered, verified and restored.
+pub trait Target {
+    /// Alters it; says how.
+    fn mutate(&mut self, dice: &mut Dice) -> String;
+    fn verify(&self) -> Outcome;
+    /// True if whoever reads it reads what was written.
+    fn reads_the_same(&self) -> bool;
+    fn restore(&mut self);
+}
+
+/// The files below a folder, and what was in them.
+struct Files {
+    folder: PathBuf,
+    whole: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Files {
+    fn of(folder: &Path) -> Self {
+        let mut whole = BTreeMap::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(next).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let bytes = fs::read(&path).unwrap();
+                    whole.insert(path, bytes);
+                }
+            }
+        }
+        Self { folder: folder.to_owned(), whole }
+    }
+
+    /// Alters one file, or two.
+    fn mutate(&self, among: &[PathBuf], dice: &mut Dice) -> String {
+        let path = &among[dice.below(among.len())];
+        let name = path.strip_prefix(&self.folder).unwrap().display();
+        let mut bytes = self.whole[path].clone();
+        // sled preallocates: what was written ends long before its file does.
+        let written = bytes.iter().rposition(|byte| *byte != 0).map_or(1, |last| last + 1);
+        match dice.below(12) {
+            0..=6 => {
+                let (at, bit) = (dice.below(written), dice.below(8));
+                bytes[at] ^= 1 << bit;
+                fs::write(path, bytes).unwrap();
+                format!("bit {bit} of byte {at} of `{name}` flipped")
+            }
+            7 => {
+                let end = dice.below(written);
+                bytes.truncate(end);
+                fs::write(path, bytes).unwrap();
+                format!("`{name}` cut to {end} bytes")
+            }
+            8 => {
+                let (from, count) = (dice.below(written), 1 + dice.below(600));
+                let end = (from + count).min(written);
+                bytes[from..end].fill(0);
+                fs::write(path, bytes).unwrap();
+                format!("bytes {from} to {end} of `{name}` zeroed")
+            }
+            9 => {
+                let (from, to) = (dice.below(written), dice.below(written));
+                let count = (1 + dice.below(600)).min(written - from.max(to));
+                bytes.copy_within(from..from + count, to);
+                fs::write(path, bytes).unwrap();
+                format!("{count} bytes of `{name}` copied from {from} to {to}")
+            }
+            10 => {
+                fs::remove_file(path).unwrap();
+                format!("`{name}` removed")
+            }
+            _ => {
+                let other = &among[dice.below(among.len())];
+                fs::write(path, &self.whole[other]).unwrap();
+                let other = other.strip_prefix(&self.folder).unwrap().display();
+                format!("`{name}` replaced by `{other}`")
+            }
+        }
+    }
+
+    /// Puts back every file as it was, and removes what was not there.
+    fn restore(&self) {
+        for path in Self::names(&self.folder) {
+            if !self.whole.contains_key(&path) {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        for (path, bytes) in &self.whole {
+            if fs::read(path).ok().as_ref() != Some(bytes) {
+                fs::write(path, bytes).unwrap();
+            }
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let (folders, mut files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        files.extend(folders.iter().flat_map(|folder| Self::names(folder)));
+        files
+    }
+}
+
+/// A stopped data directory: sled's files and the checkpoint outside.
+pub struct Directory {
+    ground: Ground,
+    files: Files,
+    among: Vec<PathBuf>,
+    entries: Vec<Vec<u8>>,
+}
+
+impl Directory {
+    pub fn new(ground: Ground) -> Self {
+        let entries = entries(&ground.data()).unwrap();
+        let files = Files::of(&ground.data());
+        // Half of all hands are laid on sled's own file: there is most to lose.
+        let log = ground.data().join("log");
+        let mut among: Vec<_> =
+            files.whole.keys().filter(|path| path.starts_with(&log)).cloned().collect();
+        among.push(ground.data().join("checkpoint"));
+        among.extend(std::iter::repeat_n(log.join("db"), among.len()));
+        Self { ground, files, among, entries }
+    }
+}
+
+impl Target for Directory {
+    fn mutate(&mut self, dice: &mut Dice) -> String {
+        self.files.mutate(&self.among, dice)
+    }
+
+    fn verify(&self) -> Outcome {
+        self.ground.verify_directory(&self.ground.data())
+    }
+
+    fn reads_the_same(&self) -> bool {
+        entries(&self.ground.data()).as_ref() == Some(&self.entries)
+    }
+
+    fn restore(&mut self) {
+        self.files.restore();
+    }
+}
+
+/// Every entry of a stopped directory, if all can be read.
+fn entries(data: &Path) -> Option<Vec<Vec<u8>>> {
+    let store = SledStore::open(data.join("log")).ok()?;
+    let all = store.read(Index(0), usize::MAX, usize::MAX).ok()?;
+    Some(all.into_iter().map(|(_, bytes)| bytes).collect())
+}
+
+/// A folder of static files.
+pub struct Export {
+    ground: Ground,
+    files: Files,
+    among: Vec<PathBuf>,
+}
+
+impl Export {
+    pub fn new(ground: Ground) -> Self {
+        let files = Files::of(&ground.at("newest"));
+        let among = files.whole.keys().cloned().collect();
+        Self { ground, files, among }
+    }
+}
+
+impl Target for Export {
+    fn mutate(&mut self, dice: &mut Dice) -> String {
+        self.files.mutate(&self.among, dice)
+    }
+
+    fn verify(&self) -> Outcome {
+        self.ground.verify_export(&self.ground.at("newest"))
+    }
+
+    fn reads_the_same(&self) -> bool {
+        // A file replaced by itself, zeros over zeros: nothing else is harmless, but for
+        // the bits behind the last byte of a signature's base64.
+        let folder = &self.ground.at("newest");
+        let same = |(path, bytes): (&PathBuf, &Vec<u8>)| {
+            fs::read(path).ok().as_ref() == Some(bytes) || path.ends_with("checkpoint")
+        };
+        self.files.whole.iter().all(same) && self.ground.verify_export(folder) == Outcome::Clean
+    }
+
+    fn restore(&mut self) {
+        self.files.restore();
+    }
+}
