@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use super::{CheckpointFile, CheckpointFileError};
+use super::{CheckpointFile, CheckpointFileError, size_of};
 
 /// The shortest time between two publications: each costs two syncs of a disk.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -72,6 +72,21 @@ impl Publisher {
     #[must_use]
     pub fn newest(&self) -> Option<Arc<str>> {
         self.shared.state().newest.clone()
+    }
+
+    /// Waits until a checkpoint for at least so many entries is published, or publishing
+    /// has failed; true if it is. Blocks for little more than a second.
+    #[must_use]
+    pub fn wait_for(&self, size: u64) -> bool {
+        let there = |state: &State| {
+            state.published.as_deref().and_then(size_of).is_some_and(|published| published >= size)
+        };
+        let waiting = |state: &mut State| {
+            !there(state) && state.failure.is_none() && state.newest.is_some() && !state.closed
+        };
+        let waited =
+            self.shared.changed.wait_timeout_while(self.shared.state(), 3 * PAUSE, waiting);
+        there(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Why the newest checkpoint could not be published, while that is so.

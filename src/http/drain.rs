@@ -20,19 +20,24 @@ impl Draining {
         let _begun = heard.wait_for(|begun| *begun).await;
     }
 
-    /// Waits until the operating system asks the process to end, by SIGTERM or SIGINT.
-    pub(super) async fn asked(self) {
+    /// Listens from now on for the operating system to ask the process to end, by SIGTERM
+    /// or SIGINT; what it gives ends when that happens. Must be called within a runtime.
+    pub(super) fn asked(self) -> impl Future<Output = ()> + Send + 'static {
         let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(terminate), signal(interrupt)) else {
-            tracing::warn!("cannot listen for signals; only SIGKILL will end this process");
-            return pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        // At once: whoever hears that the server listens may ask it to end.
+        let signals = (signal(terminate), signal(interrupt));
+        async move {
+            let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+                tracing::warn!("cannot listen for signals; only SIGKILL will end this process");
+                return pending().await;
+            };
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("asked to end: answering what was asked, accepting nothing new");
+            self.begin();
         }
-        tracing::info!("asked to end: answering what was asked, accepting nothing new");
-        self.begin();
     }
 
     fn begin(&self) {

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::guard::{Guarded, ManageKeys};
 use super::log::LogReader;
-use super::{App, Problem};
+use super::{App, Problem, body};
 use crate::node::{NodeError, adopt_signing_key, retire_signing_key};
+use crate::sequencer::Committed;
 
 /// Lists the verifier keys of the log, oldest first, those retired included.
 ///
@@ -32,7 +33,8 @@ pub async fn adopt(
     let origin = may.caller.origin(&request);
     let (sequencer, entropy) = (&app.sequencer, &*app.entropy);
     let adopted = adopt_signing_key(sequencer, &app.vault, entropy, origin, may.expected());
-    let (adopted, _) = adopted.await?;
+    let (adopted, committed) = adopted.await?;
+    published(&app, &committed).await?;
     Ok(HttpResponse::Created().json(adopted))
 }
 
@@ -47,8 +49,19 @@ pub async fn retire(
     path: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
     let origin = may.caller.origin(&request);
-    retire_signing_key(&app.sequencer, origin, may.expected(), path.into_inner()).await?;
+    let key = path.into_inner();
+    let retired = retire_signing_key(&app.sequencer, origin, may.expected(), key).await?;
+    published(&app, &retired).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Waits until what others read is signed by the keys that the answer speaks of.
+async fn published(app: &web::Data<App>, committed: &Committed) -> Result<(), Problem> {
+    let size = committed.entries.last().map_or(0, |entry| entry.index.next().0);
+    let app = app.clone();
+    // That it could not be published is told by `/readyz`; the log has adopted the key.
+    let _published = body::blocking(move || app.sequencer.publisher().wait_for(size)).await?;
+    Ok(())
 }
 
 /// What a refusal of a key means to a caller.

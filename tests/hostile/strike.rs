@@ -22,7 +22,9 @@ pub fn strike(wire: &mut Wire, requests: &[Request]) -> Result<Vec<u16>, String>
         wire.send(&requests.iter().flat_map(|request| request.bytes.clone()).collect::<Vec<_>>());
         for request in requests {
             match wire.hear(request.is_head) {
-                Heard::Closed(come) if come.is_empty() => break,
+                // Closing with requests unread resets the connection, which takes away
+                // what the client has not read of the answers (RFC 9112 §9.6).
+                Heard::Closed(_) => break,
                 heard => statuses.push(judged(&heard, request)?),
             }
         }
