@@ -29,6 +29,7 @@ use countersign::projection::{Change, World};
 use countersign::sequencer::{Expected, Log, Origin, Sequencer, SequencerSettings, Sources};
 use countersign::telemetry::Metrics;
 use countersign::tlog::{Checkpoint, SigningKey, Tree, leaf_hash, sign_checkpoint};
+use countersign::vault::{FreshKeys, Sealer};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -228,7 +229,9 @@ fn founded(store: Arc<dyn EventStore>, policies: usize) -> Sequencer {
         let entities = pip::read_entities(&entities).unwrap();
         let puts = entities.into_iter().map(Change::Put).collect();
         let none: Option<Version> = None;
-        change(&sequencer, entropy, Origin::node(), None, puts, label, none).await.unwrap();
+        let keys = FreshKeys::new(Arc::new(SystemEntropy));
+        let sealer = Sealer::new(Arc::new(keys), Uuid::from_u128(1), Arc::new(SystemEntropy));
+        change(&sequencer, &sealer, Origin::node(), None, puts, label, none).await.unwrap();
         let person: Username = "alice".parse().unwrap();
         state(&sequencer, Event::PersonRegistered(PersonRegistered { person: person.clone() }))
             .await;

@@ -1,6 +1,6 @@
 //! A stopped data directory, and the operator who writes to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -10,17 +10,18 @@ use super::failure::Failure;
 use crate::cedar::on_large_stack;
 use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
-use crate::entropy::SystemEntropy;
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::event::{AccessDecided, Actor, Event, Presented, SigningKeyAdopted, Verdict};
-use crate::event_store::SledStore;
+use crate::event_store::{EventStore, SledStore};
 use crate::model::{Label, Moment, Version};
 use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
 use crate::projection::{Artefacts, Change, World};
-use crate::sequencer::{CommitError, Committed, Expected, Origin, recover};
+use crate::sequencer::{CommitError, Committed, Expected, Origin, recover_opened};
 use crate::settings::{Flags, Settings};
 use crate::telemetry::Metrics;
+use crate::vault::{Imported, Sealer};
 
 /// A data directory that no server has open.
 pub(super) struct Folder {
@@ -36,7 +37,7 @@ impl Folder {
 
     /// Its path.
     #[cfg(test)]
-    pub(super) fn path(&self) -> &std::path::Path {
+    pub(super) fn path(&self) -> &Path {
         &self.data
     }
 
@@ -69,14 +70,38 @@ impl Folder {
         Ok((name, note))
     }
 
-    /// What its log amounts to. Linear in the log.
+    /// What its log amounts to, with what is personal if its key is here. Linear in the log.
     ///
     /// # Errors
     /// As [`Folder::store`], or if the log is damaged.
     pub(super) fn world(&self) -> Result<World, Failure> {
         let store = self.store()?;
-        let folded = recover(&store, &Artefacts::default(), |_, _| {});
+        let sealer = self.sealer(&store)?;
+        let folded = recover_opened(&store, &Artefacts::default(), sealer.as_ref(), |_, _| {});
         Ok(folded.map_err(NodeError::from)?.world)
+    }
+
+    /// What opens personal values in its log; nothing if its key is not here, as for an
+    /// auditor who was given a copy.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is a key, but not the vault's.
+    pub(super) fn sealer(&self, store: &dyn EventStore) -> Result<Option<Sealer>, Failure> {
+        let settings = Settings::load(&self.flags())?;
+        let paths = Paths::in_directory(&self.data);
+        if self.key_file.is_none() && !settings.key_file.exists() || !paths.vault.exists() {
+            return Ok(None);
+        }
+        Ok(node::sealer(&paths, &settings.key_file, store, Arc::new(SystemEntropy))?)
+    }
+
+    /// Puts back what an export of its vault holds and it lacks: without that it may not open.
+    ///
+    /// # Errors
+    /// [`Failure`]: the export is not whole, or not this vault's.
+    pub(super) fn import_vault(&self, from: &Path) -> Result<Imported, Failure> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        Ok(node::import_vault(&Settings::load(&self.flags())?, &entropy, from)?)
     }
 
     /// Opens it for writing, on behalf of whoever may write its files. Linear in the
@@ -171,6 +196,32 @@ impl Operator {
         }
     }
 
+    /// As [`Operator::permit`], after the system policies of this build are in force: those
+    /// of an older one do not know every action.
+    ///
+    /// # Errors
+    /// As [`Operator::permit`].
+    pub(super) fn permit_anew(&self, what: Administration) -> Result<(), Failure> {
+        self.wait(self.node.adopt_system_policies())?;
+        self.permit(what)
+    }
+
+    /// Waits for some work of the node's.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(super) fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, NodeError>>,
+    ) -> Result<T, Failure> {
+        Ok(self.runtime.block_on(work)?)
+    }
+
+    /// On whose behalf the operator works.
+    pub(super) const fn origin() -> Origin {
+        origin()
+    }
+
     /// Has a command decided by the writer and recorded.
     ///
     /// # Errors
@@ -210,8 +261,8 @@ impl Operator {
         message: Label,
         expected: Option<Version>,
     ) -> Result<Committed, Failure> {
-        let (sequencer, entropy) = (&self.node.sequencer, &*self.node.surroundings.entropy);
-        let made = node::change(sequencer, entropy, origin(), None, changes, message, expected);
+        let (sequencer, sealer) = (&self.node.sequencer, &self.node.sealer);
+        let made = node::change(sequencer, sealer, origin(), None, changes, message, expected);
         Ok(self.runtime.block_on(made)?)
     }
 }

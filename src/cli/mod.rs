@@ -10,12 +10,14 @@ mod console;
 mod demo;
 mod enrol;
 mod entities;
+mod erase;
 mod export;
 mod failure;
 mod folder;
 mod hosting;
 mod import;
 mod init;
+mod key;
 mod keygen;
 mod log;
 mod login;
@@ -72,6 +74,7 @@ enum Command {
     Login(login::Login),
     User(user::User),
     Token(token::Token),
+    Key(key::Key),
     Policy(policy::Policy),
     Schema(schema::Schema),
     Entities(entities::Entities),
@@ -93,6 +96,7 @@ impl Command {
             Self::Login(login) => login.run(console),
             Self::User(user) => user.run(console),
             Self::Token(token) => token.run(console),
+            Self::Key(key) => key.run(console),
             Self::Policy(policy) => policy.run(console),
             Self::Schema(schema) => schema.run(console),
             Self::Entities(entities) => entities.run(console),

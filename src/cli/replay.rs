@@ -16,6 +16,7 @@ use crate::audit::{Order, Replay as Work, Report};
 use crate::event::decode;
 use crate::event_store::EventStore;
 use crate::model::{Digest, Index};
+use crate::vault::Sealer;
 
 /// Take every recorded decision again and compare
 ///
@@ -38,7 +39,10 @@ impl Replay {
     /// [`Failure`]: the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let outcome = match self.target.target()? {
-            Target::Data(folder) => of_store(&folder.store()?, console)?,
+            Target::Data(folder) => {
+                let store = folder.store()?;
+                of_store(&store, folder.sealer(&store)?.as_ref(), console)?
+            }
             Target::Server(client) => of_server(&client, console)?,
         };
         console.tell(&outcome)?;
@@ -46,15 +50,24 @@ impl Replay {
     }
 }
 
-/// Replays a log in a store.
+/// Replays a log in a store, with what is personal in it as far as `sealer` opens it.
 ///
 /// # Errors
 /// [`Failure`]: it cannot be read.
-pub(super) fn of_store(store: &dyn EventStore, console: &mut Console) -> Result<Outcome, Failure> {
+pub(super) fn of_store(
+    store: &dyn EventStore,
+    sealer: Option<&Sealer>,
+    console: &mut Console,
+) -> Result<Outcome, Failure> {
     deeply(|| {
         let (mut work, mut progress) = (Work::new(), Progress::new("replayed", store.size()));
         for entry in stored::entries(store, Index(0), Order::Oldest) {
-            work.step(&entry?.0);
+            let (mut entry, _) = entry?;
+            if let Some(sealer) = sealer {
+                let opened = sealer.open_event(&mut entry.event);
+                opened.map_err(|error| Failure::refused("log_broken", error))?;
+            }
+            work.step(&entry);
             progress.at(work.entries(), console);
         }
         progress.end(console);

@@ -14,7 +14,7 @@ use crate::node::{Node, Surroundings};
 use crate::sequencer::Sequencer;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
-use crate::vault::Vault;
+use crate::vault::{Sealer, Vault};
 
 /// How many tiles and bundles are read at a time; the largest bundle has 12 MiB.
 const TILES: usize = 8;
@@ -28,7 +28,9 @@ pub struct App {
     /// Where passwords are hashed.
     pub hasher: Hasher,
     /// Where secrets are sealed.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
+    /// What seals and opens personal values.
+    pub sealer: Sealer,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -55,12 +57,13 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, surroundings } = node;
+        let Node { sequencer, vault, sealer, surroundings, .. } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
             hasher,
             vault,
+            sealer,
             clock,
             entropy,
             metrics,

@@ -18,6 +18,7 @@ use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::Index;
 use crate::projection::{Artefacts, World};
+use crate::vault::Sealer;
 
 /// Where the next entries are, on an answer that does not hold all.
 const NEXT: HeaderName = HeaderName::from_static("countersign-next");
@@ -200,11 +201,11 @@ pub async fn decision(
     let busy = || Problem::unavailable("busy", "another dossier is being gathered; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (id, world) = (path.into_inner(), app.sequencer.world());
-    let store = Arc::clone(app.sequencer.store());
+    let (store, sealer) = (Arc::clone(app.sequencer.store()), app.sealer.clone());
     let gather = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        dossier(&*store, &world, id)
+        dossier(&*store, &sealer, &world, id)
     };
     let dossier = body::blocking(gather).await??;
     Ok(HttpResponse::Ok().json(dossier))
@@ -220,19 +221,27 @@ pub(super) fn decided(store: &dyn EventStore, newest: &World, id: Uuid) -> Shown
     if is_it { Ok((wanted, raw)) } else { Err(missing()) }
 }
 
-fn dossier(store: &dyn EventStore, newest: &World, id: Uuid) -> Result<Dossier, Problem> {
+fn dossier(
+    store: &dyn EventStore,
+    sealer: &Sealer,
+    newest: &World,
+    id: Uuid,
+) -> Result<Dossier, Problem> {
     let missing = || Problem::not_found("the log holds no decision of that id");
-    let (wanted, raw) = decided(store, newest, id)?;
+    let (mut wanted, raw) = decided(store, newest, id)?;
+    sealer.open_event(&mut wanted.event)?;
     let Event::AccessDecided(decided) = &wanted.event else { return Err(missing()) };
     let gather = || {
         let mut world = World::new(Artefacts::default());
         let mut trail = Trail::of(decided);
         for before in forward(store, Index(0), wanted.index.0) {
-            let (before, _) = before?;
+            let (mut before, _) = before?;
+            sealer.open_event(&mut before.event)?;
             trail.see(&before);
             world.advance(&before);
         }
-        Dossier::new(&world, trail, &wanted, raw).ok_or_else(missing)
+        let erasures = &newest.erasures;
+        Dossier::new(&world, trail, &wanted, raw, erasures).ok_or_else(missing)
     };
     on_large_stack(gather).map_err(|fault| Problem::defect(&fault))?
 }

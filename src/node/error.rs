@@ -10,7 +10,7 @@ use crate::cedar::Fault;
 use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
 use crate::event_store::StoreError;
-use crate::model::Moment;
+use crate::model::{Moment, Uid};
 use crate::sequencer::{CommitError, RecoverError};
 use crate::tlog::NotAKey;
 use crate::vault::{KeyFileError, VaultError};
@@ -101,6 +101,9 @@ pub enum NodeError {
     /// Persons.
     #[error(transparent)]
     Persons(#[from] authn::Refusal),
+    /// Nothing of an entity's is sealed.
+    #[error("nothing personal of `{0}` is sealed here")]
+    NothingPersonal(Uid),
     /// The permission was withdrawn before the writer came to it.
     #[error("the permission was withdrawn meanwhile")]
     Withdrawn,

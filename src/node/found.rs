@@ -22,7 +22,7 @@ use crate::projection::{Change, World};
 use crate::sequencer::{Expected, Log, Origin, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
 use crate::tlog::{self, KeyName, TileSource as _, VerifierKey};
-use crate::vault::{KeyFile, Vault};
+use crate::vault::{FreshKeys, KeyFile, Sealer, Vault};
 
 /// The role of the first person.
 const ADMINISTRATOR: &str = "administrator";
@@ -84,13 +84,17 @@ pub async fn found(
         .map_err(NodeError::Thread)?;
     let log = uuid_v7(&*surroundings.entropy, surroundings.clock.now())?;
     begin(&sequencer, settings, log).await?;
-    author(&sequencer, surroundings, &founding).await?;
+    // There is no vault yet: a fault in an entity must leave nothing behind.
+    let keys = Arc::new(FreshKeys::new(Arc::clone(&surroundings.entropy)));
+    let sealer = Sealer::new(Arc::clone(&keys) as _, log, Arc::clone(&surroundings.entropy));
+    author(&sequencer, &sealer, &founding).await?;
     let origin = founding.origin.clone().unwrap_or_else(|| format!("countersign/{log}"));
     let (ticket, expires_at) = administrator(&sequencer, surroundings, founding).await?;
     fit(&origin)?;
     directory(&paths.data)?;
     let key = KeyFile::create(&settings.key_file, &*surroundings.entropy)?;
     let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
+    keys.move_to(&vault)?;
     let verifier_key = sign(&sequencer, &vault, surroundings, &origin).await?;
     drop(sequencer);
     let outside = CheckpointFile::at(settings.checkpoint_file.clone());
@@ -117,10 +121,10 @@ async fn begin(sequencer: &Sequencer, settings: &Settings, log: Uuid) -> Result<
 
 async fn author(
     sequencer: &Sequencer,
-    surroundings: &Surroundings,
+    sealer: &Sealer,
     founding: &Founding,
 ) -> Result<(), NodeError> {
-    let entropy = &*surroundings.entropy;
+    let entropy = sealer.entropy();
     publish(sequencer, entropy, operator(), None, shipped::system()?, None).await?;
     if founding.schema.is_some() || !founding.policies.is_empty() {
         let texts: Vec<_> =
@@ -138,7 +142,7 @@ async fn author(
     if !founding.entities.is_empty() {
         let changes = founding.entities.iter().cloned().map(Change::Put).collect();
         let none: Option<Version> = None;
-        change(sequencer, entropy, operator(), None, changes, Label::default(), none).await?;
+        change(sequencer, sealer, operator(), None, changes, Label::default(), none).await?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use arc_swap::ArcSwapOption;
 use imbl::{HashMap, OrdSet};
 use uuid::Uuid;
 
+use super::Erasures;
 use crate::cedar::{CompiledSchema, EntitySource, Fault, TypedEntity};
 use crate::event::{DirectoryActivated, EntitySubmitted, EntityWithdrawn};
 use crate::model::{Digest, EntityDocument, Uid, Version};
@@ -152,13 +153,28 @@ impl Directory {
         Arc::make_mut(self.staged.entry(publication).or_default()).push(change);
     }
 
-    pub(super) fn activated(&mut self, it: &DirectoryActivated) {
+    pub(super) fn activated(&mut self, it: &DirectoryActivated, erasures: &Erasures) {
         let staged = self.staged.remove(&it.publication).unwrap_or_default();
         for change in staged.iter() {
             // Admission has refused what cannot be; a fold goes on regardless.
             let _refused_at_admission = self.change(change);
+            if let Change::Put(document) = change
+                && !document.personal.is_empty()
+            {
+                self.close_personal(&document.uid, erasures);
+            }
         }
         self.version = it.version;
+    }
+
+    /// Forgets what is personal of an entity, as far as it is erased.
+    pub(super) fn close_personal(&mut self, uid: &Uid, erasures: &Erasures) {
+        let Some(node) = self.nodes.get(uid) else { return };
+        let mut document = node.document.clone();
+        if erasures.close(&mut document) {
+            let node = Node::new(document, Arc::clone(&node.ancestors), node.depth);
+            self.nodes.insert(uid.clone(), Arc::new(node));
+        }
     }
 
     fn change(&mut self, change: &Change) -> Result<(), HierarchyFault> {

@@ -19,4 +19,4 @@ mod writer;
 pub use commit::{Authority, CommitError, Committed, Expected, Key, Origin};
 pub use handle::{Sequencer, SequencerSettings, Sources};
 pub use notary::{NotSigned, Notary};
-pub use recover::{Log, RecoverError, recover};
+pub use recover::{Log, RecoverError, recover, recover_opened};
