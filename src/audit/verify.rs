@@ -49,6 +49,7 @@ pub struct Verification {
     continuity: Continuity,
     signing: SigningKeys,
     losses: u64,
+    secrets: Option<u64>,
     bytes: u64,
     tiles: u64,
     from: Option<Moment>,
@@ -71,6 +72,7 @@ impl Verification {
             continuity: Continuity::default(),
             signing: SigningKeys::default(),
             losses: 0,
+            secrets: None,
             bytes: 0,
             tiles: 0,
             from: None,
@@ -143,6 +145,21 @@ impl Verification {
         }
     }
 
+    /// Notes that so many sealed secrets were held against the log, and what is wrong with
+    /// them.
+    pub fn secrets(&mut self, checked: u64, wrong: impl IntoIterator<Item = String>) {
+        self.secrets = Some(checked);
+        for what in wrong {
+            self.find(Index(self.size()), "secret_not_as_named", what);
+        }
+    }
+
+    /// True if nothing has been found so far.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.findings.total == 0
+    }
+
     /// Notes what the log's keeper could not give.
     pub fn missing(&mut self, what: impl Into<String>) {
         self.find(Index(self.tree.size()), "entry_missing", what.into());
@@ -170,6 +187,7 @@ impl Verification {
             entries: self.tree.size(),
             bytes: self.bytes,
             tiles: self.tiles,
+            secrets: self.secrets,
             losses_accepted: self.losses,
             from: self.from,
             to: self.to,

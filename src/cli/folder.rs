@@ -21,7 +21,7 @@ use crate::projection::{Artefacts, Change, World};
 use crate::sequencer::{CommitError, Committed, Expected, Origin, recover_opened};
 use crate::settings::{Flags, Settings};
 use crate::telemetry::Metrics;
-use crate::vault::{Imported, Sealer};
+use crate::vault::{self, Imported, Sealer};
 
 /// A data directory that no server has open.
 pub(super) struct Folder {
@@ -68,6 +68,22 @@ impl Folder {
         let missing = || Failure::refused("no_checkpoint", format!("`{name}` is not there"));
         let note = note.ok_or_else(missing)?;
         Ok((name, note))
+    }
+
+    /// How many sealed secrets its log names, and what is wrong with them; nothing if there
+    /// is no vault, as in an auditor's copy. Linear in the log.
+    ///
+    /// # Errors
+    /// As [`Folder::world`], or if a file cannot be read.
+    pub(super) fn secrets(&self) -> Result<Option<(u64, Vec<String>)>, Failure> {
+        let vault = Paths::in_directory(&self.data).vault;
+        if !vault.is_dir() {
+            return Ok(None);
+        }
+        let named = node::named_secrets(&self.world()?);
+        let wrong = vault::check(&vault, &named).map_err(Failure::could_not_run)?;
+        let told = wrong.iter().map(ToString::to_string).collect();
+        Ok(Some((named.len() as u64, told)))
     }
 
     /// What its log amounts to, with what is personal if its key is here. Linear in the log.

@@ -29,5 +29,5 @@ pub use paths::Paths;
 pub use publish::publish;
 pub use restore::{Restored, restore};
 pub use rotate::import_vault;
-pub use signing::draw_signing_key;
+pub use signing::{draw_signing_key, named_secrets};
 pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};

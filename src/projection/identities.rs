@@ -93,9 +93,14 @@ const fn is_false(it: &bool) -> bool {
 impl Person {
     /// The ids under which the vault keeps their secrets, at most three.
     pub fn credentials(&self) -> impl Iterator<Item = Uuid> {
+        self.sealed().map(|credential| credential.id)
+    }
+
+    /// What the vault keeps of them, at most three.
+    pub fn sealed(&self) -> impl Iterator<Item = &Credential> {
         let totp = self.totp.as_ref().map(|totp| &totp.credential);
         let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
-        self.password.iter().chain(totp).chain(pending).map(|credential| credential.id)
+        self.password.iter().chain(totp).chain(pending)
     }
 }
 

@@ -18,6 +18,7 @@
 //! Everything here blocks on the disk: call it where blocking is allowed.
 
 mod archive;
+mod check;
 mod envelope;
 mod files;
 mod key_file;
@@ -40,6 +41,7 @@ use crate::entropy::{Entropy, NoEntropy, draw};
 use crate::model::{Digest, KeyId};
 
 pub use archive::{Imported, export, import};
+pub use check::{Named, NotAsNamed, check};
 pub use files::FileError;
 pub use key_file::{KeyFile, KeyFileError};
 pub use rotation::{Rotated, rotate, settle};
