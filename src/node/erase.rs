@@ -36,7 +36,10 @@ pub async fn erase_person(
     person: Username,
     erasure: Erasure,
 ) -> Result<Committed, NodeError> {
-    let subject = sequencer.world().user(&person);
+    let world = sequencer.world();
+    let subject = world.user(&person);
+    // Refused before a key is made for nothing; and again by the writer, which knows best.
+    erase::person(&world, &person, &subject, Vec::new(), &erasure.reason)?;
     // Made if there is none, so that nobody else makes one in between.
     let (keys, of) = (Arc::clone(vault), subject.clone());
     let key = blocking(move || keys.known_or_new(&of)).await?.id();

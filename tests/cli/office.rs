@@ -19,12 +19,6 @@ const PEOPLE: &[(&[&str], i32, &str)] = &[
     (&["user", "ticket", "nobody"], 1, "person_unknown"),
     (&["user", "disable", "mallory", "--reason", "left the company"], 0, ""),
     (&["user", "ticket", "mallory"], 1, "person_disabled"),
-    (&["user", "erase", "mallory", "--reason", "asked for it"], 0, ""),
-    (&["user", "erase", "mallory"], 1, "person_erased"),
-    (&["user", "erase", "nobody"], 1, "person_unknown"),
-    (&["user", "erase", "admin"], 1, "last_administrator"),
-    (&["entities", "erase", "User::\"bob\""], 0, ""),
-    (&["entities", "erase", "User::\"nobody\""], 1, "nothing_personal"),
     (&["user", "list"], 0, ""),
     (&["token", "create", "--scope", "evaluate,search", "--label", "photos"], 0, ""),
     (
