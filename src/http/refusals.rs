@@ -63,7 +63,9 @@ impl From<NodeError> for Problem {
             NodeError::Entities(refusal) => refusal.into(),
             NodeError::Persons(refusal) => refusal.into(),
             NodeError::Entropy(error) => error.into(),
+            NodeError::Vault(error) => error.into(),
             NodeError::Withdrawn => Self::forbidden(error.to_string()),
+            NodeError::NoRoom => Self::no_room(error.to_string()),
             NodeError::Commit(detail) => Self::unavailable("not_recorded", detail),
             other => Self::defect(&other),
         }

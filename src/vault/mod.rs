@@ -23,6 +23,7 @@ mod key_file;
 mod tests;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,6 +117,15 @@ pub enum VaultError {
     /// No key or nonce.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+}
+
+impl VaultError {
+    /// Whether the disk is what refused, and because there is no room on it.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        let Self::File(FileError::Io { source, .. }) = self else { return false };
+        matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
 }
 
 /// One log's sealed secrets, opened with its key file. No `Debug`.
