@@ -68,7 +68,9 @@ impl From<NodeError> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "nothing_personal", error.to_string())
             }
             NodeError::Entropy(error) => error.into(),
+            NodeError::Vault(error) => error.into(),
             NodeError::Withdrawn => Self::forbidden(error.to_string()),
+            NodeError::NoRoom => Self::no_room(error.to_string()),
             NodeError::Commit(detail) => Self::unavailable("not_recorded", detail),
             other => Self::defect(&other),
         }

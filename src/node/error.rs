@@ -107,6 +107,9 @@ pub enum NodeError {
     /// The permission was withdrawn before the writer came to it.
     #[error("the permission was withdrawn meanwhile")]
     Withdrawn,
+    /// The disk of the log is nearly full; nothing was touched.
+    #[error("the disk of the log is nearly full: make room")]
+    NoRoom,
     /// The writer.
     #[error("{0}")]
     Commit(String),
@@ -130,6 +133,7 @@ impl<E: Into<NodeError>> From<CommitError<E>> for NodeError {
         match error {
             CommitError::Refused(refusal) => refusal.into(),
             CommitError::Withdrawn => Self::Withdrawn,
+            CommitError::NoRoom => Self::NoRoom,
             other => Self::Commit(other.to_string()),
         }
     }

@@ -1,7 +1,8 @@
 //! Founding: the first entries of a log. They are written in memory first, so that
 //! a fault in a policy leaves nothing behind.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -173,10 +174,21 @@ fn administrator_role() -> Result<Label, NodeError> {
     ADMINISTRATOR.parse().map_err(|_| NodeError::Commit("the role has no name".to_owned()))
 }
 
-/// Makes a directory for its owner alone.
+/// Makes a directory for its owner alone, and those above it that are not there; their
+/// names are durable on `Ok`, or a power cut could take all that is to be in it.
 pub(super) fn directory(path: &Path) -> Result<(), NodeError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| NodeError::Directory { path: path.to_owned(), source })
+    let failed = |source| NodeError::Directory { path: path.to_owned(), source };
+    let whole = std::path::absolute(path).map_err(failed)?;
+    let new = whole.ancestors().take_while(|above| !above.exists()).count();
+    DirBuilder::new().recursive(true).mode(0o700).create(&whole).map_err(failed)?;
+    // One that was there may have been made just before a crash, or by somebody else.
+    for parent in whole.ancestors().skip(1).take(new.max(1)) {
+        match File::open(parent).and_then(|parent| parent.sync_all()) {
+            Err(error) if new == 0 && error.kind() == ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a name for the log before anything is made.

@@ -28,6 +28,7 @@ mod subject;
 mod tests;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -144,6 +145,15 @@ pub enum VaultError {
     /// No key or nonce.
     #[error(transparent)]
     NoEntropy(#[from] NoEntropy),
+}
+
+impl VaultError {
+    /// Whether the disk is what refused, and because there is no room on it.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        let Self::File(FileError::Io { source, .. }) = self else { return false };
+        matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
 }
 
 /// The file in a subject's folder that holds the subject's key.
