@@ -15,7 +15,7 @@ use countersign::clock::SystemClock;
 use countersign::entropy::SystemEntropy;
 use countersign::event::{
     AccessDecided, DecisionSettings, Event, LogCreated, PersonRegistered, Presented,
-    SessionStarted, Verdict, decode,
+    SessionStarted, SigningKeyAdopted, Verdict, decode,
 };
 use countersign::event_store::{EventStore, MemoryStore, SledStore};
 use countersign::model::{
@@ -28,6 +28,8 @@ use countersign::pip;
 use countersign::projection::{Change, World};
 use countersign::sequencer::{Expected, Log, Origin, Sequencer, SequencerSettings, Sources};
 use countersign::telemetry::Metrics;
+use countersign::tlog::{Checkpoint, SigningKey, Tree, leaf_hash, sign_checkpoint};
+use countersign::vault::{FreshKeys, Sealer};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -52,6 +54,7 @@ fn main() {
     decide(&mut criterion);
     replay(&mut criterion);
     commit(&mut criterion);
+    seal(&mut criterion);
     criterion.final_summary();
 }
 
@@ -100,21 +103,59 @@ fn replay(c: &mut Criterion) {
     group.finish();
 }
 
-/// Decisions made durable in sled on the disk, by how many are proposed at a time.
+/// Decisions made durable in sled on the disk, by how many are proposed at a time; each
+/// group's root signed, and beside it not signed.
 fn commit(c: &mut Criterion) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut group = c.benchmark_group("sequencer/commit");
-    for proposers in [1, 64] {
+    for (proposers, what) in [(1, "signed"), (1, "unsigned"), (64, "signed"), (64, "unsigned")] {
         let sequencer = LazyCell::new(|| {
-            let store = SledStore::create(directory.path().join(proposers.to_string()));
-            founded(Arc::new(store.unwrap()), 20)
+            let store = SledStore::create(directory.path().join(format!("{proposers}-{what}")));
+            let sequencer = founded(Arc::new(store.unwrap()), 20);
+            if what == "signed" {
+                sign(&sequencer);
+            }
+            sequencer
         });
         group.throughput(Throughput::Elements(proposers as u64));
-        group.bench_function(BenchmarkId::from_parameter(proposers), |b| {
+        group.bench_function(BenchmarkId::new(what, proposers), |b| {
             b.iter(|| record(&sequencer, proposers));
+            assert_eq!(sequencer.store().checkpoint().unwrap().is_some(), what == "signed");
         });
     }
     group.finish();
+}
+
+/// What a group costs the Merkle tree: its entries hashed, the tree grown, the root signed.
+fn seal(c: &mut Criterion) {
+    let sequencer = founded(Arc::new(MemoryStore::new()), 20);
+    record(&sequencer, 1);
+    let newest = Index(sequencer.store().size() - 1);
+    let entry = sequencer.store().read(newest, 1, usize::MAX).unwrap().remove(0).1;
+    let key = SigningKey::new("log.example/bench".parse().unwrap(), &[1; 32]);
+    let mut group = c.benchmark_group("tlog/seal");
+    for entries in [1, 64] {
+        group.throughput(Throughput::Elements(entries));
+        group.bench_function(BenchmarkId::from_parameter(entries), |b| {
+            let (mut tree, mut tiles) = (Tree::default(), Vec::new());
+            b.iter(|| {
+                (0..entries).for_each(|_| tree.append(leaf_hash(black_box(&entry)), &mut tiles));
+                tiles.clear();
+                let head = Checkpoint::new("log.example/bench", tree.size(), tree.root()).unwrap();
+                sign_checkpoint(&head, &[&key]).unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// From here on the log signs the root of each group.
+fn sign(sequencer: &Sequencer) {
+    let key = SigningKey::new("log.example/bench".parse().unwrap(), &[1; 32]);
+    let (credential, sealed) = (Uuid::from_u128(2), Digest::of("sealed"));
+    let adopted = SigningKeyAdopted { verifier_key: key.verifier(), credential, sealed };
+    sequencer.notary().hold(credential, key);
+    System::new().block_on(state(sequencer, Event::SigningKeyAdopted(adopted)));
 }
 
 /// Takes and records so many decisions at a time; each must be allowed.
@@ -188,7 +229,9 @@ fn founded(store: Arc<dyn EventStore>, policies: usize) -> Sequencer {
         let entities = pip::read_entities(&entities).unwrap();
         let puts = entities.into_iter().map(Change::Put).collect();
         let none: Option<Version> = None;
-        change(&sequencer, entropy, Origin::node(), None, puts, label, none).await.unwrap();
+        let keys = FreshKeys::new(Arc::new(SystemEntropy));
+        let sealer = Sealer::new(Arc::new(keys), Uuid::from_u128(1), Arc::new(SystemEntropy));
+        change(&sequencer, &sealer, Origin::node(), None, puts, label, none).await.unwrap();
         let person: Username = "alice".parse().unwrap();
         state(&sequencer, Event::PersonRegistered(PersonRegistered { person: person.clone() }))
             .await;

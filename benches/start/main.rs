@@ -102,7 +102,7 @@ fn measured(ground: &Ground, state: &StateDigest) -> (Duration, Vec<Duration>) {
 fn world_at(node: &Node, index: Index) -> World {
     let store = node.sequencer.store();
     let start = node.snapshots.before(&**store, index).unwrap_or_default();
-    fold_to(&**store, start, index, |_| {}).unwrap()
+    fold_to(&**store, Some(&node.sealer), start, index).unwrap()
 }
 
 /// Replays the whole log, hashing every entry.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::event::{AccessDecided, Verdict};
+use crate::event::Verdict;
 use crate::model::{Index, Moment};
+use crate::pdp::Again;
 
 /// What was decided as of an entry and a time: `AuthZEN`'s answer, with the reasons in its
 /// `context`. It is no record: nothing of it is in the log.
@@ -27,6 +28,14 @@ pub struct Reasons {
     pub members: Map<String, Value>,
 }
 
+/// Nobody can say any more what would have been decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the answer may rest on something personal that has been erased since, or whose key is not \
+     at hand"
+)]
+pub struct Unseen;
+
 /// A point in a log's past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Then {
@@ -38,9 +47,17 @@ pub struct Then {
 
 impl AsOf {
     /// What a decision says, taken in the World after entry `index`.
-    #[must_use]
-    pub fn new(index: Index, decided: &AccessDecided) -> Self {
-        let mut members = match serde_json::to_value(decided) {
+    ///
+    /// # Errors
+    /// [`Unseen`], if it may rest on what cannot be seen any more.
+    pub fn new(index: Index, taken: Again) -> Result<Self, Unseen> {
+        if !taken.rests_on.is_empty() {
+            return Err(Unseen);
+        }
+        let mut decided = taken.decided;
+        // What was asked is told to nobody, and unsealed it has no JSON.
+        decided.personal.clear();
+        let mut members = match serde_json::to_value(&decided) {
             Ok(Value::Object(members)) => members,
             _ => Map::new(),
         };
@@ -50,6 +67,6 @@ impl AsOf {
         }
         let as_of = Then { index, time: decided.now };
         let decision = decided.decision == Verdict::Allow;
-        Self { decision, context: Reasons { as_of, members } }
+        Ok(Self { decision, context: Reasons { as_of, members } })
     }
 }

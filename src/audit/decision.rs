@@ -8,10 +8,10 @@ use super::replay::differences;
 use super::{Difference, describe};
 use crate::event::{AccessDecided, DecisionSettings, Envelope, Event, Presented, VersionRef};
 use crate::model::{
-    EntityAsked, EntityDocument, EntityType, Index, Label, Moment, PolicyBody, PolicyId,
-    PolicySource, ReservedType, Scopes, SetKind, StreamName, Uid,
+    EntityAsked, EntityDocument, EntityType, Index, Label, Moment, Personal, Pointer, PolicyBody,
+    PolicyId, PolicySource, ReservedType, Scopes, SetKind, StreamName, Uid,
 };
-use crate::projection::World;
+use crate::projection::{Erasures, World};
 
 /// What an auditor is shown of one decision: the record itself, and what it rested on
 /// in the World of its time.
@@ -36,10 +36,37 @@ pub struct Dossier {
     pub subject: Party,
     /// The resource, as far as it was known.
     pub resource: Party,
+    /// What is personal of the request, the subject and the resource, and whether it can
+    /// still be known; never what it is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<PersonalShown>,
     /// The settings that it was decided under.
     pub settings: DecisionSettings,
     /// Whether it comes out the same when taken again.
     pub replay: Repetition,
+}
+
+/// Where something is personal, and whose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PersonalShown {
+    /// Whose it is.
+    pub of: Uid,
+    /// Where it is: in the request, or in the entity of that name.
+    pub paths: Vec<Pointer>,
+    /// Whether it can be known.
+    pub state: PersonalState,
+}
+
+/// Whether something personal can be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PersonalState {
+    /// Its key is at hand.
+    Known,
+    /// Its key is not at hand.
+    Sealed,
+    /// Its key was destroyed.
+    Erased,
 }
 
 /// A policy's part in a decision.
@@ -141,8 +168,8 @@ pub enum Repetition {
 
 impl Dossier {
     /// Gathers it from `world`, folded to just before the decision's entry; `trail`,
-    /// which has seen the same entries; and the entry's stored bytes. `None` if the
-    /// entry is not a decision.
+    /// which has seen the same entries; the entry's stored bytes; and all that has been
+    /// erased until now. `None` if the entry is not a decision.
     ///
     /// Costs one decision: taking it again may compile that time's policies, so call it
     /// on a large stack.
@@ -152,6 +179,7 @@ impl Dossier {
         trail: Trail,
         entry: &Envelope,
         stored: Box<RawValue>,
+        erasures: &Erasures,
     ) -> Option<Self> {
         let Event::AccessDecided(decided) = &entry.event else { return None };
         let set = world.set(decided.set);
@@ -164,11 +192,12 @@ impl Dossier {
             authentication: trail.steps,
             subject: party(world, decided.set, &decided.request.subject),
             resource: party(world, decided.set, &decided.request.resource),
+            personal: personal(world, decided, erasures),
             settings: world.settings.as_ref().clone(),
             replay: match differences(world, entry, decided) {
                 Ok(none) if none.is_empty() => Repetition::Identical,
                 Ok(differences) => Repetition::Different { differences },
-                Err(reason) => Repetition::NotReplayable { reason },
+                Err(why) => Repetition::NotReplayable { reason: why.reason(erasures) },
             },
         })
     }
@@ -259,6 +288,26 @@ fn policies(world: &World, decided: &AccessDecided) -> Vec<PolicyShown> {
         PolicyShown { id: id.clone(), part, source, template }
     };
     determined.chain(erred).map(shown).collect()
+}
+
+fn personal(world: &World, decided: &AccessDecided, erasures: &Erasures) -> Vec<PersonalShown> {
+    let of_party = |asked: &EntityAsked| {
+        let uid = name(asked, world.settings.namespace.as_ref())?;
+        let of_application = decided.set == SetKind::Application;
+        of_application.then(|| world.directory.get(&uid)).flatten()
+    };
+    let parties = [&decided.request.subject, &decided.request.resource].map(of_party);
+    let stored = parties.into_iter().flatten().flat_map(|node| &node.document.personal);
+    let shown = |one: &Personal| PersonalShown {
+        of: one.of.clone(),
+        paths: one.paths.clone(),
+        state: match one.closed() {
+            None => PersonalState::Known,
+            Some(key) if erasures.contains(&key) => PersonalState::Erased,
+            Some(_) => PersonalState::Sealed,
+        },
+    };
+    decided.personal.iter().chain(stored).map(shown).collect()
 }
 
 fn party(world: &World, set: SetKind, asked: &EntityAsked) -> Party {

@@ -21,7 +21,7 @@ mod tests;
 mod verified;
 mod verify;
 
-pub use as_of::{AsOf, Reasons, Then};
+pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};

@@ -1,6 +1,6 @@
 //! Takes every recorded decision again, in the World of its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::report::{Determining, Kept, TreeHead, Verdicts};
 use super::{Continuity, Difference, Finding, Report};
 use crate::event::{AccessDecided, Envelope, Event, Note};
-use crate::model::{Moment, SetKind};
-use crate::pdp::{Ask, decide};
-use crate::projection::World;
+use crate::model::{KeyId, Moment, SetKind};
+use crate::pdp::{Gaps, decide_again};
+use crate::projection::{Erasures, World};
 use crate::tlog::{Tree, leaf_hash};
 
 /// How many differences, and how many findings, are kept; the rest are counted.
@@ -32,6 +32,8 @@ pub struct Replay {
     different: u64,
     not_replayable: u64,
     reasons: BTreeMap<String, u64>,
+    /// Decisions that rest on what cannot be seen, by the keys it is sealed under.
+    unseen: BTreeMap<BTreeSet<KeyId>, u64>,
     verdicts: BTreeMap<SetKind, Verdicts>,
     determining: BTreeMap<SetKind, Determining>,
     tree: Tree,
@@ -85,7 +87,8 @@ impl Replay {
                     self.differences.keep(one, KEPT_MAX);
                 }
             }
-            Err(reason) => {
+            Err(Unrepeatable::Unseen(keys)) => *self.unseen.entry(keys).or_default() += 1,
+            Err(Unrepeatable::Unfit(reason)) => {
                 self.not_replayable += 1;
                 let known = self.reasons.contains_key(&reason);
                 let told = known || self.reasons.len() < REASONS_MAX;
@@ -122,7 +125,13 @@ impl Replay {
     /// What has been found so far. Linear in the World, whose state is digested.
     #[must_use]
     pub fn report(&self) -> Report {
+        // What nobody can see any more is no fault of the log: it is counted and told.
         let decisions_repeat = self.different == 0 && self.not_replayable == 0;
+        let (mut reasons, unseen) = (self.reasons.clone(), self.unseen.values().sum::<u64>());
+        for (keys, count) in &self.unseen {
+            let why = Unrepeatable::Unseen(keys.clone()).reason(&self.world.erasures);
+            *reasons.entry(why).or_default() += count;
+        }
         let clean = self.entries > 0 && decisions_repeat && self.findings.is_empty();
         Report {
             clean,
@@ -134,8 +143,8 @@ impl Replay {
             decisions: self.decisions,
             identical: self.identical,
             different: self.different,
-            not_replayable: self.not_replayable,
-            reasons: self.reasons.clone(),
+            not_replayable: self.not_replayable + unseen,
+            reasons,
             verdicts: self.verdicts.clone(),
             determining: self.determining.clone(),
             from: self.from,
@@ -148,8 +157,33 @@ impl Replay {
     }
 }
 
+/// Why a decision cannot be taken again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unrepeatable {
+    /// What is personal, and may have decided, is sealed or erased: by the keys.
+    Unseen(BTreeSet<KeyId>),
+    /// Its policies do not compile with this build.
+    Unfit(String),
+}
+
+impl Unrepeatable {
+    /// The reason in words; `erasures` are all that are known, of later entries too.
+    pub(super) fn reason(self, erasures: &Erasures) -> String {
+        match self {
+            Self::Unfit(reason) => reason,
+            Self::Unseen(keys) if keys.iter().any(|key| !erasures.contains(key)) => {
+                "sealed".to_owned()
+            }
+            Self::Unseen(_) => "erased".to_owned(),
+        }
+    }
+}
+
 /// Takes a recorded decision again in `world`, folded to just before it, and says in
 /// what it comes out otherwise; `Err` says why it cannot be taken again.
+///
+/// Of what is sealed or erased nothing is compared; and where it may have decided, the
+/// decision is not taken for repeated, whatever comes out.
 ///
 /// Left out are `through`, which a World just before the entry may have passed without
 /// anything that decides having changed; `pruned`, since what was pruned is not in the
@@ -158,15 +192,22 @@ pub(super) fn differences(
     world: &World,
     entry: &Envelope,
     decided: &AccessDecided,
-) -> Result<Vec<Difference>, String> {
-    let again = decide(world, &Ask::recorded(decided), decided.now);
+) -> Result<Vec<Difference>, Unrepeatable> {
+    let gaps = Gaps::of(decided);
+    let again = decide_again(world, decided);
+    if !again.rests_on.is_empty() {
+        return Err(Unrepeatable::Unseen(again.rests_on));
+    }
+    let again = again.decided;
     if again.note == Some(Note::NoPolicies) && decided.note != again.note {
-        unfit(world, decided.set)?;
+        unfit(world, decided.set).map_err(Unrepeatable::Unfit)?;
     }
     let difference = |(what, pair): (&'static str, Option<(Value, Value)>)| {
         let (recorded, again) = pair?;
         Some(Difference { index: entry.index, id: entry.id, what, recorded, again })
     };
+    let (asked, believed) = gaps.comparable(decided);
+    let (asked_again, believed_again) = gaps.comparable(&again);
     let compared = [
         ("decision", unlike(&decided.decision, &again.decision)),
         ("note", unlike(&decided.note, &again.note)),
@@ -174,8 +215,8 @@ pub(super) fn differences(
         ("determining", unlike(&decided.determining, &again.determining)),
         ("errors", unlike(&decided.errors, &again.errors)),
         ("session", unlike(&decided.session, &again.session)),
-        ("request", unlike(&decided.request, &again.request)),
-        ("believed", unlike(&decided.believed, &again.believed)),
+        ("request", unlike(&asked, &asked_again)),
+        ("believed", unlike(&believed, &believed_again)),
     ];
     Ok(compared.into_iter().filter_map(difference).collect())
 }

@@ -142,8 +142,8 @@ impl<T> Kept<T> {
 /// `Display` a table on several lines without a final line break.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// True if there was a log, every decision in it could be taken again and came out
-    /// as recorded, and every entry follows the one before it.
+    /// True if there was a log, every decision in it came out as recorded, save those that
+    /// rest on what is sealed or erased, and every entry follows the one before it.
     pub clean: bool,
     /// The build that replayed it.
     pub build: &'static str,
@@ -164,7 +164,8 @@ pub struct Report {
     pub different: u64,
     /// Decisions that could not be taken again.
     pub not_replayable: u64,
-    /// Why they could not, and how many each.
+    /// Why they could not, and how many each: `sealed` if what is personal, and may have
+    /// decided, cannot be opened here; `erased` if nobody can open it any more.
     pub reasons: BTreeMap<String, u64>,
     /// The recorded answers by policy set.
     pub verdicts: BTreeMap<SetKind, Verdicts>,
@@ -203,6 +204,10 @@ impl Report {
     fn heading(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcome = match (self.clean, self.entries) {
             (_, 0) => "there is nothing to replay: not even the entry that creates a log",
+            (true, _) if self.not_replayable > 0 => {
+                "every decision that can be taken again came out as recorded, and every entry \
+                 follows the one before it"
+            }
             (true, _) => {
                 "every decision came out as recorded, and every entry follows the one before it"
             }
@@ -236,7 +241,7 @@ impl Report {
         count(f, "different", self.different)?;
         count(f, "not replayable", self.not_replayable)?;
         for (reason, times) in &self.reasons {
-            writeln!(f, "    {times} because {reason}")?;
+            writeln!(f, "    {reason:<26}{times:>10}")?;
         }
         writeln!(f, "\n  {:<28}{:>10}{:>10}", "by policy set", "allow", "deny")?;
         for (set, verdicts) in &self.verdicts {

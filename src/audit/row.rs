@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::event::{
     AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, LossAccepted,
     MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicySubmitted, Refused, Reported,
-    SchemaActivated, ServiceRegistered, SessionEnding, Verdict,
+    SchemaActivated, ServiceRegistered, SessionEnding, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -38,6 +38,9 @@ pub fn describe(entry: &Envelope) -> String {
         Event::DirectoryActivated(it) => directory_activated(it),
         Event::PersonRegistered(it) => format!("{} was registered", it.person),
         Event::PersonDisabled(it) => format!("{} was disabled{}", it.person, because(&it.reason)),
+        Event::PersonErased(it) => format!("{} was erased{}", it.person, because(&it.reason)),
+        Event::SubjectErased(it) => subject_erased(it),
+        Event::KeyRotated(_) => "the vault's keys were wrapped under a new key".to_owned(),
         Event::RoleGranted(it) => format!("{} was granted the role `{}`", it.person, it.role),
         Event::RoleRevoked(it) => format!("{} lost the role `{}`", it.person, it.role),
         Event::TicketIssued(it) => {
@@ -110,6 +113,10 @@ fn directory_activated(it: &DirectoryActivated) -> String {
     let (version, changed, why) = (it.version, it.changed, because(&it.message));
     let entities = if changed == 1 { "entity" } else { "entities" };
     format!("version {version} of the directory came in force, {changed} {entities} changed{why}")
+}
+
+fn subject_erased(it: &SubjectErased) -> String {
+    format!("what was personal of {} was erased{}", it.subject, because(&it.reason))
 }
 
 fn password_refused(it: &PasswordRefused) -> String {

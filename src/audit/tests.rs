@@ -11,7 +11,7 @@ use crate::event::{
 };
 use crate::model::{Index, SetKind, Version};
 use crate::pdp::{Administration, administrative};
-use crate::projection::World;
+use crate::projection::{Erasures, World};
 use crate::tlog::{Tree, leaf_hash};
 
 fn replayed<'a>(entries: impl IntoIterator<Item = &'a Envelope>) -> Report {
@@ -345,7 +345,8 @@ fn dossier(log: &Log) -> Option<Dossier> {
     for entry in before {
         trail.see(entry);
     }
-    Dossier::new(&World::fold(before), trail, entry, raw(log.bytes.last().unwrap()))
+    let erasures = Erasures::default();
+    Dossier::new(&World::fold(before), trail, entry, raw(log.bytes.last().unwrap()), &erasures)
 }
 
 #[test]

@@ -43,6 +43,8 @@ pub struct Verified {
     pub bytes: u64,
     /// Tiles compared.
     pub tiles: u64,
+    /// Sealed secrets held against what the log names; none where the vault is not at hand.
+    pub secrets: Option<u64>,
     /// How often the log's operator has gone on without entries that were lost.
     pub losses_accepted: u64,
     /// The first entry's time.
@@ -66,6 +68,9 @@ impl fmt::Display for Verified {
             line(f, "to", to)?;
         }
         line(f, "tiles", format!("{} compared with the entries", self.tiles))?;
+        if let Some(secrets) = self.secrets {
+            line(f, "sealed secrets", format!("{secrets} held against the log"))?;
+        }
         if let Some(root) = &self.root {
             line(f, "root", root)?;
         }

@@ -49,6 +49,7 @@ pub struct Verification {
     continuity: Continuity,
     signing: SigningKeys,
     losses: u64,
+    secrets: Option<u64>,
     bytes: u64,
     tiles: u64,
     from: Option<Moment>,
@@ -71,6 +72,7 @@ impl Verification {
             continuity: Continuity::default(),
             signing: SigningKeys::default(),
             losses: 0,
+            secrets: None,
             bytes: 0,
             tiles: 0,
             from: None,
@@ -127,11 +129,9 @@ impl Verification {
         match kept {
             Some(kept) if kept == computed => {}
             Some(_) => {
-                self.find(entry, "tile_differs", format!("`{tile}` does not fit the entries"))
+                self.find(entry, "tile_differs", format!("`{tile}` does not fit the entries"));
             }
-            None => {
-                self.find(entry, "tile_missing", format!("`{tile}` is not there"));
-            }
+            None => self.find(entry, "tile_missing", format!("`{tile}` is not there")),
         }
     }
 
@@ -143,6 +143,21 @@ impl Verification {
             let what = format!("{signed} entries were signed, but {entries} are there");
             self.find(Index(signed), "not_signed", what);
         }
+    }
+
+    /// Notes that so many sealed secrets were held against the log, and what is wrong with
+    /// them.
+    pub fn secrets(&mut self, checked: u64, wrong: impl IntoIterator<Item = String>) {
+        self.secrets = Some(checked);
+        for what in wrong {
+            self.find(Index(self.size()), "secret_not_as_named", what);
+        }
+    }
+
+    /// True if nothing has been found so far.
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.findings.total == 0
     }
 
     /// Notes what the log's keeper could not give.
@@ -172,6 +187,7 @@ impl Verification {
             entries: self.tree.size(),
             bytes: self.bytes,
             tiles: self.tiles,
+            secrets: self.secrets,
             losses_accepted: self.losses,
             from: self.from,
             to: self.to,
@@ -286,12 +302,11 @@ impl Verification {
         let mut seen = Vec::new();
         for witness in &witnesses {
             let of_one = std::slice::from_ref(witness);
-            match note.as_ref().map(|note| note.verify(of_one)) {
-                Some(Ok(_)) => seen.push(witness.name().to_string()),
-                _ => {
-                    let what = format!("witness `{}` has not cosigned it", witness.name());
-                    self.find(Index(self.size()), "not_witnessed", what);
-                }
+            if note.as_ref().is_some_and(|note| note.verify(of_one).is_ok()) {
+                seen.push(witness.name().to_string());
+            } else {
+                let what = format!("witness `{}` has not cosigned it", witness.name());
+                self.find(Index(self.size()), "not_witnessed", what);
             }
         }
         seen

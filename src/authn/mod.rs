@@ -15,6 +15,7 @@
 
 mod cloud_event;
 pub mod enrol;
+pub mod erase;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

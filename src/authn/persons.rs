@@ -103,7 +103,7 @@ pub fn disable(world: &World, person: &Username, reason: Label) -> Result<Vec<Ev
     Ok(events)
 }
 
-fn known<'a>(world: &'a World, person: &Username) -> Result<&'a Person, Refusal> {
+pub(super) fn known<'a>(world: &'a World, person: &Username) -> Result<&'a Person, Refusal> {
     let known = world.identities.get(person).map(AsRef::as_ref);
     known.ok_or_else(|| Refusal::PersonUnknown { person: person.clone() })
 }
@@ -124,7 +124,7 @@ fn check_role(role: &Label) -> Result<(), Refusal> {
 }
 
 /// Linear in the persons, for an administrator only.
-fn check_another_administrator(world: &World, leaving: &Person) -> Result<(), Refusal> {
+pub(super) fn check_another_administrator(world: &World, leaving: &Person) -> Result<(), Refusal> {
     let counts = |person: &Person| !person.disabled && person.roles.contains(ADMINISTRATOR);
     let mut others = world.identities.iter().filter(|other| other.name != leaving.name);
     if !counts(leaving) || others.any(|other| counts(other)) {

@@ -65,6 +65,12 @@ pub enum Refusal {
         /// The login name.
         person: Username,
     },
+    /// Nothing but the person's name is left.
+    #[error("`{person}` is erased")]
+    PersonErased {
+        /// The login name.
+        person: Username,
+    },
     /// Nobody could undo it.
     #[error("`{person}` is the last administrator: make another one first")]
     LastAdministrator {
@@ -136,6 +142,7 @@ impl Refusal {
             Self::PersonExists { .. } => "person_exists",
             Self::PersonUnknown { .. } => "person_unknown",
             Self::PersonDisabled { .. } => "person_disabled",
+            Self::PersonErased { .. } => "person_erased",
             Self::LastAdministrator { .. } => "last_administrator",
             Self::RoleUnknown { .. } => "role_unknown",
             Self::RoleUnchanged { .. } => "role_unchanged",

@@ -1,6 +1,7 @@
 //! Sessions of this deployment: what one is, log out, and how many there may be.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -116,6 +117,19 @@ pub(super) fn make_room_at_source(world: &World, source: &str, most: usize) -> O
 pub(super) fn end_all(world: &World, person: &Username, why: SessionEnding) -> Vec<Event> {
     let all = world.sessions.iter().filter(|session| session.person.as_ref() == Some(person));
     let ids: BTreeSet<_> = all.map(|session| session.id).collect();
+    ids.into_iter().map(|id| ended(id, why)).collect()
+}
+
+/// As [`end_all`], with every session of the person's entity from whatever source.
+pub(super) fn end_all_of(
+    world: &World,
+    person: &Username,
+    user: &Uid,
+    why: SessionEnding,
+) -> Vec<Event> {
+    let own = |session: &&Arc<Session>| session.person.as_ref() == Some(person);
+    let theirs = world.sessions.iter().filter(own).chain(world.sessions.of_user(user));
+    let ids: BTreeSet<_> = theirs.map(|session| session.id).collect();
     ids.into_iter().map(|id| ended(id, why)).collect()
 }
 

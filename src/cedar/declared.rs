@@ -100,6 +100,18 @@ fn roots(schema: &Declarations) -> impl Iterator<Item = (String, &Type<InternalN
     })
 }
 
+/// The common types by their whole names.
+pub(super) fn common_types(schema: &Declarations) -> BTreeMap<String, &Type<InternalName>> {
+    let common = schema.0.iter().flat_map(|(space, own)| {
+        own.common_types.iter().map(move |(name, declared)| {
+            let name = name.as_ref();
+            let whole = space.as_ref().map(|space| format!("{space}::{name}"));
+            (whole.unwrap_or_else(|| name.to_string()), &declared.ty)
+        })
+    });
+    common.collect()
+}
+
 #[derive(Clone, Copy, Default)]
 struct Size {
     nodes: usize,
@@ -114,14 +126,7 @@ struct Sizes<'a> {
 
 impl<'a> Sizes<'a> {
     fn new(schema: &'a Declarations) -> Self {
-        let common = schema.0.iter().flat_map(|(space, own)| {
-            own.common_types.iter().map(move |(name, declared)| {
-                let name = name.as_ref();
-                let whole = space.as_ref().map(|space| format!("{space}::{name}"));
-                (whole.unwrap_or_else(|| name.to_string()), &declared.ty)
-            })
-        });
-        Self { common: common.collect(), known: BTreeMap::new() }
+        Self { common: common_types(schema), known: BTreeMap::new() }
     }
 
     /// Recursive: as deep as the declarations are many, at most.
@@ -240,7 +245,7 @@ fn caller(annotations: &Annotations) -> Option<(&str, Option<Span>)> {
     Some((found.as_ref(), place))
 }
 
-fn fault(message: String, help: &str, place: Option<Span>, text: &str) -> Fault {
+pub(super) fn fault(message: String, help: &str, place: Option<Span>, text: &str) -> Fault {
     let fault = Fault::new(codes::SCHEMA_ANNOTATION, message).with_help(help);
     match place {
         Some(span) => fault.at(text, span),

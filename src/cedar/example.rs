@@ -123,6 +123,7 @@ pub(super) fn document(uid: &Uid, parents: &[Uid], attrs: Value) -> EntityDocume
         attrs: object(attrs),
         parents: parents.iter().cloned().collect(),
         tags: Map::new(),
+        personal: Vec::new(),
     }
 }
 

@@ -42,7 +42,8 @@ pub(super) fn entities(whole: &Expr) -> Vec<&EntityUID> {
     entities
 }
 
-fn parts(whole: &Expr) -> Vec<&Expr> {
+/// What an expression is made of.
+pub(super) fn parts(whole: &Expr) -> Vec<&Expr> {
     match whole.expr_kind() {
         ExprKind::Lit(_) | ExprKind::Var(_) | ExprKind::Slot(_) | ExprKind::Unknown(_) => {
             Vec::new()

@@ -193,7 +193,7 @@ impl CompiledPolicies {
         &self.0.schema
     }
 
-    fn template(&self, id: &PolicyId) -> Option<&ast::Template> {
+    pub(super) fn template(&self, id: &PolicyId) -> Option<&ast::Template> {
         let core = self.0.ids.get(id)?;
         let linked = self.0.set.get(core).map(ast::Policy::template);
         linked.or_else(|| self.0.set.get_template(core))

@@ -12,7 +12,7 @@ use super::fault::in_order;
 use super::scan::{self, Grammar};
 use super::stack::on_large_stack;
 use super::types::Tables;
-use super::{Fault, Limits, codes, declared, diagnosis};
+use super::{Fault, Limits, codes, declared, diagnosis, personal};
 use crate::model::{Digest, EntityType, SetKind, Uid};
 
 /// A schema in force: complete, checked, ready for lookups. Cloning is cheap.
@@ -64,11 +64,12 @@ impl CompiledSchema {
     /// may not declare anything in `Countersign::`. Takes milliseconds.
     ///
     /// An attribute of an entity type may be annotated `@caller("fill")` or
-    /// `@caller("override")`: see [`CompiledSchema::overlay`].
+    /// `@caller("override")`: see [`CompiledSchema::overlay`]. An optional one, and a member
+    /// of a context, may be annotated `@personal`: it is sealed where it is recorded.
     ///
     /// # Errors
     /// What exceeds the limits, what Cedar finds, `external` declarations (an incomplete
-    /// schema validates nothing), `@caller` where it has no effect.
+    /// schema validates nothing), `@caller` or `@personal` where it has no effect.
     pub fn compile(text: &str, kind: SetKind, limits: &Limits) -> Result<Self, Vec<Fault>> {
         if text.len() > limits.schema_bytes {
             let (found, most) = (text.len(), limits.schema_bytes);
@@ -221,6 +222,7 @@ fn compile(text: &str, kind: SetKind, limits: &Limits) -> Result<Inner, Vec<Faul
         .map_err(|error| invalid(&DetailedError::from(&error), text))?;
     declared::bounded(&resolved, limits).map_err(|fault| vec![fault])?;
     let callers = declared::callers(&resolved, text)?;
+    let personals = personal::personals(&resolved, text, limits.nesting)?;
     let schema = checked(fragment, text)?;
     schema.check_complete().map_err(|error| {
         let incomplete = invalid(&DetailedError::from(&error), text).into_iter();
@@ -228,7 +230,7 @@ fn compile(text: &str, kind: SetKind, limits: &Limits) -> Result<Inner, Vec<Faul
         incomplete.map(|fault| fault.with_help(help)).collect::<Vec<_>>()
     })?;
     few_environments(&schema, limits).map_err(|fault| vec![fault])?;
-    let tables = Tables::compile(&schema, &callers).map_err(|fault| vec![fault])?;
+    let tables = Tables::compile(&schema, &callers, &personals).map_err(|fault| vec![fault])?;
     Ok(Inner {
         text: Arc::from(text),
         digest: Digest::of(text),

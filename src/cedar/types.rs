@@ -10,6 +10,7 @@ use cedar_policy_core::validator::{
 };
 
 use super::declared::Callers;
+use super::personal::{Path, Personals};
 use super::{Fault, codes};
 use crate::model::{EntityType, Uid};
 
@@ -34,6 +35,8 @@ pub(super) struct EntityTable {
     pub(super) attributes: Record,
     /// What a caller may say about an attribute; absent: nothing.
     pub(super) callers: BTreeMap<String, Caller>,
+    /// The attributes to be sealed where they are recorded.
+    pub(super) personal: Vec<Path>,
 }
 
 /// What a caller's property may do to an entity of the directory: `@caller("…")`.
@@ -51,6 +54,8 @@ pub(super) struct ActionTable {
     pub(super) principals: BTreeSet<EntityType>,
     pub(super) resources: BTreeSet<EntityType>,
     pub(super) context: Record,
+    /// The members of the context to be sealed where they are recorded.
+    pub(super) personal: Vec<Path>,
     /// The action's entity and those of all actions it is in.
     pub(super) entities: Vec<Arc<ast::Entity>>,
 }
@@ -100,17 +105,26 @@ pub(super) struct Member {
 impl Tables {
     /// Compiles the tables of a schema whose size has been checked. Linear in its types
     /// written out.
-    pub(super) fn compile(schema: &ValidatorSchema, callers: &Callers) -> Result<Self, Fault> {
+    pub(super) fn compile(
+        schema: &ValidatorSchema,
+        callers: &Callers,
+        personals: &Personals,
+    ) -> Result<Self, Fault> {
         let names = Names::of(schema)?;
         let mut entities = HashMap::new();
         for declared in schema.entity_types() {
             let name = names.ours(declared.name())?;
-            entities.insert(name.clone(), entity_table(declared, &names, callers.of(&name))?);
+            let mut table = entity_table(declared, &names, callers.of(&name))?;
+            table.personal = personals.of_entity(&name);
+            entities.insert(name, table);
         }
         let store = schema.action_entities().map_err(|error| broken(&error))?;
         let mut actions = HashMap::new();
         for action in schema.action_ids() {
-            actions.insert(names.uid(action.name())?, action_table(action, &store, &names)?);
+            let uid = names.uid(action.name())?;
+            let mut table = action_table(action, &store, &names)?;
+            table.personal = personals.of_action(&uid);
+            actions.insert(uid, table);
         }
         let action_types = names.action_types();
         Ok(Self { entities, actions, action_types, names: names.types })
@@ -192,6 +206,7 @@ fn entity_table(
         ids: names.ids.get(declared.name()).cloned(),
         attributes: record(declared.attributes(), names)?,
         callers,
+        personal: Vec::new(),
     })
 }
 
@@ -212,6 +227,7 @@ fn action_table(
         principals: action.principals().map(|kind| names.ours(kind)).collect::<Result<_, _>>()?,
         resources: action.resources().map(|kind| names.ours(kind)).collect::<Result<_, _>>()?,
         context,
+        personal: Vec::new(),
         entities: store.iter().filter(above).map(|entity| Arc::new(entity.clone())).collect(),
     })
 }

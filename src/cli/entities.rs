@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::authored;
 use super::client::{Client, Verb};
 use super::console::{Console, Telling};
+use super::erase::EraseEntity;
 use super::failure::{Exit, Failure};
 use super::folder::Folder;
 use super::page::{Ink, Page};
@@ -33,6 +34,7 @@ enum Command {
     List(List),
     Put(Put),
     Delete(Delete),
+    Erase(EraseEntity),
 }
 
 /// Show the directory
@@ -74,7 +76,7 @@ struct Delete {
 }
 
 /// Reads `Type::"id"`, or `Type::id` where a shell has eaten the quotes.
-fn uid(text: &str) -> Result<Uid, String> {
+pub(super) fn uid(text: &str) -> Result<Uid, String> {
     let unquoted = || text.rsplit_once("::");
     let quoted = text.strip_suffix('"').and_then(|text| text.split_once("::\""));
     let (kind, id) = quoted.or_else(unquoted).ok_or("expected TYPE::\"ID\"")?;
@@ -91,6 +93,7 @@ impl Entities {
             Command::List(list) => console.tell(&list.entities()?)?,
             Command::Put(put) => console.tell(&put.done()?)?,
             Command::Delete(delete) => console.tell(&delete.done()?)?,
+            Command::Erase(erase) => console.tell(&erase.done()?)?,
         }
         Ok(Exit::Fine)
     }
@@ -132,7 +135,7 @@ impl List {
         };
         let mut found: Vec<_> = nodes.filter(wanted).collect();
         found.sort_by(|one, other| one.uid.cmp(&other.uid));
-        let entities = found.into_iter().map(EntityDocument::to_cedar_json).collect();
+        let entities = found.into_iter().map(EntityDocument::to_listed_json).collect();
         Listed { version: world.directory.version(), entities }
     }
 }

@@ -16,7 +16,7 @@ use crate::audit::{AsOf, At};
 use crate::clock::{Clock as _, SystemClock};
 use crate::event::Presented;
 use crate::model::{AccessRequest, Moment, SetKind};
-use crate::pdp::{Ask, decide};
+use crate::pdp::{Ask, decide_as_of};
 
 /// Who is said to ask where nobody is named: whoever may read the directory's files.
 const OPERATOR: &str = "local-operator";
@@ -116,7 +116,8 @@ impl Evaluate {
             let (index, world) = folder.world_at(self.at)?;
             let written = world.last.map_or(Moment::EPOCH, |(written, _)| written);
             let time = self.at.time(written, SystemClock.now())?;
-            Ok(AsOf::new(index, &decide(&world, &ask, time)))
+            let taken = decide_as_of(&world, &ask, time);
+            AsOf::new(index, taken).map_err(|unseen| Failure::refused("unseen", unseen))
         })
     }
 }

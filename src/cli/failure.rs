@@ -174,6 +174,7 @@ impl From<NodeError> for Failure {
             NodeError::Policies(refusal) => Self::refused(refusal.code(), refusal),
             NodeError::Entities(refusal) => Self::refused(refusal.code(), refusal),
             NodeError::Persons(refusal) => Self::refused(refusal.code(), refusal),
+            error @ NodeError::NothingPersonal(_) => Self::refused("nothing_personal", error),
             error @ NodeError::Founded(_) => Self::refused("exists", error),
             error @ NodeError::NothingLost => Self::refused("nothing_lost", error),
             error @ NodeError::NotAsSigned(_) => Self::refused("not_as_signed", whole(&error)),

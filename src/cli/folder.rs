@@ -1,6 +1,6 @@
 //! A stopped data directory, and the operator who writes to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
@@ -12,7 +12,7 @@ use crate::audit::At;
 use crate::cedar::on_large_stack;
 use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
-use crate::entropy::SystemEntropy;
+use crate::entropy::{Entropy, SystemEntropy};
 use crate::event::{AccessDecided, Actor, Event, Presented, SigningKeyAdopted, Verdict};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::{Index, Label, Moment, Version};
@@ -20,11 +20,13 @@ use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
 use crate::projection::{Artefacts, Change, World};
-use crate::sequencer::{CommitError, Committed, Expected, Log, Origin, fold_to, recover, resume};
+use crate::sequencer::{
+    CommitError, Committed, Expected, Log, Origin, fold_to, recover_opened, resume,
+};
 use crate::settings::{Flags, Settings};
 use crate::snapshot::{Snapshot, Snapshots, log_of};
 use crate::telemetry::Metrics;
-use crate::vault::KeyFile;
+use crate::vault::{self, Imported, KeyFile, Sealer};
 
 /// A data directory that no server has open.
 pub(super) struct Folder {
@@ -40,7 +42,7 @@ impl Folder {
 
     /// Its path.
     #[cfg(test)]
-    pub(super) fn path(&self) -> &std::path::Path {
+    pub(super) fn path(&self) -> &Path {
         &self.data
     }
 
@@ -73,18 +75,39 @@ impl Folder {
         Ok((name, note))
     }
 
-    /// What its log amounts to. Linear in what the log holds beyond its newest snapshot.
+    /// How many sealed secrets its log names, and what is wrong with them; nothing if there
+    /// is no vault, as in an auditor's copy. Linear in
+    /// what the log holds beyond its newest snapshot.
+    ///
+    /// # Errors
+    /// As [`Folder::world`], or if a file cannot be read.
+    pub(super) fn secrets(&self) -> Result<Option<(u64, Vec<String>)>, Failure> {
+        let vault = Paths::in_directory(&self.data).vault;
+        if !vault.is_dir() {
+            return Ok(None);
+        }
+        let named = node::named_secrets(&self.world()?);
+        let wrong = vault::check(&vault, &named).map_err(Failure::could_not_run)?;
+        let told = wrong.iter().map(ToString::to_string).collect();
+        Ok(Some((named.len() as u64, told)))
+    }
+
+    /// What its log amounts to, with what is personal if its key is here. Linear in
+    /// what the log holds beyond its newest snapshot.
     ///
     /// # Errors
     /// As [`Folder::store`], or if the log is damaged.
     pub(super) fn world(&self) -> Result<World, Failure> {
         let store = self.store()?;
+        let sealer = self.sealer(&store)?;
         let artefacts = Artefacts::default();
-        let snapshots = self.snapshots(&store);
+        let snapshots = self.snapshots(&store, sealer.as_ref());
         let start = snapshots.and_then(|all| all.nearest(&store, store.size(), &artefacts));
         let folded = match start {
-            Some(Snapshot { world, tree }) => resume(&store, Log { world, tree }, |_, _| {}),
-            None => recover(&store, &artefacts, |_, _| {}),
+            Some(Snapshot { world, tree }) => {
+                resume(&store, Log { world, tree }, sealer.as_ref(), |_, _| {})
+            }
+            None => recover_opened(&store, &artefacts, sealer.as_ref(), |_, _| {}),
         };
         Ok(folded.map_err(NodeError::from)?.world)
     }
@@ -96,20 +119,44 @@ impl Folder {
     /// As [`Folder::world`]; usage, if there was nothing then.
     pub(super) fn world_at(&self, at: At) -> Result<(Index, World), Failure> {
         let store = self.store()?;
+        let sealer = self.sealer(&store)?;
         let size = stored::size_at(&store, Some(at))?;
         let index = Index(size.saturating_sub(1));
-        let snapshots = self.snapshots(&store);
+        let snapshots = self.snapshots(&store, sealer.as_ref());
         let start = snapshots.and_then(|all| all.before(&store, index)).unwrap_or_default();
-        let world = fold_to(&store, start, index, |_| {}).map_err(NodeError::from)?;
+        let world = fold_to(&store, sealer.as_ref(), start, index).map_err(NodeError::from)?;
         Ok((index, world))
     }
 
     /// The log's snapshots, if its key is there to open them: without them all takes
     /// longer, and gives the same.
-    fn snapshots(&self, store: &dyn EventStore) -> Option<Snapshots> {
+    fn snapshots(&self, store: &dyn EventStore, sealer: Option<&Sealer>) -> Option<Snapshots> {
         let key = KeyFile::load(&Settings::load(&self.flags()).ok()?.key_file).ok()?;
         let path = Paths::in_directory(&self.data).snapshots;
-        Snapshots::at(&path, &key, log_of(store)?, Arc::new(SystemEntropy), usize::MAX).ok()
+        Snapshots::at(&path, &key, log_of(store)?, sealer?.clone(), usize::MAX).ok()
+    }
+
+    /// What opens personal values in its log; nothing if its key is not here, as for an
+    /// auditor who was given a copy.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is a key, but not the vault's.
+    pub(super) fn sealer(&self, store: &dyn EventStore) -> Result<Option<Sealer>, Failure> {
+        let settings = Settings::load(&self.flags())?;
+        let paths = Paths::in_directory(&self.data);
+        if self.key_file.is_none() && !settings.key_file.exists() || !paths.vault.exists() {
+            return Ok(None);
+        }
+        Ok(node::sealer(&paths, &settings.key_file, store, Arc::new(SystemEntropy))?)
+    }
+
+    /// Puts back what an export of its vault holds and it lacks: without that it may not open.
+    ///
+    /// # Errors
+    /// [`Failure`]: the export is not whole, or not this vault's.
+    pub(super) fn import_vault(&self, from: &Path) -> Result<Imported, Failure> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        Ok(node::import_vault(&Settings::load(&self.flags())?, &entropy, from)?)
     }
 
     /// Opens it for writing, on behalf of whoever may write its files. Linear in the
@@ -204,6 +251,32 @@ impl Operator {
         }
     }
 
+    /// As [`Operator::permit`], after the system policies of this build are in force: those
+    /// of an older one do not know every action.
+    ///
+    /// # Errors
+    /// As [`Operator::permit`].
+    pub(super) fn permit_anew(&self, what: Administration) -> Result<(), Failure> {
+        self.wait(self.node.adopt_system_policies())?;
+        self.permit(what)
+    }
+
+    /// Waits for some work of the node's.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(super) fn wait<T>(
+        &self,
+        work: impl Future<Output = Result<T, NodeError>>,
+    ) -> Result<T, Failure> {
+        Ok(self.runtime.block_on(work)?)
+    }
+
+    /// On whose behalf the operator works.
+    pub(super) const fn origin() -> Origin {
+        origin()
+    }
+
     /// Has a command decided by the writer and recorded.
     ///
     /// # Errors
@@ -243,8 +316,8 @@ impl Operator {
         message: Label,
         expected: Option<Version>,
     ) -> Result<Committed, Failure> {
-        let (sequencer, entropy) = (&self.node.sequencer, &*self.node.surroundings.entropy);
-        let made = node::change(sequencer, entropy, origin(), None, changes, message, expected);
+        let (sequencer, sealer) = (&self.node.sequencer, &self.node.sealer);
+        let made = node::change(sequencer, sealer, origin(), None, changes, message, expected);
         Ok(self.runtime.block_on(made)?)
     }
 }

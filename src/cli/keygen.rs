@@ -54,7 +54,7 @@ impl Keygen {
             Target::Data(folder) => {
                 let signing = folder.world()?.signing;
                 let keys = signing.iter().map(|key| Key {
-                    verifier_key: key.verifier_key.to_string(),
+                    verifier: key.verifier_key.to_string(),
                     credential: key.credential,
                     adopted: key.adopted,
                     retired: key.retired,
@@ -102,7 +102,8 @@ struct Keys {
 
 #[derive(Serialize, Deserialize)]
 struct Key {
-    verifier_key: String,
+    #[serde(rename = "verifier_key")]
+    verifier: String,
     credential: Uuid,
     adopted: Index,
     retired: Option<Index>,
@@ -113,7 +114,7 @@ impl Telling for Keys {
         page.line(&format!("Log {}", self.origin.as_deref().unwrap_or("that was never signed")));
         for key in &self.keys {
             page.blank();
-            page.line(&format!("    {}", key.verifier_key));
+            page.line(&format!("    {}", key.verifier));
             let since = format!("id {}, since entry {}", key.credential, key.adopted);
             match key.retired {
                 Some(at) => page.inked(&format!("    {since}, retired by entry {at}"), Ink::Faint),

@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod enrol;
 mod entities;
+mod erase;
 mod evaluate;
 mod export;
 mod failure;
@@ -17,6 +18,7 @@ mod folder;
 mod hosting;
 mod import;
 mod init;
+mod key;
 mod keygen;
 mod log;
 mod login;
@@ -74,6 +76,7 @@ enum Command {
     Login(login::Login),
     User(user::User),
     Token(token::Token),
+    Key(key::Key),
     Policy(policy::Policy),
     Schema(schema::Schema),
     Entities(entities::Entities),
@@ -96,6 +99,7 @@ impl Command {
             Self::Login(login) => login.run(console),
             Self::User(user) => user.run(console),
             Self::Token(token) => token.run(console),
+            Self::Key(key) => key.run(console),
             Self::Policy(policy) => policy.run(console),
             Self::Schema(schema) => schema.run(console),
             Self::Entities(entities) => entities.run(console),

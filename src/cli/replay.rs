@@ -14,9 +14,10 @@ use super::stored;
 use super::target::{Target, TargetFlags};
 use super::tiled::Progress;
 use crate::audit::{At, Replay as Work, Report};
-use crate::event::decode;
+use crate::event::{Envelope, decode};
 use crate::event_store::EventStore;
 use crate::model::{Digest, Index};
+use crate::vault::Sealer;
 
 /// Take every recorded decision again and compare
 ///
@@ -44,7 +45,10 @@ impl Replay {
     /// [`Failure`]: the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let outcome = match self.target.target()? {
-            Target::Data(folder) => of_store(&folder.store()?, self.at, console)?,
+            Target::Data(folder) => {
+                let store = folder.store()?;
+                of_store(&store, folder.sealer(&store)?.as_ref(), self.at, console)?
+            }
             Target::Server(client) => of_server(&client, self.at, console)?,
         };
         console.tell(&outcome)?;
@@ -52,13 +56,14 @@ impl Replay {
     }
 }
 
-/// Replays a log in a store, as far as it went then, and compares its tree with the
-/// checkpoint that the store holds.
+/// Replays a log in a store, as far as it went then, with what is personal in it as far as
+/// `sealer` opens it, and compares its tree with the checkpoint that the store holds.
 ///
 /// # Errors
 /// [`Failure`]: it cannot be read.
 pub(super) fn of_store(
     store: &dyn EventStore,
+    sealer: Option<&Sealer>,
     at: Option<At>,
     console: &mut Console,
 ) -> Result<Outcome, Failure> {
@@ -68,7 +73,12 @@ pub(super) fn of_store(
         let (mut work, mut progress) = (Work::new(), Progress::new("replayed", size));
         for entry in stored::bytes(store, size) {
             let (index, bytes) = entry?;
-            take(&mut work, index, &bytes, awaited.as_mut())?;
+            let mut entry = decode(index, &bytes)?;
+            if let Some(sealer) = sealer {
+                let opened = sealer.open_event(&mut entry.event);
+                opened.map_err(|error| Failure::refused("log_broken", error))?;
+            }
+            take(&mut work, &entry, &bytes, awaited.as_mut());
             progress.at(work.entries(), console);
         }
         progress.end(console);
@@ -76,18 +86,12 @@ pub(super) fn of_store(
     })
 }
 
-fn take(
-    work: &mut Work,
-    index: Index,
-    bytes: &[u8],
-    awaited: Option<&mut Awaited>,
-) -> Result<(), Failure> {
-    work.step(&decode(index, bytes)?);
+fn take(work: &mut Work, entry: &Envelope, bytes: &[u8], awaited: Option<&mut Awaited>) {
+    work.step(entry);
     work.hash(bytes);
     if let Some(awaited) = awaited {
         awaited.see(work);
     }
-    Ok(())
 }
 
 /// Replays a running server's log as far as it went then, or to where it is now, and
@@ -108,7 +112,9 @@ fn of_server(client: &Client, at: Option<At>, console: &mut Console) -> Result<O
                     break;
                 }
                 let index = Index(work.entries());
-                take(&mut work, index, line?.as_bytes(), awaited.as_mut())?;
+                let line = line?;
+                let entry = decode(index, line.as_bytes())?;
+                take(&mut work, &entry, line.as_bytes(), awaited.as_mut());
                 progress.at(work.entries(), console);
             }
             if work.entries() == before {

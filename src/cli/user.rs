@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, Verb, encoded};
 use super::console::{Console, Telling};
+use super::erase::ErasePerson;
 use super::failure::{Exit, Failure};
 use super::folder::Operator;
 use super::page::{Ink, Page, second};
@@ -36,6 +37,7 @@ enum Command {
     List(List),
     Ticket(Ticket),
     Disable(Disable),
+    Erase(ErasePerson),
     Grant(Grant),
     Revoke(Revoke),
 }
@@ -120,6 +122,7 @@ impl User {
             Command::List(it) => console.tell(&it.users()?)?,
             Command::Ticket(it) => console.tell(&it.ticket()?)?,
             Command::Disable(it) => console.tell(&it.done()?)?,
+            Command::Erase(it) => console.tell(&it.done()?)?,
             Command::Grant(it) => console.tell(&it.done()?)?,
             Command::Revoke(it) => console.tell(&it.done()?)?,
         }

@@ -59,9 +59,9 @@ impl Verify {
     /// Usage, for a key or a file that is none; otherwise why the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let verified = match &self.folder {
-            Some(folder) => self.of(&Exported::at(folder.clone()), Vec::new(), None, console)?,
+            Some(folder) => self.of(&Exported::at(folder.clone()), console)?,
             None => match self.target.readable()? {
-                Target::Server(client) => self.of(&Remote(&client), Vec::new(), None, console)?,
+                Target::Server(client) => self.of(&Remote(&client), console)?,
                 Target::Data(folder) => self.stopped(&folder, console)?,
             },
         };
@@ -69,26 +69,30 @@ impl Verify {
         Ok(if verified.clean { Exit::Fine } else { Exit::Refused })
     }
 
-    /// A data directory is held against the checkpoint outside its log, too.
+    /// A data directory is held against the checkpoint outside its log, too, and its
+    /// sealed secrets against what the log names.
     fn stopped(&self, folder: &Folder, console: &mut Console) -> Result<Verified, Failure> {
         let outside = folder.checkpoint()?;
         let store = folder.store()?;
-        let held = Some(store.size());
-        self.of(&Stopped(&store), vec![outside], held, console)
+        let log = Stopped(&store);
+        let mut claims = self.trust.claims(log.checkpoint()?)?;
+        claims.kept.push(outside);
+        let mut verification = Verification::of(claims);
+        walk(&log, &mut verification, console, |_, _| Ok(()))?;
+        verification.held(store.size());
+        drop(store);
+        // A log that is not sound names nothing that could be relied on.
+        if verification.is_clean()
+            && let Some((checked, wrong)) = folder.secrets()?
+        {
+            verification.secrets(checked, wrong);
+        }
+        Ok(verification.report())
     }
 
-    fn of(
-        &self,
-        log: &dyn Tiled,
-        mut kept: Vec<(String, String)>,
-        held: Option<u64>,
-        console: &mut Console,
-    ) -> Result<Verified, Failure> {
-        let mut claims = self.trust.claims(log.checkpoint()?)?;
-        claims.kept.append(&mut kept);
-        let mut verification = Verification::of(claims);
+    fn of(&self, log: &dyn Tiled, console: &mut Console) -> Result<Verified, Failure> {
+        let mut verification = Verification::of(self.trust.claims(log.checkpoint()?)?);
         walk(log, &mut verification, console, |_, _| Ok(()))?;
-        held.into_iter().for_each(|entries| verification.held(entries));
         Ok(verification.report())
     }
 }

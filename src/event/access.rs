@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{AccessRequest, Digest, Index, Method, Moment, PolicyId, SetKind, Uid, Version};
+use crate::model::{
+    AccessRequest, Digest, Index, Method, Moment, Personal, PolicyId, SetKind, Uid, Version,
+};
 
 /// Allow or deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +140,9 @@ pub struct AccessDecided {
     pub set: SetKind,
     /// The request as understood, without any session token.
     pub request: AccessRequest,
+    /// What the schema declares personal, taken out of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<Personal>,
     /// Which PEP asked; for administration, what asked.
     pub pep: String,
     /// The time it was decided at.

@@ -4,12 +4,12 @@ use serde_json::value::RawValue;
 
 use super::{
     AccessDecided, AuthenticationReported, CredentialDisabled, DecisionSettings,
-    DirectoryActivated, EntitySubmitted, EntityWithdrawn, LogCreated, LossAccepted, MfaEnrolled,
-    MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled, PasswordRefused,
-    PasswordVerified, PersonDisabled, PersonRegistered, PoliciesActivated, PolicySubmitted,
-    PolicyWithdrawn, RoleGranted, RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered,
-    ServiceRevoked, SessionEnded, SessionRaised, SessionStarted, SigningKeyAdopted,
-    SigningKeyRetired, TicketIssued, TicketUsed,
+    DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, LossAccepted,
+    MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
+    PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
+    PoliciesActivated, PolicySubmitted, PolicyWithdrawn, RoleGranted, RoleRevoked, SchemaActivated,
+    SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised,
+    SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased, TicketIssued, TicketUsed,
 };
 use crate::model::StreamName;
 
@@ -68,6 +68,9 @@ facts! {
     DirectoryActivated(DirectoryActivated) = "countersign.directory.activated.v1",
     PersonRegistered(PersonRegistered) = "countersign.person.registered.v1",
     PersonDisabled(PersonDisabled) = "countersign.person.disabled.v1",
+    PersonErased(PersonErased) = "countersign.person.erased.v1",
+    SubjectErased(SubjectErased) = "countersign.subject.erased.v1",
+    KeyRotated(KeyRotated) = "countersign.key.rotated.v1",
     RoleGranted(RoleGranted) = "countersign.role.granted.v1",
     RoleRevoked(RoleRevoked) = "countersign.role.revoked.v1",
     TicketIssued(TicketIssued) = "countersign.ticket.issued.v1",
@@ -94,12 +97,14 @@ impl Event {
     #[must_use]
     pub fn stream(&self) -> StreamName {
         match self {
-            Self::LogCreated(_) | Self::NodeStarted(_) | Self::SettingsAdopted(_) => {
-                StreamName::single("node")
-            }
+            Self::LogCreated(_)
+            | Self::NodeStarted(_)
+            | Self::SettingsAdopted(_)
+            | Self::KeyRotated(_) => StreamName::single("node"),
             Self::SigningKeyAdopted(_) | Self::SigningKeyRetired(_) | Self::LossAccepted(_) => {
                 StreamName::single("signing")
             }
+            Self::SubjectErased(_) => StreamName::single("erasures"),
             Self::SchemaSubmitted(it) => StreamName::of("schema", it.set.as_str()),
             Self::SchemaActivated(it) => StreamName::of("schema", it.set.as_str()),
             Self::PolicySubmitted(it) => StreamName::of("policies", it.set.as_str()),
@@ -125,6 +130,7 @@ impl Event {
             Self::AccessDecided(_) => StreamName::single("access"),
             Self::PersonRegistered(_)
             | Self::PersonDisabled(_)
+            | Self::PersonErased(_)
             | Self::RoleGranted(_)
             | Self::RoleRevoked(_)
             | Self::TicketIssued(_)
@@ -147,6 +153,7 @@ impl Event {
         match self {
             Self::PersonRegistered(PersonRegistered { person })
             | Self::PersonDisabled(PersonDisabled { person, .. })
+            | Self::PersonErased(PersonErased { person, .. })
             | Self::RoleGranted(RoleGranted { person, .. })
             | Self::RoleRevoked(RoleRevoked { person, .. })
             | Self::TicketIssued(TicketIssued { person, .. })
@@ -173,12 +180,14 @@ impl Event {
             Self::PolicyWithdrawn(it) => Some(it.policy.to_string()),
             Self::EntitySubmitted(it) => Some(it.entity.uid.to_string()),
             Self::EntityWithdrawn(it) => Some(it.uid.to_string()),
+            Self::SubjectErased(it) => Some(it.subject.to_string()),
             // The request itself stands in the payload; naming it twice costs bytes.
             Self::AccessDecided(_)
             | Self::LogCreated(_)
             | Self::LossAccepted(_)
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
+            | Self::KeyRotated(_)
             | Self::SchemaSubmitted(_)
             | Self::SchemaActivated(_)
             | Self::PoliciesActivated(_)

@@ -5,6 +5,7 @@ mod administration;
 mod authentication;
 mod envelope;
 mod fact;
+mod personal;
 mod publication;
 mod settings;
 mod signing;
@@ -24,6 +25,7 @@ pub use authentication::{
 };
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;
+pub use personal::{KeyRotated, PersonErased, SubjectErased};
 pub use publication::{
     DirectoryActivated, EntitySubmitted, EntityWithdrawn, PoliciesActivated, PolicySubmitted,
     PolicyWithdrawn, SchemaActivated, SchemaSubmitted,

@@ -77,6 +77,25 @@ pub(super) fn sync(dir: &Path) -> Result<(), StoreError> {
     dir.parent().map_or(Ok(()), sync_one)
 }
 
+/// Removes the snapshots of sled's whose writing was cut short. Nothing is lost: the one
+/// before is removed only after its successor has its name, and without any, sled reads
+/// the whole log.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub(super) fn remove_unfinished(dir: &Path) -> Result<(), StoreError> {
+    let is_unfinished = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("snap.") && name.ends_with(".generating")
+    };
+    for file in files(dir).map_err(StoreError::io("list", dir))? {
+        if is_unfinished(&file) {
+            fs::remove_file(&file).map_err(StoreError::io("remove", &file))?;
+        }
+    }
+    Ok(())
+}
+
 fn sync_one(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))
 }

@@ -23,6 +23,8 @@ pub enum Fault {
     Lost,
     /// The whole group was written, and its sync failed.
     Kept,
+    /// There was no room; nothing was touched, and the store goes on.
+    NoRoom,
 }
 
 /// The log of [`SledStore`](super::SledStore) over a map in memory: the same checks,
@@ -36,8 +38,8 @@ impl MemoryStore {
         Self::over(Map::default())
     }
 
-    /// An empty log whose `nth` group, counted from 1, fails and so poisons the store.
-    /// Refused and empty groups do not count.
+    /// An empty log whose `nth` group, counted from 1, fails and so, unless it was for want
+    /// of room, poisons the store. Refused and empty groups do not count otherwise.
     #[must_use]
     pub fn failing_at(nth: u64, fault: Fault) -> Self {
         Self::over(Map { fault: Some((nth, fault)), ..Map::default() })
@@ -115,7 +117,7 @@ impl EventStore for MemoryStore {
     }
 }
 
-/// An ordered map that counts commits and fails at one of them.
+/// An ordered map that counts groups, beginning where room is asked for, and fails at one.
 #[derive(Default)]
 struct Map {
     records: RwLock<BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -127,6 +129,11 @@ impl Map {
     fn records(&self) -> RwLockReadGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
         // No insertion stops half-way but for want of memory, which ends the process.
         self.records.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to become of a group, by its number.
+    fn fault_of(&self, nth: u64) -> Option<Fault> {
+        self.fault.filter(|(at, _)| *at == nth).map(|(_, fault)| fault)
     }
 
     fn insert(&self, records: impl IntoIterator<Item = Record>) {
@@ -155,8 +162,7 @@ impl Table for Map {
     }
 
     fn commit(&self, records: Vec<Record>) -> Result<(), StoreError> {
-        let nth = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        let fault = self.fault.filter(|(at, _)| *at == nth).map(|(_, fault)| fault);
+        let fault = self.fault_of(self.commits.load(Ordering::Relaxed));
         if fault != Some(Fault::Lost) {
             self.insert(records);
         }
@@ -164,8 +170,14 @@ impl Table for Map {
         fault.map_or(Ok(()), |_| Err(StoreError::io("sync", &self.place())(injected)))
     }
 
-    fn room(&self, _: u64) -> Result<(), StoreError> {
-        Ok(())
+    fn room(&self, bytes: u64) -> Result<(), StoreError> {
+        let nth = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.fault_of(nth) {
+            Some(Fault::NoRoom) => {
+                Err(StoreError::NoRoom { dir: self.place(), free: 0, needed: bytes })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn disk_bytes(&self) -> u64 {

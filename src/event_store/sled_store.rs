@@ -11,7 +11,9 @@
 //! - the cache has a bound (sled's own default is 1 GiB);
 //! - a disk that is nearly full is refused before sled touches it: half a write poisons;
 //! - sled panics on some failures: caught here, and the store is poisoned;
-//! - sled drops a damaged tail without a word: only the checkpoint outside shows it.
+//! - sled drops a damaged tail without a word: only the checkpoint outside shows it;
+//! - sled takes a snapshot whose writing was cut short for its newest one, and then
+//!   refuses to open for ever: such files are removed before it looks.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -35,6 +37,8 @@ pub const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// What is kept free on the log's disk: a few of sled's segments, and room for an
 /// administrator to work in.
 const RESERVE_BYTES: u64 = 32 * 1024 * 1024;
+/// What opening needs: sled writes the rest of its newest segment, and a snapshot.
+const OPENING_BYTES: u64 = 2 * SEGMENT_BYTES as u64;
 /// How many bytes sled may write for each that it is given.
 const AMPLIFICATION: u64 = 4;
 
@@ -70,8 +74,9 @@ impl SledStore {
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Locked`], [`StoreError::Format`],
-    /// [`StoreError::Unmarked`], [`StoreError::Blobs`]; [`StoreError::Broken`] if the
-    /// last blocks are damaged; otherwise what the disk or sled said.
+    /// [`StoreError::Unmarked`], [`StoreError::Blobs`]; [`StoreError::NoRoom`] if the
+    /// disk is full; [`StoreError::Broken`] if the last blocks are damaged; otherwise
+    /// what the disk or sled said.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with_cache(dir, CACHE_BYTES)
     }
@@ -87,10 +92,14 @@ impl SledStore {
     }
 
     fn open_locked(dir: PathBuf, lock: File, cache_bytes: u64) -> Result<Self, StoreError> {
+        require_room(&dir, OPENING_BYTES)?;
+        directory::remove_unfinished(&dir)?;
+        // A process that was killed between flush and sync has left a group that only
+        // the kernel knows. It must not be lost once a snapshot of sled's lists it.
+        directory::sync(&dir)?;
         let tree = open_sled(&dir, cache_bytes)?;
         directory::refuse_blobs(&dir)?;
-        // A process that was killed between flush and sync has left a group that only
-        // the kernel knows; and recovery itself has written. Durable first, then read.
+        // Recovery itself has written. Durable first, then read.
         directory::sync(&dir)?;
         let db = dir.join("db");
         let synced = File::open(&db).map_err(StoreError::io("open", &db))?;
@@ -185,12 +194,8 @@ impl Table for Sled {
     }
 
     fn room(&self, bytes: u64) -> Result<(), StoreError> {
-        let free = directory::free(&self.dir)?;
         let needed = RESERVE_BYTES.saturating_add(bytes.saturating_mul(AMPLIFICATION));
-        if free >= needed {
-            return Ok(());
-        }
-        Err(StoreError::NoRoom { dir: self.dir.clone(), free, needed })
+        require_room(&self.dir, needed)
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -200,6 +205,14 @@ impl Table for Sled {
     fn place(&self) -> PathBuf {
         self.dir.clone()
     }
+}
+
+fn require_room(dir: &Path, needed: u64) -> Result<(), StoreError> {
+    let free = directory::free(dir)?;
+    if free >= needed {
+        return Ok(());
+    }
+    Err(StoreError::NoRoom { dir: dir.to_owned(), free, needed })
 }
 
 /// Applies one batch and hands it to the kernel.
@@ -350,6 +363,25 @@ mod tests {
         let _store = SledStore::create(&dir).unwrap();
         let second = try_open_sled(&dir, CACHE_BYTES).map(|_| ());
         assert!(matches!(second, Err(StoreError::Locked { .. })), "{second:?}");
+    }
+
+    /// sled 0.34.7 gives a snapshot its name when it is whole, but looks at those that
+    /// are not as well.
+    #[test]
+    fn a_snapshot_that_was_cut_short_is_no_hindrance() {
+        let (_ground, dir) = ground();
+        let store = SledStore::create(&dir).unwrap();
+        store.append(&group(0, 3)).unwrap();
+        drop(store);
+        let unfinished = dir.join("snap.00000000000F0000.generating");
+        for written in [&b""[..], b"cut", &[7; 80]] {
+            fs::write(&unfinished, written).unwrap();
+            assert!(try_open_sled(&dir, CACHE_BYTES).is_err(), "sled has been mended");
+
+            let store = SledStore::open(&dir).unwrap();
+            assert_eq!(store.size(), 3);
+            assert!(!unfinished.exists());
+        }
     }
 
     #[test]

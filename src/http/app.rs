@@ -15,8 +15,10 @@ use crate::sequencer::Sequencer;
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
-use crate::vault::Vault;
+use crate::vault::{Sealer, Vault};
 
+/// How many tiles and bundles are read at a time; the largest bundle has 12 MiB.
+const TILES: usize = 8;
 /// How many publications are admitted at a time.
 const ADMISSIONS: usize = 2;
 
@@ -27,7 +29,9 @@ pub struct App {
     /// Where passwords are hashed.
     pub hasher: Hasher,
     /// Where secrets are sealed.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
+    /// What seals and opens personal values.
+    pub sealer: Sealer,
     /// What a look into the past begins from.
     pub snapshots: Arc<Snapshots>,
     /// The time.
@@ -42,6 +46,8 @@ pub struct App {
     pub(super) traffic: Traffic,
     /// One fold of the past at a time: it costs as much as the log is long.
     pub(super) folding: Arc<Semaphore>,
+    /// A few tiles at a time: a partial one of a high level is made of many.
+    pub(super) tiling: Arc<Semaphore>,
     /// A few admissions at a time: compiling a large set takes a core for seconds.
     pub(super) admitting: Arc<Semaphore>,
     /// Whether the server is ending.
@@ -54,12 +60,13 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, snapshots, surroundings } = node;
+        let Node { sequencer, vault, sealer, snapshots, surroundings, .. } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
             hasher,
             vault,
+            sealer,
             snapshots,
             clock,
             entropy,
@@ -67,6 +74,7 @@ impl App {
             settings,
             traffic: Traffic::default(),
             folding: Arc::new(Semaphore::new(1)),
+            tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
             draining: Draining::default(),
             bound: OnceLock::new(),

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::guard::{Guarded, ReadAudit};
+use super::past::Lookback;
 use super::{App, Problem, body, follow, past};
 use crate::audit::{At, BadQuery, Cursor, Dossier, Order, Query, Trail, position_of};
 use crate::cedar::on_large_stack;
@@ -18,7 +19,6 @@ use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::Index;
 use crate::projection::World;
-use crate::snapshot::Snapshots;
 
 /// Where the next entries are, on an answer that does not hold all.
 const NEXT: HeaderName = HeaderName::from_static("countersign-next");
@@ -225,11 +225,11 @@ pub async fn decision(
     let busy = || Problem::unavailable("busy", "another dossier is being gathered; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (id, world) = (path.into_inner(), app.sequencer.world());
-    let (store, snapshots) = (Arc::clone(app.sequencer.store()), Arc::clone(&app.snapshots));
+    let (store, look) = (Arc::clone(app.sequencer.store()), Lookback::of(&app));
     let gather = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        dossier(&*store, &snapshots, &world, id)
+        dossier(&*store, &look, &world, id)
     };
     let dossier = body::blocking(gather).await??;
     Ok(HttpResponse::Ok().json(dossier))
@@ -247,16 +247,17 @@ pub(super) fn decided(store: &dyn EventStore, newest: &World, id: Uuid) -> Shown
 
 fn dossier(
     store: &dyn EventStore,
-    snapshots: &Snapshots,
+    look: &Lookback,
     newest: &World,
     id: Uuid,
 ) -> Result<Dossier, Problem> {
     let missing = || Problem::not_found("the log holds no decision of that id");
-    let (wanted, raw) = decided(store, newest, id)?;
+    let (mut wanted, raw) = decided(store, newest, id)?;
+    look.sealer.open_event(&mut wanted.event)?;
     let Event::AccessDecided(decided) = &wanted.event else { return Err(missing()) };
     let gather = || {
         let before = wanted.index.0.checked_sub(1).ok_or_else(missing)?;
-        let world = past::world_after(store, snapshots, Index(before))?;
+        let world = look.world_after(store, Index(before))?;
         let mut trail = Trail::of(decided);
         if let Some(since) = trail.since(&world) {
             let earlier = |index| entry(store, index).map(|(entry, _)| entry.time < since);
@@ -265,7 +266,8 @@ fn dossier(
                 trail.see(&seen?.0);
             }
         }
-        Dossier::new(&world, trail, &wanted, raw).ok_or_else(missing)
+        let erasures = &newest.erasures;
+        Dossier::new(&world, trail, &wanted, raw, erasures).ok_or_else(missing)
     };
     on_large_stack(gather).map_err(|fault| Problem::defect(&fault))?
 }

@@ -63,7 +63,7 @@ fn page(world: &World, kind: Option<&str>, after: Option<&Uid>, limit: usize) ->
     found.truncate(limit);
     let last = found.last().filter(|_| more).map(|node| &node.document.uid);
     let next = last.and_then(|uid| serde_json::to_string(uid).ok());
-    let entities: Vec<_> = found.iter().map(|node| node.document.to_cedar_json()).collect();
+    let entities: Vec<_> = found.iter().map(|node| node.document.to_listed_json()).collect();
     json!({"version": world.directory.version(), "entities": entities, "next": next})
 }
 
@@ -84,7 +84,7 @@ pub async fn show(
     let uid = Uid::parse(&path.0, &path.1).map_err(|_| missing())?;
     let world = app.sequencer.world();
     let node = world.directory.get(&uid).ok_or_else(missing)?;
-    Ok(HttpResponse::Ok().json(node.document.to_cedar_json()))
+    Ok(HttpResponse::Ok().json(node.document.to_listed_json()))
 }
 
 /// Puts and deletes entities, all together or not at all.
@@ -106,8 +106,8 @@ pub async fn alter(
     let (message, expected) = (new.message, new.expected_version);
     let (node, authority) = (app.clone(), Some(may.authority()));
     let made = body::admitted(&app, async move {
-        let (sequencer, entropy) = (&node.sequencer, &*node.entropy);
-        change(sequencer, entropy, origin, authority, changes, message, expected).await
+        let (sequencer, sealer) = (&node.sequencer, &node.sealer);
+        change(sequencer, sealer, origin, authority, changes, message, expected).await
     });
     let recorded = made.await??;
     let version = recorded.world.directory.version();

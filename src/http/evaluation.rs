@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
 use crate::event::{AccessDecided, Event, Presented, Verdict};
-use crate::model::{AccessRequest, BadRequest, Moment, SecretToken, SetKind};
+use crate::model::{AccessRequest, BadRequest, Moment, Personal, SecretToken, SetKind};
 use crate::pdp::{Ask, decide};
 use crate::projection::World;
 use crate::sequencer::Authority;
@@ -43,15 +43,36 @@ pub async fn single(
     let asking = Asking::new(app, pep, asked, presented);
     let world = app.sequencer.world();
     let now = app.sequencer.now(&world);
-    let taken = asking.take(&world, now)?;
-    let retake = move |world: &World, now| asking.retake(world, now).map(|event| vec![event]);
+    let taken = sealed(app, vec![asking.take(&world, now)?]).await?;
+    let sealer = app.sealer.clone();
+    let retake = move |world: &World, now| {
+        let mut event = asking.retake(world, now)?;
+        sealer.seal_event(&mut event)?;
+        Ok::<_, Problem>(vec![event])
+    };
     let origin = pep.caller.origin(request);
-    let recorded = app.sequencer.record(origin, (&world, now), vec![taken], retake).await?;
+    let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await?;
     let decided = recorded.entries.first().and_then(|entry| answer::decided(entry));
     let decided = decided.ok_or_else(|| Problem::defect(&"a decision was not recorded"))?;
     observe::decided(app, &recorded.world, decided);
     let body = json!({"decision": decided.decision == Verdict::Allow});
     Ok(answer::recorded(&recorded.entries, &body))
+}
+
+/// Seals what is personal in events. A subject's first key is written to the disk, on a
+/// thread for such work.
+///
+/// # Errors
+/// 500 if the vault cannot be used.
+pub async fn sealed(app: &App, mut events: Vec<Event>) -> Result<Vec<Event>, Problem> {
+    let sealer = app.sealer.clone();
+    let mut personal = events.iter().flat_map(Event::personal);
+    let ready = personal.all(|one| sealer.keys().is_at_hand(&one.of));
+    let seal = move || {
+        events.iter_mut().try_for_each(|event| sealer.seal_event(event))?;
+        Ok(events)
+    };
+    if ready { seal() } else { body::blocking(seal).await? }
 }
 
 /// One question on its way to a decision, complete enough to be asked again.
@@ -76,7 +97,7 @@ impl Asking {
         Self { pep, authority, request, presented, bytes_max }
     }
 
-    /// Decides in a World at a time.
+    /// Decides in a World at a time. What is personal in the event is yet to be sealed.
     ///
     /// # Errors
     /// 400 if what would be recorded is too large.
@@ -106,7 +127,8 @@ impl Asking {
     }
 
     fn fits(&self, decided: &AccessDecided) -> Result<(), Problem> {
-        let bytes = serde_json::to_vec(&decided.request).map_or(usize::MAX, |text| text.len());
+        let bytes = serde_json::to_vec(&decided.request).map_or(usize::MAX / 2, |text| text.len());
+        let bytes = decided.personal.iter().map(Personal::stored_bytes).sum::<usize>() + bytes;
         if bytes <= self.bytes_max {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::evaluation::{Asking, presented, single};
+use super::evaluation::{Asking, presented, sealed, single};
 use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
 use crate::event::{Event, Verdict};
@@ -54,6 +54,8 @@ async fn many(
     let world = app.sequencer.world();
     let now = app.sequencer.now(&world);
     let (events, faults) = batch.take(&world, now);
+    let events = sealed(app, events).await?;
+    let sealer = app.sealer.clone();
     let faults = Arc::new(Mutex::new(faults));
     let latest = Arc::clone(&faults);
     let authority = pep.authority();
@@ -61,7 +63,8 @@ async fn many(
         if !authority.holds(world, now) {
             return Err(Problem::forbidden("the permission was withdrawn meanwhile"));
         }
-        let (events, faults) = batch.take(world, now);
+        let (mut events, faults) = batch.take(world, now);
+        events.iter_mut().try_for_each(|event| sealer.seal_event(event))?;
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = faults;
         Ok(events)
     };

@@ -48,6 +48,7 @@ permissions! {
     PublishSchema: PublishSchema, recorded: true;
     ChangeDirectory: ChangeDirectory, recorded: true;
     ManageUsers: ManageUsers, recorded: true;
+    Erase: Erase, recorded: true;
     ManageTokens: ManageTokens, recorded: true;
     ManageKeys: ManageKeys, recorded: true;
 }

@@ -26,7 +26,7 @@ pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, Problem> {
         return Err(Problem::unavailable("not_published", "the checkpoint cannot be published"));
     }
     if app.sequencer.no_room() {
-        return Err(Problem::unavailable("no_room", "the log's disk is nearly full"));
+        return Err(Problem::no_room("the disk of the log is nearly full: make room"));
     }
     match app.sequencer.world().set(SetKind::System).compiled() {
         Some(Ok(_)) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),

@@ -52,7 +52,8 @@ pub async fn checkpoint(_may: LogReader, app: web::Data<App>) -> Result<HttpResp
 /// `GET /log/v1/tile/…`: a tile of hashes, or under `entries/` a bundle of entries.
 ///
 /// # Errors
-/// [`Problem`]: 404 for what is no path of a tile, or is not in the published log.
+/// [`Problem`]: 404 for what is no path of a tile, or is not in the published log; 503
+/// while too many are being read.
 ///
 /// # Source
 /// c2sp.org/tlog-tiles, "Merkle Tree" and "Log Entries".
@@ -63,16 +64,25 @@ pub async fn tile(
 ) -> Result<HttpResponse, Problem> {
     let size = size_of(&published(&app)?).unwrap_or_default();
     let path = format!("tile/{path}");
+    let busy = |_| Problem::unavailable("busy", "too many tiles are being read; try again");
+    let held = Arc::clone(&app.tiling).try_acquire_owned().map_err(busy)?;
     let store = Arc::clone(app.sequencer.store());
     let missing = || Problem::not_found("the published log has no such tile");
     let bytes = if let Ok(tile) = path.parse::<TileId>() {
         let there = TileId::at(tile.level(), tile.index(), size);
         there.filter(|there| there.width() >= tile.width()).ok_or_else(missing)?;
-        body::blocking(move || StoredTiles(&*store).tile(tile)).await?
+        let read = move || {
+            let _held = held;
+            StoredTiles(&*store).tile(tile)
+        };
+        body::blocking(read).await?
     } else if let Ok(bundle) = path.parse::<BundleId>() {
         let there = BundleId::at(bundle.index(), size);
         there.filter(|there| there.width() >= bundle.width()).ok_or_else(missing)?;
-        let read = move || StoredTiles(&*store).bundle(bundle);
+        let read = move || {
+            let _held = held;
+            StoredTiles(&*store).bundle(bundle)
+        };
         body::blocking(read).await?.map(Option::unwrap_or_default)
     } else {
         return Err(Problem::not_found("a tile's path is `tile/LEVEL/INDEX[.p/WIDTH]`"));

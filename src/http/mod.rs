@@ -8,6 +8,7 @@ mod caller;
 mod drain;
 mod enrol;
 mod entities;
+mod erasures;
 mod evaluation;
 mod evaluations;
 mod events;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use uuid::Uuid;
@@ -10,15 +11,16 @@ use super::audit::{entry, pairs};
 use super::evaluation::presented;
 use super::guard::{Guarded, ReadAudit};
 use super::{App, Problem, body};
-use crate::audit::{AsOf, At, NotThen};
+use crate::audit::{AsOf, At, NotThen, Unseen};
 use crate::cedar::on_large_stack;
-use crate::event::{AccessDecided, Presented};
+use crate::event::Presented;
 use crate::event_store::EventStore;
 use crate::model::{AccessRequest, Index, Moment, SecretToken, SetKind};
-use crate::pdp::{Ask, decide};
+use crate::pdp::{Ask, decide_as_of};
 use crate::projection::World;
 use crate::sequencer::{RecoverError, fold_to};
 use crate::snapshot::Snapshots;
+use crate::vault::Sealer;
 
 const AS_OF_INDEX: HeaderName = HeaderName::from_static("countersign-as-of-index");
 const AS_OF_TIME: HeaderName = HeaderName::from_static("countersign-as-of-time");
@@ -43,8 +45,8 @@ pub struct Past {
 /// Nothing of it is recorded but that the auditor asked, so no PEP may act on it.
 ///
 /// # Errors
-/// [`Problem`]: 400 for a parameter or a body that is wrong; 503 while another past is
-/// being folded.
+/// [`Problem`]: 400 for a parameter or a body that is wrong; 409 `unseen` if the answer may
+/// rest on what has been erased since; 503 while another past is being folded.
 pub async fn evaluate(
     may: Guarded<ReadAudit>,
     app: web::Data<App>,
@@ -63,10 +65,12 @@ pub async fn evaluate(
         let time = at.time(past.written, now)?;
         let presented = in_world(&past.world, token, session);
         let ask = Ask { set: SetKind::Application, request: question, presented, pep };
-        Ok((past.index, decide(&past.world, &ask, time)))
+        let taken = decide_as_of(&past.world, &ask, time);
+        let version = taken.decided.policies.map_or(0, |set| set.version.0);
+        Ok((version, AsOf::new(past.index, taken)?))
     });
-    let (index, decided) = answer.await?;
-    Ok(told(index, &decided))
+    let (version, answer) = answer.await?;
+    Ok(told(version, &answer))
 }
 
 /// What a query string asks for.
@@ -114,14 +118,14 @@ fn in_world(world: &World, token: Option<SecretToken>, session: Option<Uuid>) ->
 }
 
 /// `AuthZEN`'s answer; in its `context`, as of when and for which reasons.
-fn told(index: Index, decided: &AccessDecided) -> HttpResponse {
-    let version = decided.policies.map_or(0, |set| set.version.0);
+fn told(version: u64, answer: &AsOf) -> HttpResponse {
+    let then = answer.context.as_of;
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((AS_OF_INDEX, index.to_string()))
-        .insert_header((AS_OF_TIME, decided.now.to_string()))
+        .insert_header((AS_OF_INDEX, then.index.to_string()))
+        .insert_header((AS_OF_TIME, then.time.to_string()))
         .insert_header((POLICY_VERSION, version.to_string()))
-        .json(AsOf::new(index, decided))
+        .json(answer)
 }
 
 /// Looks at the World as of then, on a stack that compiling its policies cannot exhaust.
@@ -137,30 +141,55 @@ pub async fn looking<T: Send + 'static>(
     let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (live, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
-    let snapshots = Arc::clone(&app.snapshots);
+    let back = Lookback::of(app);
     let work = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        on_large_stack(|| look(as_of(&*store, &snapshots, &live, at)?))
+        on_large_stack(|| look(back.as_of(&*store, &live, at)?))
             .map_err(|fault| Problem::defect(&fault))?
     };
     body::blocking(work).await?
 }
 
-fn as_of(
-    store: &dyn EventStore,
-    snapshots: &Snapshots,
-    live: &World,
-    at: At,
-) -> Result<Past, Problem> {
-    let index = last(store, live, at)?;
-    let world = if live.through == Some(index) {
-        live.clone()
-    } else {
-        world_after(store, snapshots, index)?
-    };
-    let written = world.last.map_or(Moment::EPOCH, |(written, _)| written);
-    Ok(Past { index, written, world })
+/// What a look into the past takes besides the log.
+pub struct Lookback {
+    /// Where it begins.
+    pub snapshots: Arc<Snapshots>,
+    /// What opens what is personal, as far as its keys are there now.
+    pub sealer: Sealer,
+}
+
+impl Lookback {
+    /// A node's.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        Self { snapshots: Arc::clone(&app.snapshots), sealer: app.sealer.clone() }
+    }
+
+    fn as_of(&self, store: &dyn EventStore, live: &World, at: At) -> Result<Past, Problem> {
+        let index = last(store, live, at)?;
+        let world = if live.through == Some(index) {
+            live.clone()
+        } else {
+            self.world_after(store, index)?
+        };
+        let written = world.last.map_or(Moment::EPOCH, |(written, _)| written);
+        Ok(Past { index, written, world })
+    }
+
+    /// The World after an entry, folded from the nearest that is known; remembered for the
+    /// next who asks.
+    ///
+    /// # Errors
+    /// 500 for a log that cannot be folded.
+    pub fn world_after(&self, store: &dyn EventStore, index: Index) -> Result<World, Problem> {
+        let begun = self.snapshots.era();
+        let start = self.snapshots.before(store, index).unwrap_or_default();
+        let defect = |error: RecoverError| Problem::defect(&error);
+        let world = fold_to(store, Some(&self.sealer), start, index).map_err(defect)?;
+        self.snapshots.remember(&world, begun);
+        Ok(world)
+    }
 }
 
 /// The last entry that counts as of then.
@@ -172,22 +201,10 @@ pub fn last(store: &dyn EventStore, live: &World, at: At) -> Result<Index, Probl
     at.entry(size, |index| entry(store, index).map(|(entry, _)| entry.time))
 }
 
-/// The World after an entry, folded from the nearest that is known; remembered for the
-/// next who asks.
-///
-/// # Errors
-/// 500 for a log that cannot be folded.
-pub fn world_after(
-    store: &dyn EventStore,
-    snapshots: &Snapshots,
-    index: Index,
-) -> Result<World, Problem> {
-    let begun = snapshots.era();
-    let start = snapshots.before(store, index).unwrap_or_default();
-    let defect = |error: RecoverError| Problem::defect(&error);
-    let world = fold_to(store, start, index, |_| {}).map_err(defect)?;
-    snapshots.remember(&world, begun);
-    Ok(world)
+impl From<Unseen> for Problem {
+    fn from(error: Unseen) -> Self {
+        Self::new(StatusCode::CONFLICT, "unseen", error.to_string())
+    }
 }
 
 impl From<NotThen> for Problem {

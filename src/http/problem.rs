@@ -1,5 +1,6 @@
 //! Every error a caller hears: RFC 9457 problem details with a stable `code`.
 
+use std::error::Error as _;
 use std::fmt;
 
 use actix_web::http::StatusCode;
@@ -68,6 +69,12 @@ impl Problem {
     #[must_use]
     pub fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_AFTER_S)
+    }
+
+    /// 503: a disk is nearly full. Nothing was touched; the node goes on by itself.
+    #[must_use]
+    pub fn no_room(detail: impl Into<String>) -> Self {
+        Self::unavailable("no_room", detail)
     }
 
     /// 500: a defect of ours. The detail says nothing about it; the node's log does.
@@ -180,6 +187,7 @@ impl<E: Into<Problem>> From<CommitError<E>> for Problem {
             CommitError::TooLarge { .. } => Self::bad("too_large", error.to_string()),
             CommitError::Overloaded => Self::unavailable("overloaded", error.to_string()),
             CommitError::ClockBehind => Self::unavailable("clock_behind", error.to_string()),
+            CommitError::NoRoom => Self::no_room(error.to_string()),
             CommitError::Unavailable => Self::unavailable("log_unavailable", error.to_string()),
             CommitError::Defect => Self::defect(&"a command did not come to an end"),
         }
@@ -206,6 +214,18 @@ impl From<HasherError> for Problem {
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        Self::defect(&error)
+        match error {
+            full if full.is_no_room() => {
+                tracing::error!(error = %full, "there is no room for sealed secrets");
+                Self::no_room("the disk of the vault is full: make room")
+            }
+            VaultError::File(disk) => {
+                let cause = disk.source().map(tracing::field::display);
+                tracing::error!(error = %disk, cause, "the vault's disk refuses");
+                Self::unavailable("vault_unavailable", "sealed secrets cannot be read or written")
+            }
+            VaultError::NoEntropy(error) => error.into(),
+            other => Self::defect(&other),
+        }
     }
 }

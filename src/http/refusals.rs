@@ -20,7 +20,9 @@ impl From<authn::Refusal> for Problem {
             }
             "person_unknown" | "service_unknown" => StatusCode::NOT_FOUND,
             "person_exists" | "last_administrator" | "mfa_not_set_up" | "mfa_disabled"
-            | "role_unchanged" | "person_disabled" | "service_exists" => StatusCode::CONFLICT,
+            | "role_unchanged" | "person_disabled" | "person_erased" | "service_exists" => {
+                StatusCode::CONFLICT
+            }
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, refusal.code(), refusal.to_string());
@@ -62,8 +64,13 @@ impl From<NodeError> for Problem {
             NodeError::Policies(refusal) => refusal.into(),
             NodeError::Entities(refusal) => refusal.into(),
             NodeError::Persons(refusal) => refusal.into(),
+            NodeError::NothingPersonal(_) => {
+                Self::new(StatusCode::NOT_FOUND, "nothing_personal", error.to_string())
+            }
             NodeError::Entropy(error) => error.into(),
+            NodeError::Vault(error) => error.into(),
             NodeError::Withdrawn => Self::forbidden(error.to_string()),
+            NodeError::NoRoom => Self::no_room(error.to_string()),
             NodeError::Commit(detail) => Self::unavailable("not_recorded", detail),
             other => Self::defect(&other),
         }

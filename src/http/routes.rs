@@ -8,12 +8,12 @@ use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, enrol, entities, evaluation, evaluations, events, health, keys, log, login,
-    metadata, mfa, past, policies, proof, schema, session, tokens, users,
+    Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
+    login, metadata, mfa, past, policies, proof, schema, session, tokens, users,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 34] = [
+pub const TEMPLATES: [&str; 36] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -32,7 +32,9 @@ pub const TEMPLATES: [&str; 34] = [
     "/users/v1",
     "/users/v1/{name}/ticket",
     "/users/v1/{name}/disable",
+    "/users/v1/{name}/erase",
     "/users/v1/{name}/roles/{role}",
+    "/erasures/v1",
     "/tokens/v1",
     "/tokens/v1/{id}",
     "/audit/v1/events",
@@ -82,6 +84,8 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
         .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
         .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
+        .service(at("/users/v1/{name}/erase").route(post().to(erasures::person)))
+        .service(at("/erasures/v1").route(post().to(erasures::subject)))
         .service(
             at("/users/v1/{name}/roles/{role}")
                 .route(put().to(users::grant))

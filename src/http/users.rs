@@ -152,7 +152,7 @@ async fn done(
     Ok(HttpResponse::NoContent().finish())
 }
 
-fn username(text: &str) -> Result<Username, Problem> {
+pub(super) fn username(text: &str) -> Result<Username, Problem> {
     text.parse()
         .map_err(|error: crate::model::NotAName| Problem::bad("bad_name", error.to_string()))
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::uid::{ID_BYTES_MAX, TYPE_BYTES_MAX};
+use super::{Pointer, personal};
 
 /// Why a body is not an access request; says where and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +89,34 @@ pub enum Batch {
 }
 
 impl AccessRequest {
+    /// Takes a member out, such as `/context/address`. Nothing if there is none.
+    pub fn take(&mut self, pointer: &Pointer) -> Option<Value> {
+        let names = pointer.names();
+        let (members, path) = self.place(&names)?;
+        personal::take(members, path)
+    }
+
+    /// Puts a member back where it was taken from.
+    pub fn put(&mut self, pointer: &Pointer, value: &Value) {
+        let names = pointer.names();
+        if let Some((members, path)) = self.place(&names) {
+            personal::put(members, path, value);
+        }
+    }
+
+    fn place<'a, 'b>(
+        &mut self,
+        names: &'a [&'b str],
+    ) -> Option<(&mut Map<String, Value>, &'a [&'b str])> {
+        match names {
+            ["subject", "properties", path @ ..] => Some((&mut self.subject.properties, path)),
+            ["action", "properties", path @ ..] => Some((&mut self.action.properties, path)),
+            ["resource", "properties", path @ ..] => Some((&mut self.resource.properties, path)),
+            ["context", path @ ..] => Some((&mut self.context, path)),
+            _ => None,
+        }
+    }
+
     /// Reads a body of the Access Evaluation API (§6). Unknown members are
     /// ignored; null members count as absent.
     ///

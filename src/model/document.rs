@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{NotAUid, Uid};
+use super::{NotAUid, Personal, Pointer, Uid, personal};
 
 /// Why a JSON value is not an entity; says where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,9 @@ pub struct EntityDocument {
     /// Its tags by key, in Cedar's JSON.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub tags: Map<String, Value>,
+    /// Attributes that the schema declares personal, taken out of `attrs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<Personal>,
 }
 
 impl EntityDocument {
@@ -59,7 +62,8 @@ impl EntityDocument {
     /// Cedar's entities JSON format.
     pub fn from_json(value: &Value) -> Result<Self, NotAnEntity> {
         let members = object(value, "entity")?;
-        let known = ["uid", "attrs", "parents", "tags"];
+        // A listing may be sent back as it was; what it says of the unseen says nothing new.
+        let known = ["uid", "attrs", "parents", "tags", UNSEEN];
         if let Some(name) = members.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(NotAnEntity::Unknown(name.chars().take(64).collect()));
         }
@@ -68,27 +72,89 @@ impl EntityDocument {
             attrs: members.get("attrs").map_or(Ok(Map::new()), |v| object(v, "attrs").cloned())?,
             parents: parents(members.get("parents"))?,
             tags: members.get("tags").map_or(Ok(Map::new()), |v| object(v, "tags").cloned())?,
+            personal: Vec::new(),
         })
     }
 
     /// An entity with nothing but its name.
     #[must_use]
     pub fn bare(uid: Uid) -> Self {
-        Self { uid, attrs: Map::new(), parents: BTreeSet::new(), tags: Map::new() }
+        let (attrs, tags) = (Map::new(), Map::new());
+        Self { uid, attrs, parents: BTreeSet::new(), tags, personal: Vec::new() }
     }
 
-    /// Cedar's JSON form, all four members present.
+    /// The same entity with the attributes at these paths taken out as personal, for the
+    /// shell to seal.
+    #[must_use]
+    pub fn separated(mut self, paths: &[Vec<String>]) -> Self {
+        let mut taken = Vec::new();
+        for path in paths {
+            let names: Vec<_> = path.iter().map(String::as_str).collect();
+            if let Some(value) = personal::take(&mut self.attrs, &names) {
+                taken.push((Pointer::new([ATTRS].into_iter().chain(names)), value));
+            }
+        }
+        if !taken.is_empty() {
+            self.personal.push(Personal::fresh(self.uid.clone(), taken));
+        }
+        self
+    }
+
+    /// The attributes, with what is personal where it belongs; what is sealed or erased is
+    /// absent.
+    #[must_use]
+    pub fn opened_attrs(&self) -> Map<String, Value> {
+        let mut attrs = self.attrs.clone();
+        for (pointer, value) in self.personal.iter().flat_map(Personal::members) {
+            if let [ATTRS, path @ ..] = pointer.names().as_slice() {
+                personal::put(&mut attrs, path, value);
+            }
+        }
+        attrs
+    }
+
+    /// Cedar's JSON form, all four members present; personal attributes as far as they can
+    /// be seen.
     #[must_use]
     pub fn to_cedar_json(&self) -> Value {
+        self.json_with(&self.opened_attrs())
+    }
+
+    /// As [`EntityDocument::to_cedar_json`], for people and programs: with `unseen`, the
+    /// paths of the attributes that cannot be seen, if there are any.
+    #[must_use]
+    pub fn to_listed_json(&self) -> Value {
+        let mut json = self.to_cedar_json();
+        let closed = self.personal.iter().filter(|one| one.closed().is_some());
+        let unseen: Vec<_> = closed.flat_map(|one| &one.paths).collect();
+        if let (false, Some(members)) = (unseen.is_empty(), json.as_object_mut()) {
+            members.insert(UNSEEN.to_owned(), serde_json::json!(unseen));
+        }
+        json
+    }
+
+    /// As [`EntityDocument::to_cedar_json`], without anything personal.
+    #[must_use]
+    pub fn to_impersonal_json(&self) -> Value {
+        self.json_with(&self.attrs)
+    }
+
+    fn json_with(&self, attrs: &Map<String, Value>) -> Value {
         let name = |uid: &Uid| serde_json::json!({"type": uid.kind().as_str(), "id": uid.id()});
         serde_json::json!({
             "uid": name(&self.uid),
-            "attrs": self.attrs,
+            "attrs": attrs,
             "parents": self.parents.iter().map(name).collect::<Vec<_>>(),
             "tags": self.tags,
         })
     }
 }
+
+/// The member of a listing that names sealed and erased attributes.
+const UNSEEN: &str = "unseen";
+
+/// Where in an entity its attributes are.
+const ATTRS: &str = "attrs";
 
 fn parents(value: Option<&Value>) -> Result<BTreeSet<Uid>, NotAnEntity> {
     let Some(value) = value else { return Ok(BTreeSet::new()) };

@@ -64,7 +64,7 @@ pub async fn accept_loss(
     let store: Arc<dyn EventStore> = Arc::new(SledStore::open(&paths.log)?);
     let log = recover(&*store, &Artefacts::default(), |_, _| {})?;
     let loss = loss(settings, &*store, &log)?;
-    let vault = vault_of(settings, surroundings, &log.world)?;
+    let vault = vault_of(settings, surroundings, log.world.log)?;
     let (entropy, now) = (&*surroundings.entropy, surroundings.clock.now());
     let fresh = uuid_v7(entropy, now)?.simple().to_string();
     let first = log.world.signing.iter().next().map(|key| key.verifier_key.name().to_string());

@@ -4,16 +4,17 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Node, NodeError, publish, shipped};
+use super::{Node, NodeError, erase, publish, shipped};
 use crate::event::{DecisionSettings, Event, NodeStarted};
-use crate::model::SetKind;
+use crate::model::{Personal, SetKind};
 use crate::pap;
-use crate::projection::World;
+use crate::projection::{Node as EntityNode, World};
 use crate::sequencer::{Expected, Origin};
 
 impl Node {
-    /// Records that this build begins to serve, adopts changed settings and the
-    /// system policies it brings along, and sweeps secrets that no entry names.
+    /// Records that this build begins to serve, adopts changed settings and the system
+    /// policies it brings along, completes erasures and a rotation that were cut short, and
+    /// sweeps secrets that no entry names.
     ///
     /// # Errors
     /// [`NodeError`] if that cannot be recorded or the vault cannot be read.
@@ -28,7 +29,17 @@ impl Node {
         };
         self.sequencer.commit(Origin::node(), Expected::default(), decide).await?;
         self.adopt_system_policies().await?;
-        let kept = sealed_credentials(&self.sequencer.world());
+        self.complete_rotation().await?;
+        let destroyed = erase::complete(&self.sequencer.world(), &self.vault)?;
+        if destroyed > 0 {
+            tracing::warn!(destroyed, "destroyed keys of what had been erased before");
+        }
+        let world = self.sequencer.world();
+        let lost = world.directory.iter().filter(|node| is_lost(&world, node)).count();
+        if lost > 0 {
+            tracing::error!(lost, "keys of entities' personal data are missing: restore them");
+        }
+        let kept = sealed_credentials(&world);
         let swept = self.vault.sweep(&kept)?;
         if swept > 0 {
             tracing::info!(swept, "removed sealed secrets that no entry of the log names");
@@ -36,7 +47,11 @@ impl Node {
         Ok(())
     }
 
-    pub(super) async fn adopt_system_policies(&self) -> Result<(), NodeError> {
+    /// Puts the system policies of this build in force, if they are others than before.
+    ///
+    /// # Errors
+    /// [`NodeError`] if that cannot be recorded.
+    pub async fn adopt_system_policies(&self) -> Result<(), NodeError> {
         let draft = shipped::system()?;
         let entropy = &*self.surroundings.entropy;
         match publish(&self.sequencer, entropy, Origin::node(), None, draft, None).await {
@@ -56,6 +71,12 @@ fn this_build() -> NodeStarted {
         cedar: crate::cedar::sdk_version(),
         language: crate::cedar::language_version(),
     }
+}
+
+/// True if something personal of an entity cannot be opened, and was not erased.
+fn is_lost(world: &World, entity: &EntityNode) -> bool {
+    let mut closed = entity.document.personal.iter().filter_map(Personal::closed);
+    closed.any(|key| !world.erasures.contains(&key))
 }
 
 /// Every credential whose secret the log still names.

@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use super::NodeError;
-use crate::entropy::{Entropy, uuid_v7};
+use crate::entropy::uuid_v7;
 use crate::model::{Label, Moment, Version};
 use crate::pip::{self, Refusal};
 use crate::projection::{Change, World};
 use crate::sequencer::{Authority, CommitError, Committed, Expected, Origin, Sequencer};
+use crate::vault::Sealer;
 
 /// How often changes are admitted again because another schema came in force first.
 const TRIES: usize = 5;
 /// The most changes of one request.
 const CHANGES_MAX: usize = 200_000;
 
-/// Admits changes away from the writer and puts them in force together.
+/// Admits changes away from the writer, seals what is personal in them, and puts them in
+/// force together.
 ///
 /// # Errors
 /// [`NodeError`]: the refusal, or why it was not recorded.
 pub async fn change(
     sequencer: &Sequencer,
-    entropy: &dyn Entropy,
+    sealer: &Sealer,
     origin: Origin,
     authority: Option<Authority>,
     changes: Vec<Change>,
@@ -29,8 +31,8 @@ pub async fn change(
 ) -> Result<Committed, NodeError> {
     let mut tries = 1;
     loop {
-        let admission = admit(sequencer.world(), changes.clone()).await?;
-        let publication = uuid_v7(entropy, sequencer.now(&sequencer.world()))?;
+        let admission = admit(sequencer.world(), changes.clone(), sealer.clone()).await?;
+        let publication = uuid_v7(sealer.entropy(), sequencer.now(&sequencer.world()))?;
         let message = message.clone();
         let decide = move |world: &World, _: Moment| {
             pip::put_in_force(world, &admission, publication, message, expected)
@@ -44,8 +46,16 @@ pub async fn change(
     }
 }
 
-async fn admit(world: Arc<World>, changes: Vec<Change>) -> Result<pip::Admission, NodeError> {
-    let work = move || pip::admit(&world, changes, CHANGES_MAX);
+async fn admit(
+    world: Arc<World>,
+    changes: Vec<Change>,
+    sealer: Sealer,
+) -> Result<pip::Admission, NodeError> {
+    let work = move || {
+        let mut admission = pip::admit(&world, changes, CHANGES_MAX)?;
+        admission.seal(|personal| sealer.seal_entity(personal))?;
+        Ok::<_, NodeError>(admission)
+    };
     let admitted = tokio::task::spawn_blocking(work).await;
-    Ok(admitted.map_err(|_| NodeError::Commit("admission did not come to an end".to_owned()))??)
+    admitted.map_err(|_| NodeError::Commit("admission did not come to an end".to_owned()))?
 }

@@ -10,7 +10,7 @@ use crate::cedar::Fault;
 use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
 use crate::event_store::StoreError;
-use crate::model::Moment;
+use crate::model::{Moment, Uid};
 use crate::sequencer::{CommitError, RecoverError};
 use crate::snapshot::SnapshotError;
 use crate::tlog::NotAKey;
@@ -105,9 +105,15 @@ pub enum NodeError {
     /// Persons.
     #[error(transparent)]
     Persons(#[from] authn::Refusal),
+    /// Nothing of an entity's is sealed.
+    #[error("nothing personal of `{0}` is sealed here")]
+    NothingPersonal(Uid),
     /// The permission was withdrawn before the writer came to it.
     #[error("the permission was withdrawn meanwhile")]
     Withdrawn,
+    /// The disk of the log is nearly full; nothing was touched.
+    #[error("the disk of the log is nearly full: make room")]
+    NoRoom,
     /// The writer.
     #[error("{0}")]
     Commit(String),
@@ -131,6 +137,7 @@ impl<E: Into<NodeError>> From<CommitError<E>> for NodeError {
         match error {
             CommitError::Refused(refusal) => refusal.into(),
             CommitError::Withdrawn => Self::Withdrawn,
+            CommitError::NoRoom => Self::NoRoom,
             other => Self::Commit(other.to_string()),
         }
     }

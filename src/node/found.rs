@@ -1,7 +1,8 @@
 //! Founding: the first entries of a log. They are written in memory first, so that
 //! a fault in a policy leaves nothing behind.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::projection::{Change, World};
 use crate::sequencer::{Expected, Log, Origin, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
 use crate::tlog::{self, KeyName, TileSource as _, VerifierKey};
-use crate::vault::{KeyFile, Vault};
+use crate::vault::{FreshKeys, KeyFile, Sealer, Vault};
 
 /// The role of the first person.
 const ADMINISTRATOR: &str = "administrator";
@@ -84,13 +85,17 @@ pub async fn found(
         .map_err(NodeError::Thread)?;
     let log = uuid_v7(&*surroundings.entropy, surroundings.clock.now())?;
     begin(&sequencer, settings, log).await?;
-    author(&sequencer, surroundings, &founding).await?;
+    // There is no vault yet: a fault in an entity must leave nothing behind.
+    let keys = Arc::new(FreshKeys::new(Arc::clone(&surroundings.entropy)));
+    let sealer = Sealer::new(Arc::clone(&keys) as _, log, Arc::clone(&surroundings.entropy));
+    author(&sequencer, &sealer, &founding).await?;
     let origin = founding.origin.clone().unwrap_or_else(|| format!("countersign/{log}"));
     let (ticket, expires_at) = administrator(&sequencer, surroundings, founding).await?;
     fit(&origin)?;
     directory(&paths.data)?;
     let key = KeyFile::create(&settings.key_file, &*surroundings.entropy)?;
     let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?;
+    keys.move_to(&vault)?;
     let verifier_key = sign(&sequencer, &vault, surroundings, &origin).await?;
     drop(sequencer);
     let outside = CheckpointFile::at(settings.checkpoint_file.clone());
@@ -117,10 +122,10 @@ async fn begin(sequencer: &Sequencer, settings: &Settings, log: Uuid) -> Result<
 
 async fn author(
     sequencer: &Sequencer,
-    surroundings: &Surroundings,
+    sealer: &Sealer,
     founding: &Founding,
 ) -> Result<(), NodeError> {
-    let entropy = &*surroundings.entropy;
+    let entropy = sealer.entropy();
     publish(sequencer, entropy, operator(), None, shipped::system()?, None).await?;
     if founding.schema.is_some() || !founding.policies.is_empty() {
         let texts: Vec<_> =
@@ -138,7 +143,7 @@ async fn author(
     if !founding.entities.is_empty() {
         let changes = founding.entities.iter().cloned().map(Change::Put).collect();
         let none: Option<Version> = None;
-        change(sequencer, entropy, operator(), None, changes, Label::default(), none).await?;
+        change(sequencer, sealer, operator(), None, changes, Label::default(), none).await?;
     }
     Ok(())
 }
@@ -169,10 +174,21 @@ fn administrator_role() -> Result<Label, NodeError> {
     ADMINISTRATOR.parse().map_err(|_| NodeError::Commit("the role has no name".to_owned()))
 }
 
-/// Makes a directory for its owner alone.
+/// Makes a directory for its owner alone, and those above it that are not there; their
+/// names are durable on `Ok`, or a power cut could take all that is to be in it.
 pub(super) fn directory(path: &Path) -> Result<(), NodeError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| NodeError::Directory { path: path.to_owned(), source })
+    let failed = |source| NodeError::Directory { path: path.to_owned(), source };
+    let whole = std::path::absolute(path).map_err(failed)?;
+    let new = whole.ancestors().take_while(|above| !above.exists()).count();
+    DirBuilder::new().recursive(true).mode(0o700).create(&whole).map_err(failed)?;
+    // One that was there may have been made just before a crash, or by somebody else.
+    for parent in whole.ancestors().skip(1).take(new.max(1)) {
+        match File::open(parent).and_then(|parent| parent.sync_all()) {
+            Err(error) if new == 0 && error.kind() == ErrorKind::PermissionDenied => {}
+            synced => synced.map_err(failed)?,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a name for the log before anything is made.

@@ -1,7 +1,9 @@
 //! A data directory, opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::signing::open_signing_keys;
 use super::snapshots::{self, keep};
@@ -9,13 +11,14 @@ use super::{NodeError, Paths, check_head, check_outside};
 use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
+use crate::event::{Event, decode};
 use crate::event_store::{EventStore, SledStore};
-use crate::projection::World;
-use crate::sequencer::{Notary, Sequencer, SequencerSettings, Sources};
+use crate::model::Index;
+use crate::sequencer::{Notary, RecoverError, Sequencer, SequencerSettings, Sources};
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
-use crate::vault::{KeyFile, Vault};
+use crate::vault::{KeyFile, Sealer, Vault};
 
 /// How far the clock may be behind the newest entry, in seconds.
 const SLACK_S: u64 = 10;
@@ -36,11 +39,15 @@ pub struct Node {
     /// The way to the log, and the World.
     pub sequencer: Sequencer,
     /// Where secrets are sealed.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
+    /// What seals and opens personal values.
+    pub sealer: Sealer,
     /// What a look into the past begins from.
     pub snapshots: Arc<Snapshots>,
     /// What it was given.
     pub surroundings: Surroundings,
+    pub(super) paths: Paths,
+    pub(super) key_file: PathBuf,
 }
 
 impl Node {
@@ -58,24 +65,23 @@ impl Node {
         let paths = Paths::in_directory(&settings.data);
         key_outside(&settings.key_file, &paths.data)?;
         let store: Arc<dyn EventStore> = Arc::new(SledStore::open(&paths.log)?);
-        let snapshots = snapshots::open(settings, &paths, &*store, &surroundings.entropy)?;
+        let id = log_id(&*store)?.ok_or_else(|| NodeError::NotFounded(paths.data.clone()))?;
+        let vault = Arc::new(vault_of(settings, &surroundings, Some(id))?);
+        let keys = Arc::clone(&vault);
+        let sealer = Sealer::new(keys, id, Arc::clone(&surroundings.entropy));
+        let snapshots = snapshots::open(settings, &paths, id, &sealer)?;
         // With a snapshot or without: what follows holds the same log against the same
         // checkpoints.
-        let log = snapshots::fold(&*store, snapshots.as_deref(), progress)?;
+        let log = snapshots::fold(&*store, &snapshots, &sealer, progress)?;
         let world = &log.world;
         let now = surroundings.clock.now();
         if let Some((last, _)) = world.last.filter(|(last, _)| last.seconds_since(now) > SLACK_S) {
             return Err(NodeError::ClockBehind { now, last });
         }
-        if world.log.is_none() {
-            return Err(NodeError::NotFounded(paths.data));
-        }
         let file = CheckpointFile::at(settings.checkpoint_file.clone());
         let outside = file.read()?;
         check_head(&log, store.checkpoint()?.as_deref())?;
         check_outside(&log, &*store, file.path().to_owned(), outside.as_deref())?;
-        let vault = vault_of(settings, &surroundings, world)?;
-        let snapshots = snapshots.ok_or(NodeError::NotFounded(paths.data))?;
         let notary = Arc::new(Notary::default());
         open_signing_keys(&vault, world, &notary)?;
         let publisher = Publisher::start(file, outside).map_err(NodeError::Thread)?;
@@ -93,18 +99,47 @@ impl Node {
         let sequencer =
             Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
         keep(&sequencer, &snapshots, settings)?;
-        Ok(Self { sequencer, vault, snapshots, surroundings })
+        let key_file = settings.key_file.clone();
+        Ok(Self { sequencer, vault, sealer, snapshots, surroundings, paths, key_file })
     }
 }
 
-/// The vault of a log that has been founded.
+/// The log's id, from its first entry: the vault is opened by it before anything is folded.
+pub(super) fn log_id(store: &dyn EventStore) -> Result<Option<Uuid>, NodeError> {
+    let Some((index, bytes)) = store.read(Index(0), 1, usize::MAX)?.into_iter().next() else {
+        return Ok(None);
+    };
+    match decode(index, &bytes).map_err(RecoverError::from)?.event {
+        Event::LogCreated(created) => Ok(Some(created.log)),
+        _ => Ok(None),
+    }
+}
+
+/// What opens personal values in a log, without opening the node; nothing if the log is
+/// empty.
+///
+/// # Errors
+/// [`NodeError`] if the key file is not the one that belongs to the vault.
+pub fn sealer(
+    paths: &Paths,
+    key_file: &Path,
+    store: &dyn EventStore,
+    entropy: Arc<dyn Entropy>,
+) -> Result<Option<Sealer>, NodeError> {
+    let Some(log) = log_id(store)? else { return Ok(None) };
+    let key = KeyFile::load(key_file)?;
+    let vault = Vault::at(&paths.vault, &key, log, Arc::clone(&entropy))?;
+    Ok(Some(Sealer::new(Arc::new(vault), log, entropy)))
+}
+
+/// The vault of a log that has been founded, by the log's id.
 pub(super) fn vault_of(
     settings: &Settings,
     surroundings: &Surroundings,
-    world: &World,
+    log: Option<Uuid>,
 ) -> Result<Vault, NodeError> {
     let paths = Paths::in_directory(&settings.data);
-    let log = world.log.ok_or(NodeError::NotFounded(paths.data))?;
+    let log = log.ok_or(NodeError::NotFounded(paths.data))?;
     let key = KeyFile::load(&settings.key_file)?;
     Ok(Vault::at(&paths.vault, &key, log, Arc::clone(&surroundings.entropy))?)
 }

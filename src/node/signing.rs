@@ -7,10 +7,10 @@ use crate::model::Moment;
 use crate::projection::World;
 use crate::sequencer::Notary;
 use crate::tlog::SigningKey;
-use crate::vault::{Purpose, Vault};
+use crate::vault::{Named, Purpose, Vault};
 
 /// Whose secrets they are in the vault. No person's name has a space.
-const SUBJECT: &str = "the log";
+pub(super) const SUBJECT: &str = "the log";
 
 /// Draws a signing key for an origin and seals it. The event is what makes the log
 /// adopt it; until then it signs nothing.
@@ -30,6 +30,24 @@ pub fn draw_signing_key(
     let sealed = vault.seal(SUBJECT, credential, Purpose::Signing, &*seed)?;
     let adopted = SigningKeyAdopted { verifier_key: key.verifier(), credential, sealed };
     Ok((adopted, key))
+}
+
+/// Every secret that the log names, of persons and its own; retired signing keys are kept.
+#[must_use]
+pub fn named_secrets(world: &World) -> Vec<Named> {
+    let persons = world.identities.iter().flat_map(|person| {
+        person.sealed().map(|it| Named {
+            subject: person.name.to_string(),
+            credential: it.id,
+            sealed: it.sealed,
+        })
+    });
+    let signing = world.signing.iter().map(|key| Named {
+        subject: SUBJECT.to_owned(),
+        credential: key.credential,
+        sealed: key.sealed,
+    });
+    persons.chain(signing).collect()
 }
 
 /// Opens the keys that are in force by the log.

@@ -2,43 +2,42 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{NodeError, Paths};
-use crate::entropy::Entropy;
 use crate::event_store::EventStore;
 use crate::projection::Artefacts;
-use crate::sequencer::{Log, RecoverError, Sequencer, recover, resume};
+use crate::sequencer::{Log, RecoverError, Sequencer, recover_opened, resume};
 use crate::settings::Settings;
-use crate::snapshot::{Keeper, Snapshot, Snapshots, log_of};
-use crate::vault::KeyFile;
+use crate::snapshot::{Keeper, Snapshot, Snapshots};
+use crate::vault::{KeyFile, Sealer};
 
-/// The snapshots of a stored log; none without its key file, or for one that does not
-/// begin as a log does. Why not is found out by what follows.
+/// The snapshots of a log.
 pub(super) fn open(
     settings: &Settings,
     paths: &Paths,
-    store: &dyn EventStore,
-    entropy: &Arc<dyn Entropy>,
-) -> Result<Option<Arc<Snapshots>>, NodeError> {
-    let key = KeyFile::load(&settings.key_file).ok();
-    let Some((key, log)) = key.zip(log_of(store)) else { return Ok(None) };
-    let kept = settings.snapshots.kept;
-    let snapshots = Snapshots::at(&paths.snapshots, &key, log, Arc::clone(entropy), kept)?;
-    Ok(Some(Arc::new(snapshots)))
+    log: Uuid,
+    sealer: &Sealer,
+) -> Result<Arc<Snapshots>, NodeError> {
+    let (key, kept) = (KeyFile::load(&settings.key_file)?, settings.snapshots.kept);
+    let snapshots = Snapshots::at(&paths.snapshots, &key, log, sealer.clone(), kept)?;
+    Ok(Arc::new(snapshots))
 }
 
 /// Folds a log, from the newest snapshot where there is one.
 pub(super) fn fold(
     store: &dyn EventStore,
-    snapshots: Option<&Snapshots>,
+    snapshots: &Snapshots,
+    sealer: &Sealer,
     progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Log, RecoverError> {
     let artefacts = Artefacts::default();
-    match snapshots.and_then(|all| all.nearest(store, store.size(), &artefacts)) {
+    match snapshots.nearest(store, store.size(), &artefacts) {
         Some(Snapshot { world, tree }) => {
             tracing::info!(entries = tree.size(), "starting from a snapshot");
-            resume(store, Log { world, tree }, progress)
+            resume(store, Log { world, tree }, Some(sealer), progress)
         }
-        None => recover(store, &artefacts, progress),
+        None => recover_opened(store, &artefacts, Some(sealer), progress),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Part, Refusal};
 use crate::cedar::{CompiledPolicies, CompiledSchema, Fault, Limits, codes};
 use crate::event::VersionRef;
-use crate::model::{Digest, Label, PolicyId, PolicySource, SetKind, Version};
+use crate::model::{Digest, EntityDocument, Label, PolicyId, PolicySource, SetKind, Version};
 use crate::projection::{Compiled, Node, PolicySetState, World};
 
 /// How many entities that do not fit a new schema are told one by one.
@@ -238,7 +238,15 @@ fn schema_in_force(
 /// True of every entity, or the first that do not fit, in order of their names.
 fn every_entity_fits(world: &World, schema: &CompiledSchema) -> Result<(), Vec<Fault>> {
     // Not by way of the node's own cache: that belongs to the schema in force.
-    let typed = |node: &Node| schema.type_entity(&node.document, &node.ancestors);
+    // What is personal may be erased one day: the entity has to fit without it too.
+    let typed = |node: &Node| {
+        let whole = schema.type_entity(&node.document, &node.ancestors)?;
+        if node.document.personal.is_empty() {
+            return Ok(whole);
+        }
+        let left = EntityDocument { personal: Vec::new(), ..node.document.clone() };
+        schema.type_entity(&left, &node.ancestors)
+    };
     let nodes = world.directory.iter();
     let mut misfits: Vec<_> =
         nodes.filter_map(|node| Some((&node.document.uid, typed(node).err()?))).collect();

@@ -27,9 +27,11 @@ pub enum Administration {
     ChangeDirectory,
     /// Administer persons.
     ManageUsers,
+    /// Erase persons and what is personal of entities.
+    Erase,
     /// Administer service tokens.
     ManageTokens,
-    /// Adopt and retire the log's signing keys.
+    /// Adopt and retire the log's signing keys, wrap the vault's anew, take copies of it.
     ManageKeys,
 }
 
@@ -47,6 +49,7 @@ impl Administration {
             Self::PublishSchema => "publishSchema",
             Self::ChangeDirectory => "changeDirectory",
             Self::ManageUsers => "manageUsers",
+            Self::Erase => "erase",
             Self::ManageTokens => "manageTokens",
             Self::ManageKeys => "manageKeys",
         }

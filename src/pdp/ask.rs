@@ -17,12 +17,12 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The question that a recorded decision answered.
+    /// The question that a recorded decision answered, as far as it can be seen.
     #[must_use]
     pub fn recorded(decided: &AccessDecided) -> Self {
         Self {
             set: decided.set,
-            request: decided.request.clone(),
+            request: decided.opened_request(),
             presented: decided.presented(),
             pep: decided.pep.clone(),
         }

@@ -1,27 +1,77 @@
 //! The decision.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::entities::Entities;
+use super::personal::{Gaps, separate};
 use super::{Ask, bounded, naming, session};
 use crate::cedar::{Context, Effect, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionUsed, Verdict};
-use crate::model::{AccessRequest, Index, Moment, SetKind, Uid};
+use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
 const OURS: [&str; 5] = ["session", "session_token", "pep", "now", "action_properties"];
 
+/// What is recorded of an error that may repeat something personal.
+const ERRED_ON_PERSONAL: &str = "an error in a policy that reads something personal";
+
 /// Decides a question in a World at a time. Pure: the same three always give the
 /// same decision, which is what a replay relies on. Costs one evaluation of each
 /// policy in force and what the request's entities take; never fails: whatever is
 /// wrong with the question is a deny with a [`Note`].
+///
+/// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
 pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
-    let mut decided = AccessDecided {
+    taken(world, ask, now, &Gaps::default()).decided
+}
+
+/// A decision taken again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Again {
+    /// What came of it.
+    pub decided: AccessDecided,
+    /// The keys of what was personal, cannot be seen any more, and may have decided. If
+    /// there is none, the decision must be the recorded one.
+    pub rests_on: BTreeSet<KeyId>,
+}
+
+/// As [`decide`], of a World of the past that is folded with the keys of now: says too
+/// whether the answer may rest on what cannot be seen any more.
+#[must_use]
+pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
+    taken(world, ask, then, &Gaps::default())
+}
+
+/// Takes a recorded decision again in a World folded to just before it. Costs what
+/// [`decide`] costs and, if something cannot be seen, a look through the policies.
+#[must_use]
+pub fn decide_again(world: &World, recorded: &AccessDecided) -> Again {
+    taken(world, &Ask::recorded(recorded), recorded.now, &Gaps::of(recorded))
+}
+
+fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps) -> Again {
+    let mut again = Again { decided: undecided(world, ask, now), rests_on: BTreeSet::new() };
+    let asked =
+        named(world, ask).and_then(|names| by_policies(world, ask, &names, gaps, &mut again));
+    let decided = &mut again.decided;
+    if let Err(note) = asked {
+        decided.note = Some(note);
+        strip(decided);
+    }
+    bound(decided);
+    again
+}
+
+fn undecided(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
+    AccessDecided {
         decision: Verdict::Deny,
         set: ask.set,
         request: ask.request.clone(),
+        personal: Vec::new(),
         pep: ask.pep.clone(),
         now,
         through: world.through.unwrap_or(Index(0)),
@@ -33,14 +83,7 @@ pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
         believed: Vec::new(),
         omitted: 0,
         note: None,
-    };
-    let asked = named(world, ask).and_then(|names| by_policies(world, ask, &names, &mut decided));
-    if let Err(note) = asked {
-        decided.note = Some(note);
-        strip(&mut decided);
     }
-    bound(&mut decided);
-    decided
 }
 
 /// What no schema has understood is not recorded, only that it was there: a log that
@@ -87,8 +130,10 @@ fn by_policies(
     world: &World,
     ask: &Ask,
     names: &Names,
-    decided: &mut AccessDecided,
+    gaps: &Gaps,
+    again: &mut Again,
 ) -> Result<(), Note> {
+    let decided = &mut again.decided;
     let now = decided.now;
     decided.session = session::look_up(world, ask.set, ask.presented, &names.subject, now);
     let Some(Ok(compiled)) = world.set(ask.set).compiled() else {
@@ -98,7 +143,7 @@ fn by_policies(
     let mut entities = Entities::new(ask.set, world, &compiled.schema);
     entities.say("subject", &names.subject, &mut decided.request.subject);
     entities.say("resource", &names.resource, &mut decided.request.resource);
-    match context(compiled, &names.action, decided) {
+    match context(compiled, &names.action, gaps, decided) {
         Ok(context) => {
             let question = Question {
                 principal: names.subject.clone(),
@@ -108,11 +153,17 @@ fn by_policies(
             };
             let forbid_errors_deny = world.settings.forbid_errors_deny;
             evaluate(compiled, &question, &entities, forbid_errors_deny, decided);
+            let met = entities.met.borrow();
+            if !gaps.is_empty() || !met.is_empty() {
+                again.rests_on = gaps.rested_on(&met, &compiled.policies, &question);
+            }
         }
         Err(note) => decided.note = Some(note),
     }
     decided.pruned.append(&mut entities.ignored);
     decided.believed = entities.believed;
+    let named = [&names.subject, &names.action, &names.resource];
+    decided.personal = separate(&compiled.schema, named, &mut decided.request);
     Ok(())
 }
 
@@ -130,6 +181,7 @@ fn applies(compiled: &Compiled, names: &Names) -> Result<(), Note> {
 fn context(
     compiled: &Compiled,
     action: &Uid,
+    gaps: &Gaps,
     decided: &mut AccessDecided,
 ) -> Result<Context, Note> {
     let said = &mut decided.request.context;
@@ -155,7 +207,8 @@ fn context(
     }
     decided.request.context = shaped.kept(&decided.request.context);
     decided.pruned.extend(shaped.pruned.iter().map(|path| format!("context.{path}")));
-    if shaped.missing.is_empty() { Ok(shaped.value) } else { Err(Note::ContextIncomplete) }
+    let complete = shaped.missing.iter().all(|path| gaps.explains(path));
+    if complete { Ok(shaped.value) } else { Err(Note::ContextIncomplete) }
 }
 
 fn injected(decided: &AccessDecided) -> Map<String, Value> {
@@ -188,8 +241,13 @@ fn evaluate(
         decided.determining = evaluation.determining;
     }
     let failure = |error: crate::cedar::PolicyError| PolicyFailure {
+        // Cedar's words may repeat what it read, and here it may have read about somebody.
+        message: if compiled.policies.reads_personal(&error.policy) {
+            ERRED_ON_PERSONAL.to_owned()
+        } else {
+            bounded::message(error.message)
+        },
         policy: error.policy,
-        message: bounded::message(error.message),
     };
     decided.errors = evaluation.errors.into_iter().map(failure).collect();
 }

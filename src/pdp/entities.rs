@@ -1,10 +1,12 @@
 //! The entities of one question: the directory's, with what the caller says about
 //! the subject and the resource as far as the schema lets it count.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
+use super::personal::Met;
 use crate::cedar::{CompiledSchema, EntitySource, TypedEntity};
 use crate::model::{EntityAsked, EntityDocument, EntityType, ReservedType, SetKind, Uid};
 use crate::projection::{DirectoryView, World};
@@ -19,12 +21,15 @@ pub(super) struct Entities<'a> {
     pub(super) ignored: Vec<String>,
     /// What the caller said that does count, by path.
     pub(super) believed: Vec<String>,
+    /// What cannot be seen of the entities looked at so far.
+    pub(super) met: RefCell<Met>,
 }
 
 impl<'a> Entities<'a> {
     pub(super) fn new(set: SetKind, world: &'a World, schema: &'a CompiledSchema) -> Self {
         let (asked, ignored, believed) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { set, world, schema, asked, ignored, believed }
+        let met = RefCell::default();
+        Self { set, world, schema, asked, ignored, believed, met }
     }
 
     /// Adds what the caller says about the subject or resource, and drops from
@@ -66,7 +71,13 @@ impl<'a> Entities<'a> {
         match self.set {
             SetKind::Application => {
                 let (directory, schema) = (&self.world.directory, self.schema);
-                DirectoryView { directory, schema }.entity(uid)
+                let entity = DirectoryView { directory, schema }.entity(uid);
+                if let Some(node) = directory.get(uid).filter(|it| !it.document.personal.is_empty())
+                {
+                    let erased = &self.world.erasures;
+                    self.met.borrow_mut().entity(&node.document, entity.is_some(), erased);
+                }
+                entity
             }
             SetKind::System => {
                 let document = administrative(self.world, uid);

@@ -6,8 +6,10 @@ mod bounded;
 mod decide;
 mod entities;
 mod naming;
+mod personal;
 mod session;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
-pub use decide::decide;
+pub use decide::{Again, decide, decide_again, decide_as_of};
+pub use personal::Gaps;

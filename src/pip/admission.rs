@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Refusal;
 use super::order::{parents_first, uid};
 use crate::cedar::{CompiledSchema, Fault, codes};
-use crate::model::{Digest, EntityDocument, Uid};
+use crate::model::{Digest, EntityDocument, Personal, Uid};
 use crate::projection::{Change, World};
 
 /// How many faults are told one by one.
@@ -32,6 +32,22 @@ impl Admission {
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// Has what is personal of the entities sealed, each as it is handed to `seal`. To be
+    /// done before the changes are put in force: unsealed they cannot be recorded.
+    ///
+    /// # Errors
+    /// The first of `seal`.
+    pub fn seal<E>(
+        &mut self,
+        mut seal: impl FnMut(&mut [Personal]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let put = self.changes.iter_mut().filter_map(|change| match change {
+            Change::Put(document) => Some(&mut document.personal),
+            Change::Remove(_) => None,
+        });
+        put.filter(|personal| !personal.is_empty()).try_for_each(|personal| seal(personal))
     }
 }
 
@@ -76,7 +92,19 @@ pub fn admit(
         Change::Remove(_) => None,
     });
     no_faults(misfits.collect())?;
+    let changes = changes.into_iter().map(|change| separated(schema, change)).collect();
     Ok(Admission { changes, schema: schema.digest() })
+}
+
+/// What the schema declares personal stands apart from here on.
+fn separated(schema: &CompiledSchema, change: Change) -> Change {
+    match change {
+        Change::Put(document) => {
+            let paths = schema.personal_attributes(document.uid.kind());
+            Change::Put(if paths.is_empty() { document } else { document.separated(paths) })
+        }
+        Change::Remove(uid) => Change::Remove(uid),
+    }
 }
 
 fn misfit(

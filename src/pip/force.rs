@@ -1,10 +1,12 @@
 //! The cheap half: from an admission to the events that put it in force.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::{Admission, Refusal};
 use crate::event::{DirectoryActivated, EntitySubmitted, EntityWithdrawn, Event};
-use crate::model::{Label, Version};
+use crate::model::{EntityDocument, Label, Personal, Version};
 use crate::projection::{Change, World};
 
 /// The events that put an admission in force; they belong in one batch, in this order.
@@ -16,8 +18,9 @@ use crate::projection::{Change, World};
 /// # Errors
 /// [`Refusal::VersionConflict`] if the author had read another version;
 /// [`Refusal::Unchanged`] if there is nothing to do; [`Refusal::Conflict`] if the schema
-/// is another than the changes were admitted under, or if the directory has moved so
-/// that they no longer can be made: admit them again.
+/// is another than the changes were admitted under, if the directory has moved so that
+/// they no longer can be made, or if what is personal was sealed under a key that has
+/// been destroyed since: admit them again.
 pub fn put_in_force(
     world: &World,
     admission: &Admission,
@@ -34,6 +37,9 @@ pub fn put_in_force(
         return Err(Refusal::Conflict { what: "schema" });
     }
     let changes = what_is_left(world, &admission.changes)?;
+    if changes.iter().any(|change| sealed_in_vain(world, change)) {
+        return Err(Refusal::Conflict { what: "subject's key" });
+    }
     if changes.is_empty() {
         return Err(Refusal::Unchanged);
     }
@@ -56,7 +62,7 @@ fn what_is_left(world: &World, changes: &[Change]) -> Result<Vec<Change>, Refusa
         match change {
             Change::Put(document) => {
                 let present = world.directory.get(&document.uid);
-                if present.map(|node| &node.document) == Some(document) {
+                if present.is_some_and(|node| is_same(&node.document, document)) {
                     continue;
                 }
             }
@@ -68,6 +74,26 @@ fn what_is_left(world: &World, changes: &[Change]) -> Result<Vec<Change>, Refusa
         left.push(change.clone());
     }
     Ok(left)
+}
+
+/// True if an entity is already as it was sent, what is personal included. The seal of the
+/// same values is another each time.
+fn is_same(present: &EntityDocument, sent: &EntityDocument) -> bool {
+    let members = |document: &EntityDocument| {
+        let all = document.personal.iter().flat_map(Personal::members);
+        all.map(|(at, value)| (at.clone(), value.clone())).collect::<BTreeMap<_, _>>()
+    };
+    let open = |document: &EntityDocument| document.personal.iter().all(|it| it.closed().is_none());
+    open(present)
+        && open(sent)
+        && present.to_impersonal_json() == sent.to_impersonal_json()
+        && members(present) == members(sent)
+}
+
+fn sealed_in_vain(world: &World, change: &Change) -> bool {
+    let Change::Put(document) = change else { return false };
+    let keys = document.personal.iter().filter_map(Personal::sealed);
+    keys.into_iter().any(|(key, _)| world.erasures.contains(&key))
 }
 
 fn submitted(publication: Uuid, change: Change) -> Event {

@@ -9,9 +9,10 @@ use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{Erasures, NotAWorld};
 use crate::cedar::{CompiledSchema, EntitySource, Fault, TypedEntity};
 use crate::event::{DirectoryActivated, EntitySubmitted, EntityWithdrawn};
-use crate::model::{Digest, EntityDocument, Uid, Version};
+use crate::model::{Digest, EntityDocument, Personal, Uid, Version};
 
 /// How many levels of entities within entities there may be.
 pub(super) const DEPTH_MAX: usize = 64;
@@ -155,13 +156,28 @@ impl Directory {
         Arc::make_mut(self.staged.entry(publication).or_default()).push(change);
     }
 
-    pub(super) fn activated(&mut self, it: &DirectoryActivated) {
+    pub(super) fn activated(&mut self, it: &DirectoryActivated, erasures: &Erasures) {
         let staged = self.staged.remove(&it.publication).unwrap_or_default();
         for change in staged.iter() {
             // Admission has refused what cannot be; a fold goes on regardless.
             let _refused_at_admission = self.change(change);
+            if let Change::Put(document) = change
+                && !document.personal.is_empty()
+            {
+                self.close_personal(&document.uid, erasures);
+            }
         }
         self.version = it.version;
+    }
+
+    /// Forgets what is personal of an entity, as far as it is erased.
+    pub(super) fn close_personal(&mut self, uid: &Uid, erasures: &Erasures) {
+        let Some(node) = self.nodes.get(uid) else { return };
+        let mut document = node.document.clone();
+        if erasures.close(&mut document) {
+            let node = Node::new(document, Arc::clone(&node.ancestors), node.depth);
+            self.nodes.insert(uid.clone(), Arc::new(node));
+        }
     }
 
     fn change(&mut self, change: &Change) -> Result<(), HierarchyFault> {
@@ -331,13 +347,29 @@ impl Directory {
         DirectoryState { entities, version: self.version, staged }
     }
 
+    /// Takes it up again; `open` opens what is personal as far as its keys are there.
+    ///
     /// # Errors
-    /// [`HierarchyFault`], for a hierarchy that no directory of ours has.
-    pub(super) fn restored(state: DirectoryState<'_>) -> Result<Self, HierarchyFault> {
-        let staged = state.staged.into_iter().collect();
-        let mut directory = Self { version: state.version, staged, ..Self::default() };
+    /// [`NotAWorld`], for a hierarchy or a seal that no directory of ours has.
+    pub(super) fn restored(
+        state: DirectoryState<'_>,
+        erasures: &Erasures,
+        open: &mut dyn FnMut(&mut [Personal]) -> bool,
+    ) -> Result<Self, NotAWorld> {
+        let mut directory = Self { version: state.version, ..Self::default() };
+        for (publication, mut changes) in state.staged {
+            for change in Arc::make_mut(&mut changes) {
+                if let Change::Put(document) = change {
+                    opened(document, open)?;
+                }
+            }
+            directory.staged.insert(publication, changes);
+        }
         let none = StdMap::new();
-        for document in state.entities.into_iter().map(Cow::into_owned) {
+        for mut document in state.entities.into_iter().map(Cow::into_owned) {
+            opened(&mut document, open)?;
+            // Its key may be there still, if its destruction was cut short.
+            erasures.close(&mut document);
             let uid = document.uid.clone();
             for parent in &document.parents {
                 directory.children.entry(parent.clone()).or_default().insert(uid.clone());
@@ -348,6 +380,14 @@ impl Directory {
         }
         Ok(directory)
     }
+}
+
+fn opened(
+    document: &mut EntityDocument,
+    open: &mut dyn FnMut(&mut [Personal]) -> bool,
+) -> Result<(), NotAWorld> {
+    let opens = document.personal.is_empty() || open(&mut document.personal);
+    if opens { Ok(()) } else { Err(NotAWorld::Sealed) }
 }
 
 /// The directory as a schema types it: what a decision looks entities up in.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::event::{
     CredentialDisabled, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, PasswordEnrolled,
-    PasswordRefused, PasswordVerified, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,
-    TicketIssued, TicketUsed,
+    PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered, RoleGranted,
+    RoleRevoked, TicketIssued, TicketUsed,
 };
 use crate::model::{Digest, Label, Moment, Username};
 
@@ -70,6 +70,9 @@ pub struct Person {
     pub roles: BTreeSet<String>,
     /// True if they may no longer log in.
     pub disabled: bool,
+    /// True if they were erased: nothing but the name is left.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased: bool,
     /// The password, if one is set.
     pub password: Option<Credential>,
     /// The TOTP authenticator, if one is confirmed.
@@ -82,12 +85,22 @@ pub struct Person {
     pub registered_at: Moment,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(it: &bool) -> bool {
+    !*it
+}
+
 impl Person {
     /// The ids under which the vault keeps their secrets, at most three.
     pub fn credentials(&self) -> impl Iterator<Item = Uuid> {
+        self.sealed().map(|credential| credential.id)
+    }
+
+    /// What the vault keeps of them, at most three.
+    pub fn sealed(&self) -> impl Iterator<Item = &Credential> {
         let totp = self.totp.as_ref().map(|totp| &totp.credential);
         let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
-        self.password.iter().chain(totp).chain(pending).map(|credential| credential.id)
+        self.password.iter().chain(totp).chain(pending)
     }
 }
 
@@ -147,6 +160,7 @@ impl Identities {
             name: it.person.clone(),
             roles: BTreeSet::new(),
             disabled: false,
+            erased: false,
             password: None,
             totp: None,
             pending_totp: None,
@@ -160,6 +174,23 @@ impl Identities {
         self.close_ticket(&it.person);
         if let Some(person) = self.person(&it.person) {
             person.disabled = true;
+        }
+    }
+
+    pub(super) fn person_erased(&mut self, it: &PersonErased) {
+        self.close_ticket(&it.person);
+        if let Some(person) = self.person(&it.person) {
+            *person = Person {
+                name: person.name.clone(),
+                roles: BTreeSet::new(),
+                disabled: true,
+                erased: true,
+                password: None,
+                totp: None,
+                pending_totp: None,
+                ticket: None,
+                registered_at: person.registered_at,
+            };
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod accesses;
 mod directory;
+mod erasures;
 mod identities;
 mod policies;
 mod services;
@@ -13,6 +14,7 @@ mod world;
 
 pub use accesses::Accesses;
 pub use directory::{Change, Directory, DirectoryView, HierarchyFault, Node};
+pub use erasures::Erasures;
 pub use identities::{Credential, Identities, PendingTotp, Person, Ticket, Totp, UnknownName};
 pub use policies::{Artefacts, Compiled, PolicySetState};
 pub use services::{Service, Services};

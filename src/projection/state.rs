@@ -1,7 +1,9 @@
 //! The World put away and taken up again, for snapshots.
 //!
 //! It is JSON in one canonical order: two Worlds that behave the same have the same
-//! bytes. Indexes that follow from the rest and everything compiled are left out.
+//! bytes. Indexes that follow from the rest and everything compiled are left out. What is
+//! personal is there as it is in the log, sealed, and is opened anew: what was erased since
+//! stays closed.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -12,11 +14,11 @@ use super::policies::PolicySetSaved;
 use super::services::ServicesState;
 use super::sessions::SessionsState;
 use super::{
-    Accesses, Artefacts, Directory, HierarchyFault, Identities, PolicySetState, Services, Sessions,
-    SigningKeys, Streams, World,
+    Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, PolicySetState, Services,
+    Sessions, SigningKeys, Streams, World,
 };
 use crate::event::DecisionSettings;
-use crate::model::{Digest, Index, Moment, SetKind, StreamName, Version};
+use crate::model::{Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Version};
 
 /// Why bytes are not a World that was put away by this build. The bytes are not
 /// repeated: they hold names and attributes.
@@ -26,6 +28,9 @@ pub enum NotAWorld {
     /// Another shape.
     #[error("it does not have the shape of this build's state")]
     Shape,
+    /// What is personal does not open under its own key.
+    #[error("something personal in it does not open under its own key")]
+    Sealed,
     /// A hierarchy that admission refuses.
     #[error(transparent)]
     Hierarchy(#[from] HierarchyFault),
@@ -43,6 +48,8 @@ struct WorldState<'a> {
     system: PolicySetSaved,
     #[serde(borrow)]
     directory: DirectoryState<'a>,
+    erasures: Vec<(KeyId, Uid)>,
+    key: Option<Digest>,
     identities: IdentitiesState,
     sessions: SessionsState,
     services: ServicesState,
@@ -65,6 +72,8 @@ impl World {
             application: self.application.state(),
             system: self.system.state(),
             directory: self.directory.state(),
+            erasures: self.erasures.state(),
+            key: self.key,
             identities: self.identities.state(),
             sessions: self.sessions.state(),
             services: self.services.state(),
@@ -76,14 +85,20 @@ impl World {
         serde_json::to_vec(&state).unwrap_or_default()
     }
 
-    /// The World that was put away. Linear in the state; compiles nothing yet. Whether it
-    /// is the right one is known by its [`World::digest`].
+    /// The World that was put away. Linear in the state; compiles nothing yet. `open` opens
+    /// what is personal as far as its keys are there; false if it is broken. Whether it is
+    /// the right World is known by its [`World::digest`].
     ///
     /// # Errors
     /// [`NotAWorld`].
-    pub fn restored(bytes: &[u8], artefacts: &Artefacts) -> Result<Self, NotAWorld> {
+    pub fn restored(
+        bytes: &[u8],
+        artefacts: &Artefacts,
+        open: &mut dyn FnMut(&mut [Personal]) -> bool,
+    ) -> Result<Self, NotAWorld> {
         let state: WorldState<'_> = serde_json::from_slice(bytes).map_err(|_| NotAWorld::Shape)?;
         let (application, system) = (state.application, state.system);
+        let erasures = Erasures::restored(state.erasures);
         Ok(Self {
             log: state.log,
             through: state.through,
@@ -92,7 +107,9 @@ impl World {
             settings: state.settings.into(),
             application: PolicySetState::restored(SetKind::Application, application, artefacts),
             system: PolicySetState::restored(SetKind::System, system, artefacts),
-            directory: Directory::restored(state.directory)?,
+            directory: Directory::restored(state.directory, &erasures, open)?,
+            erasures,
+            key: state.key,
             identities: Identities::restored(state.identities),
             sessions: Sessions::restored(state.sessions),
             services: Services::restored(state.services),
@@ -112,9 +129,10 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("accesses.rs"),
     include_str!("directory.rs"),
+    include_str!("erasures.rs"),
     include_str!("identities.rs"),
     include_str!("mod.rs"),
     include_str!("policies.rs"),
@@ -145,11 +163,12 @@ mod tests {
     #[test]
     fn what_is_no_world_is_refused() {
         let bytes = World::default().put_away();
-        assert!(World::restored(&bytes, &Artefacts::default()).is_ok());
+        let restored = |bytes: &[u8]| World::restored(bytes, &Artefacts::default(), &mut |_| true);
+        assert!(restored(&bytes).is_ok());
         for cut in 0..bytes.len() {
-            assert!(World::restored(&bytes[..cut], &Artefacts::default()).is_err());
+            assert!(restored(&bytes[..cut]).is_err());
         }
         let other = String::from_utf8(bytes).unwrap().replace("epoch", "epochs");
-        assert!(World::restored(other.as_bytes(), &Artefacts::default()).is_err());
+        assert!(restored(other.as_bytes()).is_err());
     }
 }

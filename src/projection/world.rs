@@ -7,10 +7,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Accesses, Artefacts, Directory, Identities, PolicySetState, Services, Sessions, SigningKeys,
-    Streams,
+    Accesses, Artefacts, Directory, Erasures, Identities, Node, PolicySetState, Services, Sessions,
+    SigningKeys, Streams,
 };
-use crate::event::{DecisionSettings, Envelope, Event, SessionEnded, SessionStarted};
+use crate::event::{
+    DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
+};
 use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
 
 /// An immutable snapshot: the fold of the log up to [`World::through`]. A copy
@@ -33,6 +35,10 @@ pub struct World {
     pub system: PolicySetState,
     /// The entities.
     pub directory: Directory,
+    /// What was erased.
+    pub erasures: Erasures,
+    /// The id of the key-encryption key, once it has been rotated.
+    pub key: Option<Digest>,
     /// The persons.
     pub identities: Identities,
     /// The sessions.
@@ -80,6 +86,8 @@ impl World {
             application: PolicySetState::new(SetKind::Application),
             system: PolicySetState::new(SetKind::System),
             directory: Directory::default(),
+            erasures: Erasures::default(),
+            key: None,
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
@@ -147,6 +155,7 @@ impl World {
             Event::NodeStarted(_) | Event::LossAccepted(_) => {}
             Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
             Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
+            Event::KeyRotated(it) => self.key = Some(it.adopted),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
             Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
@@ -155,9 +164,11 @@ impl World {
             Event::PoliciesActivated(it) => self.set_mut(it.set).policies_activated(it, &artefacts),
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
-            Event::DirectoryActivated(it) => self.directory.activated(it),
+            Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
             Event::PersonRegistered(it) => self.identities.registered(it, at),
             Event::PersonDisabled(it) => self.identities.person_disabled(it),
+            Event::PersonErased(it) => self.identities.person_erased(it),
+            Event::SubjectErased(it) => self.subject_erased(it),
             Event::RoleGranted(it) => self.identities.role_granted(it),
             Event::RoleRevoked(it) => self.identities.role_revoked(it),
             Event::TicketIssued(it) => self.identities.ticket_issued(it),
@@ -194,6 +205,11 @@ impl World {
         }
     }
 
+    fn subject_erased(&mut self, it: &SubjectErased) {
+        self.erasures.erased(it);
+        self.directory.close_personal(&it.subject, &self.erasures);
+    }
+
     fn session_started(&mut self, it: &SessionStarted, at: Moment) {
         self.lapse_sessions(at);
         let user = self.user(&it.person);
@@ -211,10 +227,12 @@ impl World {
         self.streams.closed(stream);
     }
 
-    /// The digest of the whole state. Linear in the state; caches are no part of it.
+    /// The digest of the whole state. Linear in the state. Caches are no part of it, and
+    /// of what is personal only the sealed form: so it is the same before and after an
+    /// erasure elsewhere, and for an auditor who has no keys.
     #[must_use]
     pub fn digest(&self) -> StateDigest {
-        let parts = BTreeMap::from([
+        let mut parts = BTreeMap::from([
             ("accesses", of(&self.accesses)),
             ("application", set_digest(&self.application)),
             ("directory", self.directory_digest()),
@@ -227,6 +245,12 @@ impl World {
             ("system", set_digest(&self.system)),
             ("unknown_names", unordered(self.identities.unknown_names())),
         ]);
+        if !self.erasures.is_empty() {
+            parts.insert("erasures", unordered(self.erasures.iter()));
+        }
+        if let Some(key) = &self.key {
+            parts.insert("key", of(key));
+        }
         let all =
             parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);
         let head = of(&(self.log, self.through, self.last, self.epoch));
@@ -235,11 +259,9 @@ impl World {
     }
 
     fn directory_digest(&self) -> Digest {
-        let nodes = self.directory.iter().map(|node| {
-            let document = canonical(&node.document.to_cedar_json());
-            (document, node.ancestors.iter().collect::<Vec<_>>())
-        });
-        let entities = unordered(nodes);
+        let mut all: Vec<_> = self.directory.iter().map(|node| node_digest(node)).collect();
+        all.sort_unstable();
+        let entities = Digest::of_parts(all.iter().map(|one| one.as_bytes().as_slice()));
         Digest::of_parts([entities.as_bytes().as_slice(), of(&self.directory.version()).as_bytes()])
     }
 }
@@ -254,6 +276,8 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::DirectoryActivated(_)
         | Event::PersonRegistered(_)
         | Event::PersonDisabled(_)
+        | Event::PersonErased(_)
+        | Event::SubjectErased(_)
         | Event::RoleGranted(_)
         | Event::RoleRevoked(_)
         | Event::SessionStarted(_)
@@ -265,6 +289,7 @@ const fn alters_decisions(event: &Event) -> bool {
         Event::LogCreated(_)
         | Event::LossAccepted(_)
         | Event::NodeStarted(_)
+        | Event::KeyRotated(_)
         | Event::SigningKeyAdopted(_)
         | Event::SigningKeyRetired(_)
         | Event::SchemaSubmitted(_)
@@ -283,6 +308,15 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::MfaRefused(_)
         | Event::CredentialDisabled(_)
         | Event::AccessDecided(_) => false,
+    }
+}
+
+fn node_digest(node: &Node) -> Digest {
+    let document = canonical(&node.document.to_impersonal_json());
+    let ancestors: Vec<_> = node.ancestors.iter().collect();
+    match node.document.personal.as_slice() {
+        [] => of(&(document, ancestors)),
+        sealed => of(&(document, ancestors, sealed)),
     }
 }
 

@@ -123,6 +123,10 @@ pub enum CommitError<E> {
     /// The clock is behind the log: how old anything is cannot be said.
     #[error("the clock is behind the newest entry of the log")]
     ClockBehind,
+    /// The disk of the log is nearly full. Nothing was touched; it goes on by itself once
+    /// there is room.
+    #[error("the disk of the log is nearly full: make room")]
+    NoRoom,
     /// The log cannot be written. Nothing may be allowed until it can.
     #[error("the log cannot be written")]
     Unavailable,
@@ -162,6 +166,7 @@ pub(super) enum Outcome {
     ClockBehind,
     Conflict { stream: StreamName, expected: Version, found: Version },
     TooLarge { bytes: usize },
+    NoRoom,
     Unavailable,
     Defect,
 }

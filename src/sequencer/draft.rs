@@ -269,10 +269,10 @@ impl Draft {
         (world, Answers(answers))
     }
 
-    /// The group is not durable: nothing in it happened.
-    pub(super) fn lost(self) -> Answers {
+    /// The group is not durable: nothing in it happened, and everybody hears why.
+    pub(super) fn lost(self, why: fn() -> Outcome) -> Answers {
         let answers = self.settled.into_iter();
-        Answers(answers.map(|(answer, _)| (answer, Outcome::Unavailable)).collect())
+        Answers(answers.map(|(answer, _)| (answer, why())).collect())
     }
 }
 

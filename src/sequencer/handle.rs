@@ -237,6 +237,7 @@ impl Sequencer {
                 Err(CommitError::Conflict { stream, expected, found })
             }
             Outcome::TooLarge { bytes } => Err(CommitError::TooLarge { bytes }),
+            Outcome::NoRoom => Err(CommitError::NoRoom),
             Outcome::Unavailable => Err(CommitError::Unavailable),
             Outcome::Defect => Err(CommitError::Defect),
         }

@@ -21,4 +21,4 @@ pub use commit::{Authority, CommitError, Committed, Expected, Key, Origin};
 pub use handle::{Sequencer, SequencerSettings, Sources};
 pub use notary::{NotSigned, Notary};
 pub use past::fold_to;
-pub use recover::{Log, RecoverError, recover, resume};
+pub use recover::{Log, RecoverError, recover, recover_opened, resume};

@@ -2,25 +2,27 @@
 
 use super::RecoverError;
 use crate::audit::Continuity;
-use crate::event::{Envelope, decode};
+use crate::event::decode;
 use crate::event_store::EventStore;
 use crate::model::Index;
 use crate::projection::World;
+use crate::vault::Sealer;
 
 /// Entries and bytes read at a time.
 const PAGE: (usize, usize) = (4_096, 8 << 20);
 
-/// Folds a log from where `start` stands up to and including entry `through`. Costs what
-/// is between the two; `see` is shown each entry before it is folded. What it gives
-/// compiles its policies when first asked: on a large stack, if it is to decide.
+/// Folds a log from where `start` stands up to and including entry `through`; `sealer`
+/// opens what is personal before it is folded, as far as its keys are there now. Costs what
+/// is between the two. What it gives compiles its policies when first asked: on a large
+/// stack, if it is to decide.
 ///
 /// # Errors
 /// [`RecoverError`]: what cannot be read, or contradicts the entries before it.
 pub fn fold_to(
     store: &dyn EventStore,
+    sealer: Option<&Sealer>,
     start: World,
     through: Index,
-    mut see: impl FnMut(&Envelope),
 ) -> Result<World, RecoverError> {
     let mut world = start;
     let mut continuity = Continuity::after(&world);
@@ -33,9 +35,12 @@ pub fn fold_to(
             return Err(RecoverError::Short { expected: end.0, found: next.0 });
         }
         for (index, bytes) in page {
-            let entry = decode(index, &bytes)?;
+            let mut entry = decode(index, &bytes)?;
+            if let Some(sealer) = sealer {
+                let broken = |source| RecoverError::Sealed { index, source };
+                sealer.open_event(&mut entry.event).map_err(broken)?;
+            }
             continuity.check(&entry)?;
-            see(&entry);
             world.advance(&entry);
             next = index.next();
         }

@@ -7,6 +7,7 @@ use crate::event_store::{EventStore, StoreError};
 use crate::model::{Index, SetKind};
 use crate::projection::{Artefacts, World};
 use crate::tlog::{TileId, Tree, leaf_hash};
+use crate::vault::{Sealer, VaultError};
 
 /// Entries read at a time.
 const PAGE_ENTRIES: usize = 4_096;
@@ -27,6 +28,15 @@ pub enum RecoverError {
     /// An entry contradicts those before it.
     #[error(transparent)]
     OutOfOrder(#[from] OutOfOrder),
+    /// Something personal cannot be opened though its key is there, or nobody can say
+    /// whether it is.
+    #[error("entry {index} cannot be opened: {source}")]
+    Sealed {
+        /// The entry.
+        index: Index,
+        /// Why not.
+        source: VaultError,
+    },
     /// The log ends before the store says.
     #[error("the log ends at entry {found}, but the store counts {expected} entries")]
     Short {
@@ -63,8 +73,8 @@ pub struct Log {
     pub tree: Tree,
 }
 
-/// Folds the whole log and makes its policies ready to decide by. Linear in the
-/// log; `progress` hears how many entries are done, of how many.
+/// As [`recover_opened`], with all that is personal left sealed: what an auditor without
+/// keys sees. Nothing may be decided by such a World.
 ///
 /// # Errors
 /// [`RecoverError`], with the index where that is known.
@@ -73,27 +83,44 @@ pub fn recover(
     artefacts: &Artefacts,
     progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Log, RecoverError> {
+    recover_opened(store, artefacts, None, progress)
+}
+
+/// Folds the whole log and makes its policies ready to decide by. Linear in the
+/// log; `progress` hears how many entries are done, of how many. `sealer` opens what is
+/// personal before it is folded, as far as its keys are there.
+///
+/// # Errors
+/// [`RecoverError`], with the index where that is known.
+pub fn recover_opened(
+    store: &dyn EventStore,
+    artefacts: &Artefacts,
+    sealer: Option<&Sealer>,
+    progress: impl FnMut(u64, u64) + Send,
+) -> Result<Log, RecoverError> {
     let beginning = Log { world: World::new(artefacts.clone()), tree: Tree::default() };
-    resume(store, beginning, progress)
+    resume(store, beginning, sealer, progress)
 }
 
 /// The same from where `start` stands: a snapshot of this very log, whose World and tree
 /// reflect the same entries. Linear in what follows it; what stands before it is not read.
 ///
 /// # Errors
-/// [`RecoverError`], as [`recover`].
+/// [`RecoverError`], as [`recover_opened`].
 pub fn resume(
     store: &dyn EventStore,
     start: Log,
+    sealer: Option<&Sealer>,
     mut progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Log, RecoverError> {
-    crate::cedar::on_large_stack(move || fold(store, start, &mut progress))
+    crate::cedar::on_large_stack(move || fold(store, start, sealer, &mut progress))
         .map_err(|fault| RecoverError::Thread(fault.to_string()))?
 }
 
 fn fold(
     store: &dyn EventStore,
     start: Log,
+    sealer: Option<&Sealer>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Log, RecoverError> {
     let size = store.size();
@@ -107,7 +134,11 @@ fn fold(
             return Err(RecoverError::Short { expected: size, found: next.0 });
         }
         for (index, bytes) in page {
-            let entry = decode(index, &bytes)?;
+            let mut entry = decode(index, &bytes)?;
+            if let Some(sealer) = sealer {
+                let broken = |source| RecoverError::Sealed { index, source };
+                sealer.open_event(&mut entry.event).map_err(broken)?;
+            }
             continuity.check(&entry)?;
             world.advance(&entry);
             tree.append(leaf_hash(&bytes), &mut tiles);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::commit::Job;
+use super::commit::{Job, Outcome};
 use super::draft::Draft;
 use super::handle::SequencerSettings;
 use super::notary::Notary;
@@ -150,13 +150,13 @@ impl Writer {
         if !self.shared.no_room.swap(true, Ordering::Relaxed) {
             tracing::error!(%error, "nothing is written until there is room on the disk");
         }
-        draft.lost().send();
+        draft.lost(|| Outcome::NoRoom).send();
     }
 
     /// Fails closed: what is on disk is not known, so nothing is written after it.
     fn fail(&self, draft: Draft, cause: String) {
         tracing::error!(%cause, "the log cannot be written; all is refused until a restart");
         let _first_cause = self.shared.failed.set(cause);
-        draft.lost().send();
+        draft.lost(|| Outcome::Unavailable).send();
     }
 }

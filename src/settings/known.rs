@@ -108,7 +108,7 @@ pub(super) const CHECKPOINT_FILE: Key<Text> = Key::text(
 pub(super) const LOG_PUBLIC: Key<Switch> = Key::switch(
     "log.public",
     false,
-    "whether everybody may read the log's checkpoint and tiles; else those with scope audit",
+    "whether everybody may read checkpoint, tiles and all entries; else those with scope audit",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",

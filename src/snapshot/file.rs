@@ -10,7 +10,7 @@ use crate::entropy::Entropy;
 use crate::model::Digest;
 use crate::projection::{Artefacts, NotAWorld, World};
 use crate::tlog::{Hash, Tree, partial_width};
-use crate::vault::Sealer;
+use crate::vault::{Sealer, SnapshotKey};
 
 /// What a snapshot begins with; another layout will begin differently.
 const FORMAT: &[u8] = b"countersign-snapshot-v1\n";
@@ -80,7 +80,7 @@ fn code() -> Digest {
 pub(super) fn sealed(
     snapshot: &Snapshot,
     log: Uuid,
-    sealer: &Sealer,
+    key: &SnapshotKey,
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, SnapshotError> {
     let Snapshot { world, tree } = snapshot;
@@ -94,13 +94,13 @@ pub(super) fn sealed(
         body.extend_from_slice(hash.as_bytes());
     }
     body.extend(world.put_away());
-    let sealed = sealer.seal(&Digest::of(&head), &body, entropy)?;
+    let sealed = key.seal(&Digest::of(&head), &body, entropy)?;
     head.extend(sealed);
     Ok(head)
 }
 
-/// The snapshot in the bytes of a file; `fits` says whether a root is that of the log's
-/// first `size` entries.
+/// The snapshot in the bytes of a file; `sealer` opens what is personal in it, and `fits`
+/// says whether a root is that of the log's first `size` entries.
 ///
 /// # Errors
 /// [`Unfit`].
@@ -108,7 +108,7 @@ pub(super) fn opened(
     bytes: &[u8],
     log: Uuid,
     size: u64,
-    sealer: &Sealer,
+    (key, sealer): (&SnapshotKey, &Sealer),
     artefacts: &Artefacts,
     fits: impl FnOnce(&Hash) -> bool,
 ) -> Result<Snapshot, Unfit> {
@@ -123,13 +123,13 @@ pub(super) fn opened(
     }
     let (head, sealed) =
         bytes.split_at_checked(FORMAT.len() + line.len() + 1).ok_or(Unfit::Malformed)?;
-    let body = sealer.open(&Digest::of(head), sealed).ok_or(Unfit::Sealed)?;
+    let body = key.open(&Digest::of(head), sealed).ok_or(Unfit::Sealed)?;
     let (tree, state) = tree_of(size, &body).ok_or(Unfit::Malformed)?;
     let root = tree.root();
     if root.to_string() != header.root || !fits(&root) {
         return Err(Unfit::OtherRoot);
     }
-    let world = World::restored(state, artefacts)?;
+    let world = World::restored(state, artefacts, &mut |it| sealer.open_entity(it).is_ok())?;
     let reaches = world.through.map(|through| through.next().0) == Some(size);
     if !reaches || world.log != Some(log) || world.digest().digest != header.state {
         return Err(Unfit::OtherState);

@@ -1,7 +1,7 @@
 //! The thread that writes snapshots, off the way of the commits.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -23,8 +23,6 @@ pub struct Keeper {
 struct Shared {
     snapshots: Arc<Snapshots>,
     every: u64,
-    /// The size of the newest snapshot that was written or offered.
-    newest: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -41,9 +39,8 @@ impl Keeper {
     /// # Errors
     /// If the operating system gives no thread.
     pub fn start(snapshots: Arc<Snapshots>, every: u64) -> io::Result<Self> {
-        let newest = AtomicU64::new(snapshots.newest());
         let (state, changed) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { snapshots, every, newest, state, changed });
+        let shared = Arc::new(Shared { snapshots, every, state, changed });
         let writing = Arc::clone(&shared);
         let thread = Builder::new().name("snapshots".to_owned()).spawn(move || run(&writing))?;
         Ok(Self { shared, thread: Some(thread) })
@@ -64,14 +61,14 @@ impl Keeper {
     /// Takes the World and the tree of what is durable. Never waits for the disk; one that
     /// is still waiting gives way.
     pub fn offer(&self, world: Arc<World>, tree: Tree) {
-        self.shared.newest.store(tree.size(), Ordering::Relaxed);
+        self.shared.snapshots.newest.store(tree.size(), Ordering::Relaxed);
         let era = self.shared.snapshots.era();
         self.shared.state().waiting = Some((world, tree, era));
         self.shared.changed.notify_all();
     }
 
     fn grown(&self, size: u64) -> u64 {
-        size.saturating_sub(self.shared.newest.load(Ordering::Relaxed))
+        size.saturating_sub(self.shared.snapshots.newest.load(Ordering::Relaxed))
     }
 }
 

@@ -26,17 +26,17 @@ mod keeper;
 mod spread;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use crate::entropy::Entropy;
 use crate::event::{Event, decode};
 use crate::event_store::{EventStore, StoredTiles};
 use crate::model::Index;
 use crate::projection::{Artefacts, World};
 use crate::tlog::{Hash, TileNodes, Tree, root_at};
-use crate::vault::{KeyFile, Sealer};
+use crate::vault::{KeyFile, Sealer, SnapshotKey};
 
 pub use file::Unfit;
 pub use folder::SnapshotError;
@@ -56,10 +56,12 @@ pub struct Snapshot {
 /// The snapshots of one log: files, and in memory the past World looked at last.
 pub struct Snapshots {
     folder: Folder,
-    sealer: Sealer,
+    key: SnapshotKey,
     log: Uuid,
-    entropy: Arc<dyn Entropy>,
+    sealer: Sealer,
     kept: usize,
+    /// The size of the newest that was written or is about to be.
+    newest: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -78,7 +80,8 @@ pub struct Era(u64);
 
 impl Snapshots {
     /// The snapshots of a log in a folder, made (mode 0700) if it is not there. At most
-    /// `kept` files are kept there; 0 keeps none.
+    /// `kept` files are kept there; 0 keeps none. What is personal is sealed in them as it
+    /// is in the log, and opened with `sealer`.
     ///
     /// # Errors
     /// [`SnapshotError`], if the folder cannot be made or read.
@@ -86,13 +89,14 @@ impl Snapshots {
         path: &Path,
         key: &KeyFile,
         log: Uuid,
-        entropy: Arc<dyn Entropy>,
+        sealer: Sealer,
         kept: usize,
     ) -> Result<Self, SnapshotError> {
         let folder = Folder::at(path)?;
         folder.remove_unfinished()?;
-        let sealer = Sealer::for_snapshots(key);
-        Ok(Self { folder, sealer, log, entropy, kept, state: Mutex::default() })
+        let newest = AtomicU64::new(folder.sizes()?.last().copied().unwrap_or(0));
+        let (key, state) = (SnapshotKey::of(key), Mutex::default());
+        Ok(Self { folder, key, log, sealer, kept, newest, state })
     }
 
     /// The newest snapshot of at most `size` entries that can be taken up. What cannot is
@@ -160,7 +164,7 @@ impl Snapshots {
         if self.kept == 0 || !whole {
             return Ok(());
         }
-        let bytes = file::sealed(snapshot, self.log, &self.sealer, &*self.entropy)?;
+        let bytes = file::sealed(snapshot, self.log, &self.key, self.sealer.entropy())?;
         let draft = self.folder.draft(size, &bytes)?;
         {
             // Held until it has its name: whoever forgets now finds it, or it is not there.
@@ -186,6 +190,8 @@ impl Snapshots {
         let mut state = self.state();
         state.era.0 += 1;
         state.last = None;
+        // So that the next one is due: nothing is left to start from.
+        self.newest.store(0, Ordering::Relaxed);
         self.folder.clear()
     }
 
@@ -205,7 +211,8 @@ impl Snapshots {
             return Err(Unfit::Beyond(store.size()));
         }
         let bytes = self.folder.read(size)?;
-        file::opened(&bytes, self.log, size, &self.sealer, artefacts, |root| {
+        let keys = (&self.key, &self.sealer);
+        file::opened(&bytes, self.log, size, keys, artefacts, |root| {
             root_in(store, size).as_ref() == Some(root)
         })
     }

@@ -36,6 +36,9 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = fmt::layer().with_writer(writer).with_ansi(colour);
+    // A line that cannot be written (a full disk) would be complained of in another one,
+    // and that one's failure would be a panic, in the writer's thread for one.
+    let lines = lines.log_internal_errors(false);
     Registry::default().with(what_is_shown(level)).with(lines)
 }
 
@@ -44,6 +47,7 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = fmt::layer().json().flatten_event(true).with_writer(writer);
+    let lines = lines.log_internal_errors(false);
     Registry::default().with(what_is_shown(level)).with(lines)
 }
 

@@ -49,13 +49,7 @@ pub(super) fn publish(
     entropy: &dyn Entropy,
 ) -> Result<Publication, FileError> {
     let draft = Draft::beside(path, entropy)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&draft.0)
-        .map_err(failed("create", &draft.0))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &draft.0))?;
+    draft.write(bytes)?;
     match fs::hard_link(&draft.0, path) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -66,6 +60,15 @@ pub(super) fn publish(
     drop(draft);
     sync_parent(path)?;
     Ok(Publication::Done)
+}
+
+/// Writes a file of mode 0600 in the place of the one of that name, if any: whoever reads
+/// the name reads the one or the other, whole, after a power cut too.
+pub(super) fn replace(path: &Path, bytes: &[u8], entropy: &dyn Entropy) -> Result<(), FileError> {
+    let draft = Draft::beside(path, entropy)?;
+    draft.write(bytes)?;
+    fs::rename(&draft.0, path).map_err(failed("replace", path))?;
+    sync_parent(path)
 }
 
 /// The content of a file, `None` if there is none of that name.
@@ -112,6 +115,20 @@ pub(super) fn remove(dir: &Path, is_to_go: impl Fn(&str) -> bool) -> Result<usiz
     Ok(removed)
 }
 
+/// Removes a folder and what is in it, the file named `first` before all else, each step
+/// durably. There need be no such folder.
+pub(super) fn destroy(dir: &Path, first: &str) -> Result<(), FileError> {
+    match fs::metadata(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed("read", dir)(error)),
+        Ok(_) => {}
+    }
+    remove(dir, |name| name == first)?;
+    remove(dir, |_| true)?;
+    fs::remove_dir(dir).map_err(failed("remove", dir))?;
+    sync_parent(dir)
+}
+
 /// Removes a file durably, if it is there.
 pub(super) fn remove_one(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
@@ -124,6 +141,11 @@ pub(super) fn remove_one(path: &Path) -> Result<(), FileError> {
 /// Whether a file's name is that of one whose writing was cut short.
 pub(super) fn is_unfinished(name: &str) -> bool {
     name.ends_with(DRAFT_SUFFIX)
+}
+
+/// The names of the files in a folder.
+pub(super) fn names(dir: &Path) -> Result<Vec<String>, FileError> {
+    Ok(named(dir)?.into_iter().map(|(name, _)| name).collect())
 }
 
 /// Everything in a folder that has a name in UTF-8, as ours all do.
@@ -164,6 +186,16 @@ impl Draft {
         let unique = u64::from_be_bytes(*draw(entropy)?);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self(path.with_file_name(format!("{name}.{unique:016x}{DRAFT_SUFFIX}"))))
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), FileError> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.0)
+            .map_err(failed("create", &self.0))?;
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed("write", &self.0))
     }
 }
 

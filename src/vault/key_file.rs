@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::files::{self, FileError, Publication, failed};
 use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::model::Digest;
 
 /// Why there is no key-encryption key. None repeats what the file holds.
 #[derive(Debug, thiserror::Error)]
@@ -44,11 +45,16 @@ pub enum KeyFileError {
 }
 
 /// The key-encryption key (KEK), as read from its file: 32 bytes, written as one
-/// line `countersign-kek-v1 <base64>`. No `Debug`, wiped when dropped.
+/// line `countersign-kek-v1 <base64>`; and while it is taking the place of another, that
+/// one on a second line `countersign-kek-v1-retiring <base64>`. No `Debug`, wiped when
+/// dropped.
 ///
 /// Keep it away from the data directory and from its backups: without it they
 /// hold no secret.
-pub struct KeyFile(Zeroizing<[u8; 32]>);
+pub struct KeyFile {
+    key: Zeroizing<[u8; 32]>,
+    retiring: Option<Zeroizing<[u8; 32]>>,
+}
 
 impl KeyFile {
     /// Draws a key and writes it to a new file of mode 0600, durably.
@@ -56,7 +62,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError::Exists`] if anything has the name.
     pub fn create(path: &Path, entropy: &dyn Entropy) -> Result<Self, KeyFileError> {
-        let key = Self(draw(entropy)?);
+        let key = Self { key: draw(entropy)?, retiring: None };
         match files::publish(path, key.to_text().as_bytes(), entropy)? {
             Publication::Done => Ok(key),
             Publication::NameTaken => Err(KeyFileError::Exists(path.to_owned())),
@@ -76,8 +82,40 @@ impl KeyFile {
         }
         // Room for more than is read, so that no copy is left behind by growing.
         let mut text = Zeroizing::new(Vec::with_capacity(4 * TEXT_BYTES));
-        file.take(2 * TEXT_BYTES as u64).read_to_end(&mut text).map_err(failed("read", path))?;
+        file.take(3 * TEXT_BYTES as u64).read_to_end(&mut text).map_err(failed("read", path))?;
         Self::from_text(&text).ok_or_else(|| KeyFileError::NotAKeyFile(path.to_owned()))
+    }
+
+    /// What tells this key from others, and nothing else about it.
+    #[must_use]
+    pub(super) fn id(&self) -> Digest {
+        Digest::from(*self.derive(b"countersign vault v1: key id"))
+    }
+
+    /// The key that this one is taking the place of, if it is.
+    pub(super) fn retiring(&self) -> Option<Self> {
+        self.retiring.clone().map(|key| Self { key, retiring: None })
+    }
+
+    /// True while it is taking the place of another.
+    #[must_use]
+    pub const fn is_rotating(&self) -> bool {
+        self.retiring.is_some()
+    }
+
+    /// A key that takes the place of this one, and still knows it.
+    pub(super) fn succeeded_by(&self, key: Zeroizing<[u8; 32]>) -> Self {
+        Self { key, retiring: Some(self.key.clone()) }
+    }
+
+    /// The key alone.
+    pub(super) fn settled(&self) -> Self {
+        Self { key: self.key.clone(), retiring: None }
+    }
+
+    /// Writes it in the place of its file, durably and at once.
+    pub(super) fn replace(&self, path: &Path, entropy: &dyn Entropy) -> Result<(), FileError> {
+        files::replace(path, self.to_text().as_bytes(), entropy)
     }
 
     /// A key of its own for each use, so that none serves two.
@@ -88,7 +126,7 @@ impl KeyFile {
     pub(super) fn derive<const N: usize>(&self, label: &[u8]) -> Zeroizing<[u8; N]> {
         const { assert!(N <= 8_160) };
         let mut key = Zeroizing::new([0; N]);
-        Hkdf::<Sha256>::new(None, &*self.0)
+        Hkdf::<Sha256>::new(None, &*self.key)
             .expand(label, key.as_mut())
             .expect("at most 8,160 bytes");
         key
@@ -96,21 +134,34 @@ impl KeyFile {
 
     fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(4 * TEXT_BYTES));
-        text.push_str(PREFIX);
-        STANDARD.encode_string(*self.0, &mut text);
-        text.push('\n');
+        for (prefix, key) in [(PREFIX, Some(&self.key)), (RETIRING, self.retiring.as_ref())] {
+            let Some(key) = key else { continue };
+            text.push_str(prefix);
+            STANDARD.encode_string(**key, &mut text);
+            text.push('\n');
+        }
         text
     }
 
     fn from_text(text: &[u8]) -> Option<Self> {
-        let line = text.strip_suffix(b"\n").unwrap_or(text);
-        let encoded = line.strip_prefix(PREFIX.as_bytes())?;
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let key = Self::read(lines.next()?, PREFIX)?;
+        let retiring = match lines.next() {
+            Some(line) => Some(Self::read(line, RETIRING)?),
+            None => None,
+        };
+        lines.next().is_none().then_some(Self { key, retiring })
+    }
+
+    fn read(line: &[u8], prefix: &str) -> Option<Zeroizing<[u8; 32]>> {
+        let encoded = line.strip_prefix(prefix.as_bytes())?;
         let decoded = Zeroizing::new(STANDARD.decode(encoded).ok()?);
-        let key = <[u8; 32]>::try_from(decoded.as_slice()).ok()?;
-        Some(Self(Zeroizing::new(key)))
+        <[u8; 32]>::try_from(decoded.as_slice()).ok().map(Zeroizing::new)
     }
 }
 
 const PREFIX: &str = "countersign-kek-v1 ";
-/// The prefix, 44 characters of base64, the end of the line.
-const TEXT_BYTES: usize = PREFIX.len() + 44 + 1;
+const RETIRING: &str = "countersign-kek-v1-retiring ";
+/// The longer prefix, 44 characters of base64, the end of the line.
+const TEXT_BYTES: usize = RETIRING.len() + 44 + 1;

@@ -3,6 +3,7 @@
 //! ```text
 //! key file (outside the data directory)          the key-encryption key, KEK
 //! vault/about                                    which log and which KEK it belongs to
+//! vault/names                                    the key for names, once the KEK has changed
 //! vault/<SHA-256 of the subject's name>/key      the subject's own key, sealed under the KEK
 //! vault/<SHA-256 of the subject's name>/<uuid>   one secret, sealed under the subject's key
 //! ```
@@ -16,14 +17,19 @@
 //!
 //! Everything here blocks on the disk: call it where blocking is allowed.
 
+mod archive;
+mod check;
 mod envelope;
 mod files;
 mod key_file;
-mod sealer;
+mod rotation;
+mod snapshot_key;
+mod subject;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,14 +40,19 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
-use crate::model::Digest;
+use crate::model::{Digest, KeyId};
 
+pub use archive::{Imported, export, import};
+pub use check::{Named, NotAsNamed, check};
 pub use files::FileError;
 pub use key_file::{KeyFile, KeyFileError};
-pub use sealer::Sealer;
+pub use rotation::{Rotated, rotate, settle};
+pub use snapshot_key::SnapshotKey;
+pub use subject::{DataKey, FreshKeys, Sealer, SubjectKeys};
 
 use envelope::Key;
 use files::Publication;
+use subject::Kept;
 
 /// What a sealed secret is for. It is bound into the seal: one cannot be opened
 /// as another.
@@ -106,12 +117,30 @@ pub enum VaultError {
     /// The subject's key is gone or was altered.
     #[error("the subject's key `{}` does not open: restore it from a backup", .0.display())]
     SubjectKey(PathBuf),
+    /// Something personal in the log does not open under the very key it names.
+    #[error("what is sealed under the data key `{0}` does not open: it was altered")]
+    Personal(KeyId),
     /// The credential has a sealed file already, and none is ever replaced.
     #[error("credential `{0}` is sealed already: a changed secret needs a new id")]
     AlreadySealed(Uuid),
     /// A secret larger than any that exists.
     #[error("a secret to seal has at most {} bytes", Vault::SECRET_BYTES_MAX)]
     TooLong,
+    /// An export never replaces a file.
+    #[error("`{}` exists already: choose another name for the export", .0.display())]
+    Exists(PathBuf),
+    /// Not an export, or not all of it.
+    #[error("`{}` is not a whole export of a vault", .0.display())]
+    NotAnArchive(PathBuf),
+    /// An export of another vault, or from before a rotation.
+    #[error(
+        "`{}` is of another log, or sealed under another key than this key file's",
+        .0.display()
+    )]
+    WrongArchive(PathBuf),
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// The disk.
     #[error(transparent)]
     File(#[from] FileError),
@@ -120,15 +149,33 @@ pub enum VaultError {
     NoEntropy(#[from] NoEntropy),
 }
 
+impl VaultError {
+    /// Whether the disk is what refused, and because there is no room on it.
+    #[must_use]
+    pub fn is_no_room(&self) -> bool {
+        let Self::File(FileError::Io { source, .. }) = self else { return false };
+        matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    }
+}
+
+/// The file in a subject's folder that holds the subject's key.
+const KEY: &str = "key";
+/// The file that holds the key for names, once it is another's than the present one.
+const NAMES: &str = "names";
+
 /// One log's sealed secrets, opened with its key file. No `Debug`.
 pub struct Vault {
     dir: PathBuf,
     log: Uuid,
     /// Seals the subjects' keys.
     wrapping: Key,
+    /// Sealed them before, while a rotation is under way.
+    retiring: Option<Key>,
     /// Makes tags of names; as long as HMAC-SHA-256's block.
     tagging: Zeroizing<[u8; 64]>,
     entropy: Arc<dyn Entropy>,
+    /// Subjects' keys at hand.
+    kept: Kept,
 }
 
 impl Vault {
@@ -147,15 +194,32 @@ impl Vault {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, VaultError> {
         files::private_dir(dir)?;
-        let vault = Self {
+        let retiring = key.retiring();
+        let wrapping = |key: &KeyFile| key.derive(b"countersign vault v1: subjects' keys");
+        let tagging = |key: &KeyFile| key.derive(b"countersign vault v1: names");
+        let mut vault = Self {
             dir: dir.to_owned(),
             log,
-            wrapping: key.derive(b"countersign vault v1: subjects' keys"),
-            tagging: key.derive(b"countersign vault v1: names"),
+            wrapping: wrapping(key),
+            retiring: retiring.as_ref().map(wrapping),
+            tagging: tagging(retiring.as_ref().unwrap_or(key)),
             entropy,
+            kept: Kept::default(),
         };
-        vault.claim(&key.derive(b"countersign vault v1: key id"))?;
+        vault.claim(&key.id(), retiring.map(|key| key.id()).as_ref())?;
+        vault.take_up_names()?;
         Ok(vault)
+    }
+
+    /// The key for names is that of the first key-encryption key for ever: tags must stay
+    /// what they are. From the first rotation on it is kept in a file.
+    fn take_up_names(&mut self) -> Result<(), VaultError> {
+        let path = self.dir.join(NAMES);
+        let Some(sealed) = files::read(&path)? else { return Ok(()) };
+        let opened = self.unwrapped(&sealed, [self.bound_names()]);
+        let key = opened.and_then(|key| <[u8; 64]>::try_from(key.as_slice()).ok());
+        self.tagging = Zeroizing::new(key.ok_or(VaultError::SubjectKey(path))?);
+        Ok(())
     }
 
     /// Seals a secret of a subject under a credential's id. When this returns
@@ -261,10 +325,10 @@ impl Vault {
 
     /// Makes sure that this vault is this log's and this key's, or makes it so if
     /// it is new. Without this a wrong key would show only at a login.
-    fn claim(&self, key_id: &[u8; 32]) -> Result<(), VaultError> {
+    fn claim(&self, key: &Digest, retiring: Option<&Digest>) -> Result<(), VaultError> {
         let path = self.dir.join("about");
-        let (log, key) = (self.log, Digest::from(*key_id));
-        let about = format!("countersign-vault-v1 log={log} key={key}\n");
+        let (log, about) = (self.log, self.about(key));
+        let before = retiring.map(|key| self.about(key));
         let found = match files::read(&path)? {
             Some(found) => found,
             None if !files::folders(&self.dir)?.is_empty() => {
@@ -276,7 +340,7 @@ impl Vault {
             }
         };
         let found = String::from_utf8(found).unwrap_or_default();
-        if found == about {
+        if found == about || Some(&found) == before.as_ref() {
             Ok(())
         } else if !found.starts_with("countersign-vault-v1 ") {
             Err(VaultError::NotAVault(self.dir.clone()))
@@ -287,30 +351,70 @@ impl Vault {
         }
     }
 
+    /// What the file `about` says under this key.
+    fn about(&self, key: &Digest) -> String {
+        format!("countersign-vault-v1 log={} key={key}\n", self.log)
+    }
+
+    /// Opens what the key-encryption key seals, or the one it is taking the place of.
+    fn unwrapped(
+        &self,
+        sealed: &[u8],
+        bound: impl IntoIterator<Item = Digest>,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        let open = |bound: Digest| {
+            let mut keys = [Some(&self.wrapping), self.retiring.as_ref()].into_iter().flatten();
+            keys.find_map(|key| envelope::open(key, &bound, sealed))
+        };
+        bound.into_iter().find_map(open)
+    }
+
     /// A subject's own key, made on first use. Of two who make it at once, one
     /// is published, and both read that one.
     fn subject_key_or_new(&self, subject: &str) -> Result<Key, VaultError> {
-        files::private_dir(&self.folder(subject))?;
-        let path = self.key_path(subject);
-        if files::read(&path)?.is_none() {
-            let (fresh, nonce) = (draw::<32>(&*self.entropy)?, draw(&*self.entropy)?);
-            let bound = self.bound_key(subject);
-            let sealed = envelope::seal(&self.wrapping, &nonce, &bound, &*fresh)
-                .ok_or(VaultError::TooLong)?;
-            let _whoever_won = files::publish(&path, &sealed, &*self.entropy)?;
+        if files::read(&self.key_path(subject))?.is_none() {
+            self.adopt_key(subject, &draw::<32>(&*self.entropy)?)?;
         }
         self.subject_key(subject)
     }
 
+    /// Makes this the subject's key, durably, unless there is one.
+    fn adopt_key(&self, subject: &str, key: &Key) -> Result<(), VaultError> {
+        files::private_dir(&self.folder(subject))?;
+        let bound = self.bound_folder(&Digest::of(subject).to_string());
+        let nonce = draw(&*self.entropy)?;
+        let sealed = envelope::seal(&self.wrapping, &nonce, &bound, &**key);
+        let sealed = sealed.ok_or(VaultError::TooLong)?;
+        let _whoever_won = files::publish(&self.key_path(subject), &sealed, &*self.entropy)?;
+        Ok(())
+    }
+
     fn subject_key(&self, subject: &str) -> Result<Key, VaultError> {
+        let found = self.subject_key_if_any(subject)?;
+        found.ok_or_else(|| VaultError::SubjectKey(self.key_path(subject)))
+    }
+
+    /// A subject's key; `None` if there is none, an error if there is one that is not
+    /// readable.
+    fn subject_key_if_any(&self, subject: &str) -> Result<Option<Key>, VaultError> {
         let path = self.key_path(subject);
-        let sealed = files::read(&path)?;
-        let opened = sealed
-            .and_then(|sealed| envelope::open(&self.wrapping, &self.bound_key(subject), &sealed));
+        let Some(sealed) = files::read(&path)? else { return Ok(None) };
+        // Older builds bound a key to its subject's name, which a rotation does not know.
+        let bound = self.bound_folder(&Digest::of(subject).to_string());
+        let opened = self.unwrapped(&sealed, [bound, self.bound_key(subject)]);
         match opened.as_deref().map(|key| <[u8; 32]>::try_from(key.as_slice())) {
-            Some(Ok(key)) => Ok(Zeroizing::new(key)),
+            Some(Ok(key)) => Ok(Some(Zeroizing::new(key))),
             _ => Err(VaultError::SubjectKey(path)),
         }
+    }
+
+    /// Removes a subject's key and, after it, all of the subject's secrets. Durable when
+    /// it returns; nothing happens if there is nothing of the subject's.
+    ///
+    /// # Errors
+    /// [`VaultError::File`]; to be called again then.
+    pub fn destroy(&self, subject: &str) -> Result<(), VaultError> {
+        Ok(files::destroy(&self.folder(subject), KEY)?)
     }
 
     fn folder(&self, subject: &str) -> PathBuf {
@@ -318,7 +422,7 @@ impl Vault {
     }
 
     fn key_path(&self, subject: &str) -> PathBuf {
-        self.folder(subject).join("key")
+        self.folder(subject).join(KEY)
     }
 
     fn bound_secret(&self, subject: &str, credential: Uuid, purpose: Purpose) -> Digest {
@@ -330,6 +434,14 @@ impl Vault {
             credential.as_bytes(),
             kind,
         ])
+    }
+
+    fn bound_folder(&self, hash: &str) -> Digest {
+        Digest::of_parts([b"subject's key", self.log.as_bytes().as_slice(), hash.as_bytes()])
+    }
+
+    fn bound_names(&self) -> Digest {
+        Digest::of_parts([NAMES.as_bytes(), self.log.as_bytes()])
     }
 
     fn bound_key(&self, subject: &str) -> Digest {

@@ -15,8 +15,10 @@ mod cookies;
 mod directory;
 mod door;
 mod enrolment;
+mod erasure;
 mod identity_provider;
 mod journal;
+mod keys;
 mod login;
 mod mfa;
 mod office;
@@ -27,6 +29,7 @@ mod sessions_in_decisions;
 mod strange;
 mod throttling;
 mod tls;
+mod transparency;
 mod traps;
 mod vault;
 

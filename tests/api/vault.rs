@@ -2,13 +2,16 @@
 
 use std::fs;
 
+use countersign::model::Digest;
 use serde_json::json;
 
 use crate::app::{PASSWORD, Setup, TestApp};
 
-/// How many secrets lie sealed.
+/// How many secrets of persons lie sealed; the log's own, that it signs with, aside.
 fn sealed(app: &TestApp) -> usize {
     let folders = fs::read_dir(app.node.settings.data.join("vault")).unwrap();
+    let logs = Digest::of("the log").to_string();
+    let folders = folders.filter(|it| it.as_ref().unwrap().file_name() != *logs);
     let files = |folder: fs::DirEntry| fs::read_dir(folder.path()).into_iter().flatten();
     let names = folders.flat_map(|folder| files(folder.unwrap()));
     let is_uuid = |name: &str| name.parse::<uuid::Uuid>().is_ok();

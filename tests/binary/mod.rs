@@ -13,6 +13,8 @@ pub const PASSWORD: &str = "seven quiet harbours at dusk";
 
 /// A directory of its own on a real disk, and the program.
 pub struct Ground {
+    /// What the program is run under: a tracer and its arguments; usually nothing.
+    pub under: Vec<String>,
     directory: TempDir,
     program: PathBuf,
 }
@@ -23,7 +25,14 @@ impl Ground {
         let program = directory.path().join("countersign");
         // Its own name for the program: a build that goes on meanwhile swaps nothing.
         fs::hard_link(env!("CARGO_BIN_EXE_countersign"), &program).unwrap();
-        Self { directory, program }
+        Self { under: Vec::new(), directory, program }
+    }
+
+    /// On a disk of the caller's, where a link to the program cannot be made.
+    pub fn within(folder: &Path) -> Self {
+        let directory = TempDir::new_in(folder).unwrap();
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_countersign"));
+        Self { under: Vec::new(), directory, program }
     }
 
     /// A path on this ground.
@@ -38,7 +47,10 @@ impl Ground {
 
     /// The program with arguments, on this ground, knowing nothing of our environment.
     pub fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let program = self.program.display().to_string();
+        let mut words = self.under.iter().chain([&program]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         command.args(arguments).current_dir(self.directory.path()).env_clear();
         command.env("RUST_BACKTRACE", "1");
         command
@@ -67,7 +79,9 @@ impl Ground {
             "--format",
             "json",
         ]);
-        text(&founded.done().json(), "ticket")
+        let founded = founded.done().json();
+        fs::write(self.at("log.vkey"), text(&founded, "verifier_key")).unwrap();
+        text(&founded, "ticket")
     }
 
     /// Makes a service token in the stopped directory.
@@ -98,6 +112,17 @@ impl Ground {
     pub fn server_log(&self) -> String {
         fs::read_to_string(self.at("serve.log")).unwrap_or_default()
     }
+}
+
+/// Where a program of this machine is; if it is not there, that is said.
+pub fn found_program(name: &str) -> Option<String> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut places = path.split(':').map(|place| format!("{place}/{name}"));
+    let found = places.find(|place| Path::new(place).is_file());
+    if found.is_none() {
+        println!("SKIPPED: there is no `{name}` on this machine");
+    }
+    found
 }
 
 /// A file or folder that ships with Countersign.

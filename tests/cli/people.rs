@@ -52,6 +52,7 @@ fn a_person_enrols_logs_in_and_administers() {
     let strong = set_up(&ground, &login);
     let users = users(&ground, &server, &exported(&strong)).done();
     assert!(users.out.contains("password and code"), "{users:?}");
+    erasures(&ground, &server, &exported(&strong));
     // The second factor is asked for from now on.
     let no_code = typed(&ground, &login, &[PASSWORD]).ended(2);
     assert!(no_code.err.contains("no code"), "{no_code:?}");
@@ -71,6 +72,32 @@ fn a_program_logs_in_too() {
     assert!(text(&session, "token").starts_with("cs_token_"), "another kind of token");
     assert_eq!(session["session"]["aal"], 1);
     typed(&ground, &["login", "--username", "admin"], &[PASSWORD]).ended(2);
+}
+
+/// What nobody can undo is an administrator's to do, and no token's.
+fn erasures(ground: &Ground, server: &Server, token: &str) {
+    let say = |asked: &[&str], token: &str| {
+        let all = [asked, &["--server", &server.url, "--format", "json"]].concat();
+        Said::of(ground.program(&all).env("COUNTERSIGN_TOKEN", token).output().unwrap())
+    };
+    say(&["user", "create", "alice"], token).done();
+    let made = say(&["token", "create", "--scope", "admin"], token).done().json();
+    let refused = say(&["user", "erase", "alice"], &text(&made, "token")).ended(1);
+    assert!(refused.err.contains("may not `erase`"), "{refused:?}");
+    say(&["user", "erase", "alice", "--reason", "asked for it"], token).done();
+    say(&["entities", "erase", "User::\"bob\""], token).done();
+    for (asked, code) in [
+        (["user", "erase", "alice"], "person_erased"),
+        (["user", "erase", "nobody"], "person_unknown"),
+        (["user", "erase", "admin"], "last_administrator"),
+        (["entities", "erase", "User::\"nobody\""], "nothing_personal"),
+        (["key", "export", "x"], "give --data DIR"),
+    ] {
+        let said = say(&asked, token);
+        assert!(said.err.contains(code), "{said:?}");
+    }
+    let users = say(&["entities", "list", "--type", "User"], token).done();
+    assert!(!users.out.contains("bob@") && users.out.contains("carol@example.org"));
 }
 
 /// What `eval "$(countersign login …)"` would set.

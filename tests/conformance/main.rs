@@ -10,6 +10,7 @@
 )]
 
 mod cedar;
+mod export;
 mod tlog;
 
 use std::path::PathBuf;

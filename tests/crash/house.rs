@@ -25,7 +25,11 @@ pub struct Person {
 impl House {
     /// Founds it, with `alice` and `bob` registered; their tickets.
     pub fn found() -> (Self, [String; 2]) {
-        let ground = Ground::new();
+        Self::found_on(Ground::new())
+    }
+
+    /// The same on a ground that has been prepared.
+    pub fn found_on(ground: Ground) -> (Self, [String; 2]) {
         ground.found();
         let data = ground.data();
         let tickets = ["alice", "bob"].map(|name| {

@@ -69,7 +69,7 @@ impl Ledger {
     }
 
     /// Takes the next entry, if it is the next: no gap, and its id above the last.
-    fn take(&mut self, line: &str) {
+    pub fn take(&mut self, line: &str) {
         let at = self.entries.len();
         let entry = decode(Index(at as u64), line.as_bytes()).unwrap();
         assert_eq!(entry.index, Index(at as u64));

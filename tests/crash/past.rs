@@ -79,7 +79,16 @@ fn a_killed_server_and_a_stopped_directory_tell_the_same_past() {
     assert_eq!(at_end["checkpoint"]["outcome"], "same");
     assert_eq!(at_end["checkpoint"]["root"], at_end["tree"]["root"]);
     assert_eq!(of_data(&["log", "--at", "7"]).done().out.lines().count(), 8);
+}
+
+/// Goal: an auditor who asks for a past that there never was hears so.
+#[test]
+fn a_past_that_never_was_is_a_usage_error() {
+    let ground = Ground::new();
+    ground.found();
+    let data = ground.data();
     for wrong in [["replay", "--at", "99999"], ["log", "--at", "1999-01-01T00:00:00Z"]] {
-        assert!(of_data(&wrong).ended(2).err.contains("--at"));
+        let said = ground.run(&[&wrong[..], &["--data", &data]].concat());
+        assert!(said.ended(2).err.contains("--at"));
     }
 }

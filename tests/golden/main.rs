@@ -18,6 +18,7 @@
 
 mod history;
 mod scribe;
+mod sealed;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,7 +32,7 @@ use countersign::projection::World;
 use serde_json::Value;
 
 /// Every version there has been, oldest first.
-const VERSIONS: [&str; 2] = ["v1", "v2"];
+const VERSIONS: [&str; 3] = ["v1", "v2", "v2-sealed"];
 
 /// Goal: a deployment may skip any number of releases.
 #[test]
@@ -81,7 +82,8 @@ fn entries(version: &str) -> Vec<Envelope> {
 }
 
 fn lines(version: &str) -> Vec<String> {
-    let write = || on_large_stack(history::written).unwrap().join("\n") + "\n";
+    let written = if version == "v2-sealed" { sealed::written } else { history::written };
+    let write = || on_large_stack(written).unwrap().join("\n") + "\n";
     file(version, "ndjson", write).lines().map(str::to_owned).collect()
 }
 

@@ -1,16 +1,20 @@
 //! Logs as they come about: courses of commands, most of them sensible, each decided by
 //! the pure function that decides it in a node.
 
+use std::sync::Arc;
+
 use countersign::authn::enrol::{Enrolment, enrol};
+use countersign::authn::erase;
 use countersign::authn::mfa::{MfaVerdict, Offer, conclude as conclude_mfa, offer};
 use countersign::authn::persons::{self, NewPerson};
 use countersign::authn::services::{self, NewService};
 use countersign::authn::{FreshTokens, Report, login, report, session};
 use countersign::cedar::{Limits, on_large_stack};
+use countersign::entropy::SeededEntropy;
 use countersign::event::{
-    Actor, DecisionSettings, Envelope, Event, HeadRef, LogCreated, LossAccepted, NewEvent,
-    Presented, Reported, SigningKeyAdopted, SigningKeyRetired, SourceBinding, Stamp, Tail,
-    ThrottleSettings,
+    Actor, DecisionSettings, Envelope, Event, HeadRef, KeyRotated, LogCreated, LossAccepted,
+    NewEvent, Presented, Reported, SigningKeyAdopted, SigningKeyRetired, SourceBinding, Stamp,
+    Tail, ThrottleSettings,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -21,6 +25,7 @@ use countersign::pdp::{Ask, decide};
 use countersign::pip;
 use countersign::projection::{Change, World};
 use countersign::tlog::{SigningKey, leaf_hash};
+use countersign::vault::{FreshKeys, Sealer};
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
 use serde_json::json;
@@ -33,15 +38,20 @@ const ROLES: [&str; 3] = ["administrator", "author", "auditor"];
 const IDP: &str = "https://idp.example";
 const SCHEMA: &str = "type Session = { aal: Long, amr: Set<String>, authenticated_at: datetime,
     age_seconds: Long, phishing_resistant: Bool, source: String };
-  entity Group in [Group]; entity User in [Group] = { rank?: Long }; entity Door;
+  entity Group in [Group]; entity Door;
+  entity User in [Group] = { rank?: Long, @personal mail?: String };
   action open appliesTo { principal: [User], resource: [Door],
-    context: { session?: Session, pep?: String } };";
-const POLICIES: [&str; 4] = [
+    context: { session?: Session, pep?: String, @personal from: ipaddr } };";
+const POLICIES: [&str; 6] = [
     r#"@id("all") permit (principal, action, resource);"#,
     r#"@id("all") permit (principal in Group::"1", action, resource);"#,
     r#"@id("mfa") forbid (principal, action, resource)
          unless { context has session && context.session.aal >= 2 };"#,
     r#"@id("rank") permit (principal, action, resource) when { principal.rank > 3 };"#,
+    r#"@id("mail") forbid (principal in Group::"2", action, resource)
+         when { principal has mail && principal.mail like "3@*" };"#,
+    r#"@id("from") forbid (principal, action, resource)
+         when { context.from.isInRange(ip("10.0.0.0/31")) };"#,
 ];
 
 /// One command, by whom and on what there happens to be.
@@ -57,6 +67,9 @@ pub enum Step {
     Ticket(usize),
     Enrol(Pick),
     Disable(usize),
+    Erase(usize),
+    Forget(usize),
+    Rotate,
     Role(usize, usize, bool),
     Login(usize, bool),
     Offer(Pick),
@@ -91,7 +104,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (3_000_u64..50_000).prop_map(Step::Wait),
         1 => Just(Step::Start),
         2 => (1_u64..5).prop_map(Step::Adopt),
-        4 => (any::<bool>(), 0_u8..16)
+        4 => (any::<bool>(), 0_u8..64)
             .prop_map(|(schema, policies)| Step::Publish { schema, policies }),
         6 => (0_u8..8, parents, prop::option::of(0..9))
             .prop_map(|(id, parents, rank)| Step::Put(id, parents, rank)),
@@ -101,6 +114,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => who().prop_map(Step::Ticket),
         6 => any::<Pick>().prop_map(Step::Enrol),
         1 => who().prop_map(Step::Disable),
+        1 => who().prop_map(Step::Erase),
+        2 => who().prop_map(Step::Forget),
+        1 => Just(Step::Rotate),
         3 => (who(), 0..3_usize, any::<bool>())
             .prop_map(|(who, role, granted)| Step::Role(who, role, granted)),
         14 => (who(), prop::bool::weighted(0.7)).prop_map(|(who, right)| Step::Login(who, right)),
@@ -125,6 +141,7 @@ pub struct Course {
     pub stored: Vec<Vec<u8>>,
     pub log: Vec<Envelope>,
     now: Moment,
+    pub sealer: Sealer,
     drawn: u64,
     tickets: Vec<Digest>,
 }
@@ -142,6 +159,7 @@ impl Course {
             stored: Vec::new(),
             log: Vec::new(),
             now: noon(),
+            sealer: sealer(),
             drawn: 0,
             tickets: Vec::new(),
         };
@@ -156,7 +174,8 @@ impl Course {
     /// Puts events in their places, as the writer does.
     fn record(&mut self, events: Vec<Event>) {
         let causation = self.id();
-        for (at, event) in events.into_iter().enumerate() {
+        for (at, mut event) in events.into_iter().enumerate() {
+            self.sealer.seal_event(&mut event).unwrap();
             let log = self.live.log.unwrap_or(Uuid::from_u128(7));
             let new = NewEvent { actor: Actor::Node, correlation: None, event };
             let tail = Tail::new(new, log).unwrap();
@@ -205,6 +224,11 @@ impl Course {
             Step::Put(id, parents, rank) => self.put(*id, parents, *rank),
             Step::Remove(id) => self.change(Change::Remove(entity(*id))),
             Step::Ask(who, session) => Some(vec![self.ask(*who, *session)]),
+            Step::Forget(who) => self.forget(*who),
+            Step::Rotate => {
+                let (retired, adopted) = (self.digest(), self.digest());
+                Some(vec![Event::KeyRotated(KeyRotated { retired, adopted })])
+            }
             Step::Token(provider) => self.token(*provider),
             Step::Revoke(which) => services::revoke(&self.live, self.service(*which)?).ok(),
             Step::Report(which, token, what) => self.report(*which, *token, *what),
@@ -230,6 +254,7 @@ impl Course {
                 enrol(&self.live, &Enrolment { ticket, credential, sealed }, now).ok()
             }
             Step::Disable(who) => persons::disable(&self.live, &name(*who), Label::default()).ok(),
+            Step::Erase(who) => self.erase(*who),
             Step::Role(who, role, true) => {
                 persons::grant_role(&self.live, &name(*who), &label(ROLES[*role])).ok()
             }
@@ -274,7 +299,7 @@ impl Course {
     }
 
     fn publish(&mut self, schema: bool, policies: u8) -> Option<Vec<Event>> {
-        let chosen = (0..4_usize).filter(|at| policies >> at & 1 == 1);
+        let chosen = (0..6_usize).filter(|at| policies >> at & 1 == 1);
         let mut files: Vec<_> = chosen.map(|at| ("test.cedar", POLICIES[at])).collect();
         // Of two with one id the first.
         files.dedup_by_key(|(_, text)| text.split('"').nth(1));
@@ -292,7 +317,9 @@ impl Course {
     fn put(&mut self, id: u8, parents: &[u8], rank: Option<i32>) -> Option<Vec<Event>> {
         let name = |id: u8| json!({"type": entity(id).kind().as_str(), "id": entity(id).id()});
         let parents: Vec<_> = parents.iter().map(|id| name(*id)).collect();
-        let attrs = rank.filter(|_| id > 3).map_or(json!({}), |rank| json!({"rank": rank}));
+        let attrs = rank
+            .filter(|_| id > 3)
+            .map_or(json!({}), |rank| json!({"rank": rank, "mail": format!("{rank}@example.org")}));
         let text = json!([{"uid": name(id), "attrs": attrs, "parents": parents}]);
         let document = pip::read_entities(&text).unwrap().remove(0);
         self.change(Change::Put(document))
@@ -302,6 +329,23 @@ impl Course {
         let admitted = pip::admit(&self.live, vec![change], 10).ok()?;
         let publication = self.id();
         pip::put_in_force(&self.live, &admitted, publication, Label::default(), None).ok()
+    }
+
+    /// Erases a person; the key goes as it does in a node.
+    fn erase(&mut self, who: usize) -> Option<Vec<Event>> {
+        let user = self.live.user(&name(who));
+        let key = self.sealer.keys().known_or_new(&user).unwrap().id();
+        let reason = Label::default();
+        let erased = erase::person(&self.live, &name(who), &user, vec![key], &reason).ok()?;
+        self.sealer.keys().destroy_key(&user, key).unwrap();
+        Some(erased)
+    }
+
+    fn forget(&mut self, who: usize) -> Option<Vec<Event>> {
+        let user = Uid::parse("User", NAMES[who]).unwrap();
+        let key = self.sealer.keys().known(&user).unwrap()?.id();
+        self.sealer.keys().destroy_key(&user, key).unwrap();
+        Some(vec![erase::subject(user, vec![key], Label::default())])
     }
 
     fn register(&mut self, who: usize, roles: &[usize]) -> Option<Vec<Event>> {
@@ -366,9 +410,11 @@ impl Course {
 
     fn ask(&mut self, who: usize, session: Option<Pick>) -> Event {
         let asked = json!({
-            "subject": {"type": "User", "id": NAMES[who], "properties": {"rank": 7, "odd": 1}},
+            "subject": {"type": "User", "id": NAMES[who],
+                        "properties": {"rank": 7, "mail": "3@x", "odd": 1}},
             "action": {"name": "open"},
             "resource": {"type": "Door", "id": "front"},
+            "context": {"from": format!("10.0.0.{}", self.drawn % 4)},
         });
         let presented = match session {
             Some(which) => self.session(which).map_or(Presented::Unknown, Presented::Session),
@@ -396,6 +442,12 @@ impl Course {
         all.sort_unstable();
         pick(&all, which).copied()
     }
+}
+
+fn sealer() -> Sealer {
+    let entropy = Arc::new(SeededEntropy::new(11));
+    let keys = FreshKeys::new(Arc::clone(&entropy) as _);
+    Sealer::new(Arc::new(keys), Uuid::from_u128(7), entropy)
 }
 
 fn pick<T>(all: &[T], which: Pick) -> Option<&T> {

@@ -6,13 +6,14 @@ use std::thread;
 
 use countersign::authn::Refusal;
 use countersign::authn::persons::{self, NewPerson};
-use countersign::event::{Event, SchemaSubmitted};
+use countersign::event::{Event, SchemaSubmitted, SigningKeyAdopted};
 use countersign::event_store::{EventStore as _, Fault, IdempotencyKey, MemoryStore};
-use countersign::model::{Index, Label, SetKind, StreamName, Version};
+use countersign::model::{Digest, Index, Label, SetKind, StreamName, Version};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::{
     Authority, CommitError, Committed, Expected, Key, Origin, SequencerSettings, recover,
 };
+use countersign::tlog::SigningKey;
 use tokio::task::yield_now;
 use uuid::Uuid;
 
@@ -110,6 +111,56 @@ async fn what_waited_while_the_disk_failed_is_answered() {
     }
     assert_eq!(writer.sequencer.queued(), 0);
     assert_eq!(writer.store.size(), 1);
+}
+
+/// Goal: where there is no room nothing is acknowledged, everybody hears why, and nothing
+/// is given up: the next group finds room and goes on where the last durable one ended.
+#[tokio::test]
+async fn without_room_nothing_is_acknowledged_and_nothing_is_given_up() {
+    let store = MemoryStore::failing_at(3, Fault::NoRoom);
+    let writer = Writer::over(store, SequencerSettings::default()).begin().await;
+    writer.commit(vec![registered("alice")]).await.unwrap();
+    let digest = writer.sequencer.world().digest();
+
+    let gate = writer.hold().await;
+    let mut group: Vec<_> = (0..6)
+        .map(|at| writer.propose(Expected::default(), move |_, _| Ok(vec![tick(&at.to_string())])))
+        .collect();
+    group.push(writer.propose(Expected::default(), register("alice")));
+    yield_now().await;
+    drop(gate);
+    for told in group {
+        let told = told.await.unwrap();
+        assert!(matches!(told, Err(CommitError::NoRoom)), "{told:?}");
+    }
+    assert!(writer.sequencer.no_room() && writer.sequencer.failed().is_none());
+    assert_eq!(writer.sequencer.world().digest(), digest);
+    assert_eq!(writer.store.size(), 2);
+
+    assert_eq!(indices(&writer.commit(vec![tick("room")]).await), [2]);
+    assert!(!writer.sequencer.no_room());
+    assert_eq!(writer.log().len(), 3);
+}
+
+/// Goal: what cannot be signed is not written. A key that is in force by the log and was
+/// not opened stops the writer before the store is asked.
+#[tokio::test]
+async fn a_group_that_cannot_be_signed_is_not_written() {
+    let writer = Writer::new().begin().await;
+    let key = SigningKey::new("log.example".parse().unwrap(), &[7; 32]);
+    let adopted = Event::SigningKeyAdopted(SigningKeyAdopted {
+        verifier_key: key.verifier(),
+        credential: Uuid::from_u128(9),
+        sealed: Digest::of("sealed"),
+    });
+    let told = writer.commit(vec![adopted]).await;
+    assert!(matches!(told, Err(CommitError::Unavailable)), "{told:?}");
+    let why = writer.sequencer.failed().unwrap();
+    assert!(why.contains("was not opened"), "the cause is named: {why}");
+    let later = writer.commit(vec![tick("later")]).await;
+    assert!(matches!(later, Err(CommitError::Unavailable)), "{later:?}");
+    assert_eq!(writer.store.size(), 1);
+    assert!(writer.sequencer.world().signing.iter().next().is_none());
 }
 
 /// What one of many proposers has been told.

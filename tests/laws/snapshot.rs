@@ -10,7 +10,7 @@ use countersign::event_store::{EventStore as _, Group, MemoryStore};
 use countersign::model::{AccessRequest, Index, SetKind};
 use countersign::pdp::{Ask, decide};
 use countersign::projection::{Artefacts, World};
-use countersign::sequencer::{Log, fold_to, recover, resume};
+use countersign::sequencer::{Log, fold_to, recover_opened, resume};
 use countersign::snapshot::{Keeper, Snapshot, Snapshots};
 use countersign::tlog::{Tree, leaf_hash};
 use countersign::vault::KeyFile;
@@ -32,13 +32,15 @@ proptest! {
     /// taken up again gives the state of the whole, to the byte, and decides as it does.
     #[test]
     fn what_was_put_away_is_taken_up_as_it_was(steps in steps(), cut in any::<Pick>()) {
-        let log = Course::of(&steps).log;
-        let (before, after) = log.split_at(cut.index(log.len() + 1));
+        let course = Course::of(&steps);
+        let (before, after) = course.log.split_at(cut.index(course.log.len() + 1));
         let (resumed, whole) = on_large_stack(|| {
             let bytes = World::fold(before).put_away();
-            let taken_up = World::restored(&bytes, &Artefacts::default()).unwrap();
+            // With the keys that are left: what was erased stays closed.
+            let mut open = |personal: &mut [_]| course.sealer.open_entity(personal).is_ok();
+            let taken_up = World::restored(&bytes, &Artefacts::default(), &mut open).unwrap();
             assert_eq!(taken_up.put_away(), bytes);
-            (after.iter().fold(taken_up, World::apply), World::fold(&log))
+            (after.iter().fold(taken_up, World::apply), World::fold(&course.log))
         }).unwrap();
         prop_assert_eq!(resumed.digest(), whole.digest());
         prop_assert!(resumed.put_away() == whole.put_away());
@@ -54,8 +56,9 @@ proptest! {
         let course = Course::of(&steps);
         let (store, trees) = stored(&course);
         let (ground, key) = ground();
-        let entropy = Arc::new(SeededEntropy::new(3));
-        let snapshots = Snapshots::at(&ground.path().join("s"), &key, LOG, entropy, 3).unwrap();
+        let sealer = &course.sealer;
+        let path = ground.path().join("s");
+        let snapshots = Snapshots::at(&path, &key, LOG, sealer.clone(), 3).unwrap();
         let at = cut.index(course.log.len());
         let world = on_large_stack(|| World::fold(&course.log[..=at])).unwrap();
         let tree = trees[at].clone();
@@ -64,14 +67,16 @@ proptest! {
         let found = snapshots.nearest(&store, store.size(), &Artefacts::default()).unwrap();
         prop_assert_eq!(found.tree.size(), at as u64 + 1);
         let start = Log { world: found.world, tree: found.tree };
-        let resumed = resume(&store, start, |_, _| {}).unwrap();
-        let whole = recover(&store, &Artefacts::default(), |_, _| {}).unwrap();
+        let resumed = resume(&store, start, Some(sealer), |_, _| {}).unwrap();
+        let none = Artefacts::default();
+        let whole = recover_opened(&store, &none, Some(sealer), |_, _| {}).unwrap();
         prop_assert_eq!(&resumed.tree, &whole.tree);
         prop_assert!(resumed.world.put_away() == whole.world.put_away());
+        prop_assert_eq!(decisions(&resumed.world), decisions(&whole.world));
 
         let past = past.index(course.log.len());
         let start = snapshots.before(&store, Index(past as u64)).unwrap_or_default();
-        let then = fold_to(&store, start, Index(past as u64), |_| {}).unwrap();
+        let then = fold_to(&store, Some(sealer), start, Index(past as u64)).unwrap();
         let lived = on_large_stack(|| World::fold(&course.log[..=past])).unwrap();
         prop_assert!(then.put_away() == lived.put_away());
     }
@@ -113,12 +118,12 @@ fn a_snapshot_of_something_else_is_not_taken_up() {
     let house = House::new(90);
     let file = house.put_away(60);
     let bytes = std::fs::read(&file).unwrap();
-    let entropy = Arc::new(SeededEntropy::new(4));
     let other_key = house.ground.path().join("other");
     let other_key = KeyFile::create(&other_key, &SeededEntropy::new(5)).unwrap();
     let other_log = Uuid::from_u128(8);
     for (key, log) in [(&other_key, LOG), (&house.key, other_log)] {
-        let other = Snapshots::at(&house.folder(), key, log, entropy.clone(), 3).unwrap();
+        let other =
+            Snapshots::at(&house.folder(), key, log, house.course.sealer.clone(), 3).unwrap();
         let found = other.nearest(&house.store, 90, &Artefacts::default());
         assert!(found.is_none() && !file.exists());
         std::fs::write(&file, &bytes).unwrap();
@@ -210,8 +215,8 @@ impl House {
         course.stored.truncate(size);
         let (store, trees) = stored(&course);
         let (ground, key) = ground();
-        let (path, entropy) = (ground.path().join("snapshots"), Arc::new(SeededEntropy::new(3)));
-        let snapshots = Arc::new(Snapshots::at(&path, &key, LOG, entropy, 3).unwrap());
+        let (path, sealer) = (ground.path().join("snapshots"), course.sealer.clone());
+        let snapshots = Arc::new(Snapshots::at(&path, &key, LOG, sealer, 3).unwrap());
         Self { ground, key, steps, course, store, trees, snapshots }
     }
 

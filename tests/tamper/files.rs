@@ -112,7 +112,7 @@ impl Files {
     }
 }
 
-/// A stopped data directory: sled's files and the checkpoint outside.
+/// A stopped data directory: sled's files, the checkpoint outside, the sealed secrets.
 pub struct Directory {
     ground: Ground,
     files: Files,
@@ -129,6 +129,12 @@ impl Directory {
         let mut among: Vec<_> =
             files.whole.keys().filter(|path| path.starts_with(&log)).cloned().collect();
         among.push(ground.data().join("checkpoint"));
+        let vault = ground.data().join("vault");
+        let sealed = |path: &&PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            path.starts_with(&vault) && name.parse::<uuid::Uuid>().is_ok()
+        };
+        among.extend(files.whole.keys().filter(sealed).cloned());
         among.extend(std::iter::repeat_n(log.join("db"), among.len()));
         Self { ground, files, among, entries }
     }

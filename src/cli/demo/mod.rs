@@ -49,7 +49,8 @@ impl Demo {
         }
         let live = left.state;
         let log = if self.stay { stage.wait()? } else { stage.strike()? };
-        let outcome = replay::of_store(&log.store()?, None, console)?;
+        let store = log.store()?;
+        let outcome = replay::of_store(&store, log.sealer(&store)?.as_ref(), None, console)?;
         // The state was asked for last; while the server stayed, others went on.
         let live = (!self.stay).then_some(live);
         let ending = Ending { steps, replay: outcome, live };
@@ -156,7 +157,10 @@ mod tests {
             assert!(step.is_as_told(), "{step:?}");
         }
         let stopped = stage.strike().unwrap();
-        let replay = replay::of_store(&stopped.store().unwrap(), None, &mut console).unwrap();
+        let store = stopped.store().unwrap();
+        let sealer = stopped.sealer(&store).unwrap();
+        let replay = replay::of_store(&store, sealer.as_ref(), None, &mut console).unwrap();
+        drop(store);
         let ending = Ending { steps, replay, live };
         assert!(ending.is_as_told());
         drop(stopped);

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, Builder, JoinHandle};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::event_store::{SledStore, StoreError};
 use crate::model::{Label, NotAName, Scope, Username};
 use crate::node::{self, Founding, Paths};
 use crate::settings::{Flags, Settings};
+use crate::vault::Sealer;
 
 /// The server has ended a moment before its threads have: how often, and how long
 /// between, its log is asked for until they have.
@@ -160,6 +161,15 @@ impl Stopped {
             }
         }
         Ok(SledStore::open(&log)?)
+    }
+
+    /// What opens personal values in the log.
+    ///
+    /// # Errors
+    /// [`Failure`] if the stage's key is gone.
+    pub(super) fn sealer(&self, store: &SledStore) -> Result<Option<Sealer>, Failure> {
+        let (paths, settings) = (Paths::in_directory(&self.0.data), settings(&self.0.data)?);
+        Ok(node::sealer(&paths, &settings.key_file, store, Arc::new(SystemEntropy))?)
     }
 }
 

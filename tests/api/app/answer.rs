@@ -8,15 +8,18 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
     pub fn of(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Self {
         let mut response = result.unwrap();
+        let bytes = response.body_mut().read_to_vec().unwrap();
         Self {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
-            text: response.body_mut().read_to_string().unwrap(),
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+            bytes,
         }
     }
 
@@ -29,6 +32,12 @@ impl Answer {
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         if self.text.is_empty() { Value::Null } else { self.json() }
+    }
+
+    /// The body as it is, if the status is the one expected.
+    pub fn raw(&self, status: u16) -> &[u8] {
+        assert_eq!(self.status, status, "{}", self.text);
+        &self.bytes
     }
 
     /// A problem's code.

@@ -138,6 +138,11 @@ impl TestApp {
         }
     }
 
+    /// The file with the key that its vault is sealed under.
+    pub fn key_file(&self) -> &std::path::Path {
+        &self.settings.key_file
+    }
+
     /// Stops the node, drains it, and serves the same directory again.
     pub fn restart(&mut self) {
         self.stop();

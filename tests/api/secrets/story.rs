@@ -24,6 +24,12 @@ const BEARER: &str = "canary-bearer-that-nobody-issued";
 const IN_URL: &str = "canary-token-in-a-url-path";
 const MALFORMED: &str = "canary-password-in-broken-json";
 
+/// Personal data: the first by an author, the second by an application, the third of the
+/// example organisation.
+const EMAIL: &str = "canary.dodgson@christchurch.example";
+const PHONE: &str = "+44 1865 276150";
+const SHIPPED: &str = "carol@example.org";
+
 /// What was typed and shown, and what is recorded of it.
 pub struct Story {
     pub secrets: Vec<Secret>,
@@ -44,10 +50,14 @@ impl Story {
         for typed in [FOREIGN, BEARER, IN_URL] {
             story.note(Kind::Token, "a token", typed.as_bytes());
         }
+        for personal in [EMAIL, PHONE, SHIPPED] {
+            story.note(Kind::Password, "personal data", personal.as_bytes());
+        }
         story.note_token("the first ticket", ticket);
         let admin = story.enrol_the_administrator(ticket);
         let (pep, idp) = story.services(&admin);
         story.alice_logs_in(&admin, &pep);
+        story.people_are_described(&admin, &pep);
         story.a_provider_reports(&pep, &idp);
         story.things_go_wrong(&admin, &pep);
         story
@@ -137,6 +147,24 @@ impl Story {
         self.post("/auth/v1/enrol", "", &reset).expect(201);
         self.session(&json!({"username": "alice", "password": RESET}));
         self.recorded.push("countersign.password.refused.v1".to_owned());
+    }
+
+    /// What is personal is seen by whoever may read the directory, and lies nowhere.
+    fn people_are_described(&mut self, admin: &str, pep: &str) {
+        let uid = json!({"type": "User", "id": "dodgson"});
+        let put = |email: &str| json!({"put": [{"uid": uid, "attrs": {"email": email}}]});
+        self.post("/entities/v1", admin, &put(EMAIL)).expect(200);
+        let shown = Answer::of(self.get("/entities/v1/User/dodgson", admin)).expect(200);
+        assert_eq!(shown["attrs"]["email"], EMAIL);
+        let mut asked = door::question("stranger");
+        asked["subject"]["properties"] = json!({"email": PHONE, "phone": PHONE});
+        self.post("/access/v1/evaluation", pep, &asked).expect(200);
+        let batch = json!({"evaluations": [asked, asked]});
+        self.post("/access/v1/evaluations", pep, &batch).expect(200);
+        let stranger = json!({"subject": {"type": "User", "id": "stranger"}});
+        self.post("/erasures/v1", admin, &stranger).expect(200);
+        self.recorded.push("/subject/properties/email".to_owned());
+        self.recorded.push("countersign.subject.erased.v1".to_owned());
     }
 
     fn a_provider_reports(&mut self, pep: &str, idp: &str) {

@@ -1,4 +1,4 @@
-//! Whole files outside the vault, sealed under a key of their own.
+//! The snapshots of the World are sealed under a key of their own.
 
 use zeroize::Zeroizing;
 
@@ -7,17 +7,18 @@ use super::{KeyFile, VaultError};
 use crate::entropy::{Entropy, draw};
 use crate::model::Digest;
 
-/// Seals and opens files of one kind under a key derived from the key file. No `Debug`.
+/// Seals and opens snapshots under a key derived from the key file. No `Debug`.
 ///
 /// # Source
 /// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 §2) under a key by HKDF-SHA-256
 /// (RFC 5869), as for the vault's own files.
-pub struct Sealer(Key);
+pub struct SnapshotKey(Key);
 
-impl Sealer {
-    /// For the snapshots of the World.
+impl SnapshotKey {
+    /// The key that belongs to a key file. After a rotation it is another one, and what was
+    /// sealed before does not open any more.
     #[must_use]
-    pub fn for_snapshots(key: &KeyFile) -> Self {
+    pub fn of(key: &KeyFile) -> Self {
         Self(key.derive(b"countersign snapshot v1"))
     }
 
