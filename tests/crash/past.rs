@@ -1,7 +1,7 @@
 //! The past, asked for at the command line: of a server that was killed and started from
 //! a snapshot, and of the stopped directory.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::binary::{Ground, Said};
 
@@ -69,10 +69,8 @@ fn a_killed_server_and_a_stopped_directory_tell_the_same_past() {
     let without = of_data(&words).done().json();
     assert_eq!((&with_snapshots, &without), (&later_on, &later_on));
     let stopped = of_data(&["replay", "--at", "30"]).done().json();
-    let same = |name: &str| (stopped[name].clone(), replayed[name].clone());
     for name in ["entries", "tree", "state", "determining", "from", "to", "events"] {
-        let (one, two): (Value, Value) = same(name);
-        assert_eq!(one, two, "{name}");
+        assert_eq!(stopped[name], replayed[name], "{name}");
     }
     assert_eq!(stopped["checkpoint"]["outcome"], "beyond");
     let at_end = of_data(&["replay"]).done().json();
