@@ -20,19 +20,22 @@ impl Draining {
         let _begun = heard.wait_for(|begun| *begun).await;
     }
 
-    /// Waits until the operating system asks the process to end, by SIGTERM or SIGINT.
-    pub(super) async fn asked(self) {
-        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(terminate), signal(interrupt)) else {
-            tracing::warn!("cannot listen for signals; only SIGKILL will end this process");
-            return pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    /// Waits until the operating system asks the process to end, by SIGTERM or SIGINT. It
+    /// is listened for from this call on, so before anybody is told that the server runs.
+    pub(super) fn asked(self) -> impl Future<Output = ()> + Send {
+        let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+        async move {
+            let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+                tracing::warn!("cannot listen for signals; only SIGKILL will end this process");
+                return pending().await;
+            };
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("asked to end: answering what was asked, accepting nothing new");
+            self.begin();
         }
-        tracing::info!("asked to end: answering what was asked, accepting nothing new");
-        self.begin();
     }
 
     fn begin(&self) {
