@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use countersign::authn::TotpSeed;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -225,4 +226,14 @@ impl Server {
     pub fn ended(mut self) -> Option<i32> {
         self.process.0.wait().unwrap().code()
     }
+}
+
+/// Reads a seed as authenticator apps do: base32 without padding (RFC 4648 §6).
+pub fn seed(secret: &str) -> TotpSeed {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: String =
+        secret.chars().map(|c| format!("{:05b}", alphabet.find(c).unwrap())).collect();
+    let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
+    let bytes: Vec<u8> = bits.as_bytes().chunks_exact(8).map(byte).collect();
+    TotpSeed::try_from(bytes.as_slice()).unwrap()
 }

@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 
-use countersign::authn::{TotpSeed, code_at};
+use countersign::authn::code_at;
 use countersign::clock::{Clock as _, SystemClock};
 
-use crate::binary::{Ground, PASSWORD, Said, Server, text};
+use crate::binary::{Ground, PASSWORD, Said, Server, seed, text};
 
 /// A served organisation and its administrator's ticket.
 fn opened() -> (Ground, Server, String) {
@@ -128,14 +128,4 @@ fn set_up(ground: &Ground, login: &[&str]) -> String {
     assert!(child.wait().unwrap().success(), "{told:?}");
     assert!(told.iter().any(|line| line.contains("AAL2")), "{told:?}");
     out
-}
-
-/// Reads a seed as authenticator apps do: base32 without padding (RFC 4648 §6).
-fn seed(secret: &str) -> TotpSeed {
-    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let bits: String =
-        secret.chars().map(|c| format!("{:05b}", alphabet.find(c).unwrap())).collect();
-    let byte = |bits: &[u8]| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap();
-    let bytes: Vec<u8> = bits.as_bytes().chunks_exact(8).map(byte).collect();
-    TotpSeed::try_from(bytes.as_slice()).unwrap()
 }

@@ -1,14 +1,18 @@
 //! A deployment to be attacked: the example organisation, its tokens, and people.
 
+use countersign::authn::code_at;
+use countersign::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::binary::{Ground, PASSWORD, Server, text};
+use crate::binary::{Ground, PASSWORD, Server, seed, text};
 use crate::wire::{Answer, Heard, Wire};
 
 /// The identity provider that reports here.
 pub const SOURCE: &str = "https://idp.example";
 /// Who may be renamed, disabled and given roles.
 pub const VICTIM: &str = "victor";
+/// Who is erased.
+pub const LEAVER: &str = "lena";
 /// Who logs in.
 pub const VISITOR: &str = "vera";
 
@@ -20,6 +24,8 @@ pub struct House {
     pub pep: String,
     /// A token with the scopes `publish`, `audit` and `admin`.
     pub office: String,
+    /// An administrator's session of two factors: what only a person may do.
+    pub chief: String,
     /// The identity provider's token.
     pub idp: String,
     /// Tickets that nobody has used.
@@ -45,13 +51,15 @@ impl House {
             server,
             pep,
             office,
+            chief: String::new(),
             idp: String::new(),
-            tickets: vec![first_ticket],
+            tickets: Vec::new(),
             session: Default::default(),
             sessions: Vec::new(),
             services: Vec::new(),
         };
         house.furnish();
+        house.chief = house.administer(&first_ticket);
         house
     }
 
@@ -67,6 +75,7 @@ impl House {
             self.tickets.push(ticket);
         }
         self.register(VICTIM);
+        self.register(LEAVER);
         for name in [VISITOR, "stella", "leo"] {
             let body = json!({"ticket": self.register(name), "password": PASSWORD});
             self.made("/auth/v1/enrol", "", &body, 201);
@@ -74,6 +83,16 @@ impl House {
         let stella = self.log_in("stella");
         self.session = ["token", "session_token"].map(|name| text(&stella, name));
         self.sessions = (0..4).map(|_| text(&self.log_in("leo"), "token")).collect();
+    }
+
+    /// The first administrator, with an authenticator.
+    fn administer(&self, ticket: &str) -> String {
+        self.made("/auth/v1/enrol", "", &json!({"ticket": ticket, "password": PASSWORD}), 201);
+        let token = text(&self.log_in("admin"), "token");
+        let offer = self.made("/auth/v1/setup-mfa", &token, &json!({}), 200);
+        let code = code_at(&seed(&text(&offer, "secret")), SystemClock.now());
+        let code = json!({"mfa_code": code.as_str()});
+        text(&self.made("/auth/v1/verify-mfa", &token, &code, 200), "token")
     }
 
     fn service(&self, wanted: &Value) -> Value {

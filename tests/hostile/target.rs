@@ -4,7 +4,7 @@ use countersign::model::Digest;
 use serde_json::{Value, json};
 
 use crate::binary::{PASSWORD, shipped};
-use crate::house::{House, SOURCE, VICTIM, VISITOR};
+use crate::house::{House, LEAVER, SOURCE, VICTIM, VISITOR};
 
 /// One method of one URL template: what an honest caller sends.
 pub struct Target {
@@ -235,6 +235,13 @@ fn administrators(house: &House) -> Vec<Target> {
         Target::new("POST", "/tokens/v1", 201).with(office).reading(services).weighing(6),
         Target::new("DELETE", "/tokens/v1/{id}", 204).with(office).at(&revoke),
         Target::new("POST", "/log/v1/keys", 201).with(office),
+        Target::new("POST", "/users/v1/{name}/erase", 200)
+            .with(std::slice::from_ref(&house.chief))
+            .at(&[&format!("/users/v1/{LEAVER}/erase")])
+            .reading([json!({"reason": "left"})]),
+        Target::new("POST", "/erasures/v1", 404)
+            .with(std::slice::from_ref(&house.chief))
+            .reading([json!({"subject": {"type": "User", "id": "mallory"}, "reason": "left"})]),
         Target::new("DELETE", "/log/v1/keys/{id}", 404)
             .with(office)
             .at(&["/log/v1/keys/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57"]),
@@ -263,6 +270,11 @@ fn auditors(house: &House) -> Vec<Target> {
         Target::new("GET", "/audit/v1/entries", 200)
             .with(office)
             .at(&["/audit/v1/entries?from=3", "/audit/v1/entries"]),
+        Target::new("POST", "/audit/v1/evaluation", 200)
+            .with(office)
+            .at(&["/audit/v1/evaluation?at=71", "/audit/v1/evaluation?at=2036-11-22T12:00:00Z"])
+            .reading([question])
+            .weighing(2),
         Target::new("GET", "/audit/v1/state", 200).with(office),
         Target::new("GET", "/audit/v1/decisions/{id}", 200).with(office).at(&[&decision, nobodys]),
         Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
