@@ -3,7 +3,7 @@
 use countersign::authn::TotpSeed;
 use serde_json::{Value, json};
 
-use crate::binary::{Ground, PASSWORD, Server, text};
+use crate::binary::{Ground, PASSWORD, Server, seed, text};
 use crate::wire::Wire;
 
 /// The example organisation in a data directory, and who may do what with it.
@@ -96,16 +96,7 @@ pub fn code(seed: &TotpSeed, ago_s: u64) -> String {
     countersign::authn::code_at(seed, SystemClock.now().minus_seconds(ago_s)).to_string()
 }
 
-/// The seed in an offer: base32 without padding (RFC 4648 §6).
+/// The seed in an offer.
 pub fn seed_of(offer: &Value) -> TotpSeed {
-    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let secret = text(offer, "secret");
-    let bits: String =
-        secret.chars().map(|c| format!("{:05b}", alphabet.find(c).unwrap())).collect();
-    let bytes: Vec<u8> = bits
-        .as_bytes()
-        .chunks_exact(8)
-        .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
-        .collect();
-    TotpSeed::try_from(bytes.as_slice()).unwrap()
+    seed(&text(offer, "secret"))
 }
