@@ -25,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod watch;
 
 pub use error::{Damage, StoreError};
 pub use memory_store::{Fault, MemoryStore};

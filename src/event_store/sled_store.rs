@@ -11,6 +11,7 @@
 //! - the cache has a bound (sled's own default is 1 GiB);
 //! - a disk that is nearly full is refused before sled touches it: half a write poisons;
 //! - sled panics on some failures: caught here, and the store is poisoned;
+//! - sled forgets to wake who waits for a write that has failed, see `watch`;
 //! - sled drops a damaged tail without a word: only the checkpoint outside shows it;
 //! - sled takes a snapshot whose writing was cut short for its newest one, and then
 //!   refuses to open for ever: such files are removed before it looks.
@@ -29,6 +30,7 @@ use super::error::StoreError;
 use super::log::Log;
 use super::record::{self, Record};
 use super::table::{Table, Visitor};
+use super::watch::{PATIENCE, Watch};
 use super::{EventStore, Group, IdempotencyKey, directory};
 
 /// The usual bound of sled's page cache: 64 MiB.
@@ -64,7 +66,7 @@ impl SledStore {
         let dir = directory::make(dir.as_ref())?;
         let lock = directory::lock(&dir)?;
         let tree = open_sled(&dir, CACHE_BYTES)?;
-        write(&tree, vec![record::format_record()])?;
+        watch(&tree, &dir)?.over(|| write(&tree, vec![record::format_record()]))?;
         drop(tree);
         directory::sync(&dir)?;
         Self::open_locked(dir, lock, CACHE_BYTES)
@@ -103,7 +105,8 @@ impl SledStore {
         directory::sync(&dir)?;
         let db = dir.join("db");
         let synced = File::open(&db).map_err(StoreError::io("open", &db))?;
-        Log::open(Sled { tree, synced, dir, _lock: lock }).map(Self)
+        let watch = watch(&tree, &dir)?;
+        Log::open(Sled { watch, tree, synced, dir, _lock: lock }).map(Self)
     }
 
     /// The tree, to alter it behind the log's back.
@@ -157,6 +160,7 @@ impl EventStore for SledStore {
 /// One tree of sled, and what makes it durable.
 struct Sled {
     // Closed in this order: the directory stays locked until sled is done.
+    watch: Watch,
     tree: sled::Db,
     /// Our own handle of sled's file. A sync concerns the file, whoever wrote to it.
     synced: File,
@@ -187,7 +191,7 @@ impl Table for Sled {
     }
 
     fn commit(&self, records: Vec<Record>) -> Result<(), StoreError> {
-        write(&self.tree, records)?;
+        self.watch.over(|| write(&self.tree, records))?;
         // A value in a blob file is not in the file that is synced next.
         directory::refuse_blobs(&self.dir)?;
         self.synced.sync_data().map_err(StoreError::io("sync", &self.dir.join("db")))
@@ -213,6 +217,13 @@ fn require_room(dir: &Path, needed: u64) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::NoRoom { dir: dir.to_owned(), free, needed })
+}
+
+/// Looks after the writes of a tree.
+fn watch(tree: &sled::Db, dir: &Path) -> Result<Watch, StoreError> {
+    let tree = tree.clone();
+    let wake = move || drop(edge("wake a write", || tree.flush()));
+    Watch::start(PATIENCE, wake).map_err(StoreError::io("watch", dir))
 }
 
 /// Applies one batch and hands it to the kernel.

@@ -43,8 +43,8 @@ fn two_hundred_kills_lose_no_answer() {
     let (mut ledger, mut told) = (Ledger::default(), Vec::new());
     let mut inspection = Inspection::of(&house.ground);
     for round in 0..kills {
-        let (url, count) = (server.url.clone(), drawn(&seed, round, 24));
-        let of_every_kind = round % 20 == 19;
+        let (url, count) = (server.url.clone(), drawn(&seed, round, 12));
+        let of_every_kind = round % 40 == 39 || round + 1 == kills;
         let enough =
             |told: &[Told]| told.len() as u64 > count && (!of_every_kind || kinds(told) == KINDS);
         let heard = load(&house, &url, &mut alice, enough, || server.kill());
