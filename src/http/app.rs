@@ -10,7 +10,7 @@ use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::hasher::Hasher;
-use crate::node::{Node, Surroundings};
+use crate::node::{Cosigner, Node, Surroundings};
 use crate::sequencer::Sequencer;
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -27,6 +27,8 @@ pub struct App {
     pub hasher: Hasher,
     /// Where secrets are sealed.
     pub vault: Vault,
+    /// It as a witness of other logs.
+    pub cosigner: Cosigner,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -51,12 +53,13 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, surroundings } = node;
+        let Node { sequencer, vault, cosigner, surroundings } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
             hasher,
             vault,
+            cosigner,
             clock,
             entropy,
             metrics,

@@ -35,6 +35,7 @@ mod tls;
 mod tokens;
 mod traffic;
 mod users;
+mod witness;
 
 pub use app::App;
 pub use drain::Stop;

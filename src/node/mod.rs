@@ -3,6 +3,7 @@
 mod accept_loss;
 mod begin;
 mod change;
+mod cosigner;
 mod error;
 mod found;
 mod keys;
@@ -13,11 +14,13 @@ mod restore;
 mod shipped;
 mod signing;
 mod standing;
+mod witnesses;
 
 use found::directory;
 
 pub use accept_loss::{Accepted, Loss, accept_loss, look_at_loss};
 pub use change::change;
+pub use cosigner::{Cosigner, cosigning};
 pub use error::NodeError;
 pub use found::{Founded, Founding, found};
 pub use keys::{adopt_signing_key, retire_signing_key};

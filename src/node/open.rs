@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::signing::open_signing_keys;
-use super::{NodeError, Paths, check_head, check_outside};
+use super::witnesses::Asking;
+use super::{Cosigner, NodeError, Paths, check_head, check_outside};
 use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -35,6 +36,8 @@ pub struct Node {
     pub sequencer: Sequencer,
     /// Where secrets are sealed.
     pub vault: Vault,
+    /// It as a witness of other logs.
+    pub cosigner: Cosigner,
     /// What it was given.
     pub surroundings: Surroundings,
 }
@@ -70,10 +73,8 @@ impl Node {
         let vault = vault_of(settings, &surroundings, world)?;
         let notary = Arc::new(Notary::default());
         open_signing_keys(&vault, world, &notary)?;
-        let publisher = Publisher::start(file, outside).map_err(NodeError::Thread)?;
-        if let Some(note) = store.checkpoint()? {
-            publisher.offer(Arc::from(note)); // The last group's may not have been published.
-        }
+        let cosigner = Cosigner::open(&settings.witness.logs, &vault, world)?;
+        let publisher = publisher(settings, &surroundings, &store, (file, outside))?;
         let sources = Sources {
             store,
             clock: Arc::clone(&surroundings.clock),
@@ -84,8 +85,28 @@ impl Node {
         };
         let sequencer =
             Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
-        Ok(Self { sequencer, vault, surroundings })
+        Ok(Self { sequencer, vault, cosigner, surroundings })
     }
+}
+
+/// Publishes to the file, and asks the witnesses that the settings name.
+fn publisher(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    store: &Arc<dyn EventStore>,
+    (file, outside): (CheckpointFile, Option<String>),
+) -> Result<Publisher, NodeError> {
+    let metrics = Arc::clone(&surroundings.metrics);
+    let asking = Asking::of(&settings.witness.ask, Arc::clone(store), metrics);
+    let started = match asking {
+        Some(asking) => Publisher::witnessed(file, outside, asking),
+        None => Publisher::start(file, outside),
+    };
+    let publisher = started.map_err(NodeError::Thread)?;
+    if let Some(note) = store.checkpoint()? {
+        publisher.offer(Arc::from(note), true); // The last group's may not have been published.
+    }
+    Ok(publisher)
 }
 
 /// The vault of a log that has been founded.

@@ -10,7 +10,7 @@ use crate::tlog::SigningKey;
 use crate::vault::{Purpose, Vault};
 
 /// Whose secrets they are in the vault. No person's name has a space.
-const SUBJECT: &str = "the log";
+pub(super) const SUBJECT: &str = "the log";
 
 /// Draws a signing key for an origin and seals it. The event is what makes the log
 /// adopt it; until then it signs nothing.

@@ -8,6 +8,7 @@ mod services;
 mod sessions;
 mod signing_keys;
 mod streams;
+mod witnessing;
 mod world;
 
 pub use accesses::Accesses;
@@ -18,4 +19,5 @@ pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
 pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use streams::Streams;
+pub use witnessing::{Cosigned, WitnessKeyState, Witnessing};
 pub use world::{StateDigest, World};

@@ -1,5 +1,6 @@
 //! Who signs the log's checkpoints, now and before.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use imbl::Vector;
@@ -80,6 +81,7 @@ impl SigningKeys {
     }
 }
 
-fn text<S: Serializer>(key: &VerifierKey, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(key)
+/// Writes a value as its text.
+pub(super) fn text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
 }

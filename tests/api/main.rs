@@ -17,6 +17,8 @@ mod door;
 mod enrolment;
 mod identity_provider;
 mod journal;
+#[path = "../conformance/litewitness.rs"]
+mod litewitness;
 mod login;
 mod mfa;
 mod office;
@@ -28,6 +30,7 @@ mod throttling;
 mod tls;
 mod traps;
 mod vault;
+mod witness;
 
 /// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted
 /// it has said so.

@@ -10,6 +10,7 @@
 )]
 
 mod cedar;
+mod litewitness;
 mod tlog;
 
 use std::path::PathBuf;

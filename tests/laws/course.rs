@@ -8,9 +8,9 @@ use countersign::authn::services::{self, NewService};
 use countersign::authn::{FreshTokens, Report, login, report, session};
 use countersign::cedar::{Limits, on_large_stack};
 use countersign::event::{
-    Actor, DecisionSettings, Envelope, Event, HeadRef, LogCreated, LossAccepted, NewEvent,
-    Presented, Reported, SigningKeyAdopted, SigningKeyRetired, SourceBinding, Stamp, Tail,
-    ThrottleSettings,
+    Actor, CheckpointCosigned, DecisionSettings, Envelope, Event, HeadRef, LogCreated,
+    LossAccepted, NewEvent, Presented, Reported, SigningKeyAdopted, SigningKeyRetired,
+    SourceBinding, Stamp, Tail, ThrottleSettings, WitnessKeyAdopted,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -20,7 +20,7 @@ use countersign::pap::{self, Draft};
 use countersign::pdp::{Ask, decide};
 use countersign::pip;
 use countersign::projection::{Change, World};
-use countersign::tlog::{SigningKey, leaf_hash};
+use countersign::tlog::{CosigningKey, SigningKey, leaf_hash};
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
 use serde_json::json;
@@ -67,6 +67,8 @@ pub enum Step {
     Report(Pick, u8, Reported),
     Sign(bool),
     Unsign(Pick),
+    Watch,
+    Cosign(u8, u64),
     Ask(usize, Option<Pick>),
 }
 
@@ -114,6 +116,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(service, token, what)| Step::Report(service, token, what)),
         2 => prop::bool::weighted(0.2).prop_map(Step::Sign),
         1 => any::<Pick>().prop_map(Step::Unsign),
+        1 => Just(Step::Watch),
+        2 => (0_u8..3, 0_u64..9).prop_map(|(log, more)| Step::Cosign(log, more)),
         12 => (who(), prop::option::of(any::<Pick>()))
             .prop_map(|(who, session)| Step::Ask(who, session)),
     ]
@@ -210,6 +214,8 @@ impl Course {
             Step::Report(which, token, what) => self.report(*which, *token, *what),
             Step::Sign(after_loss) => Some(self.sign(*after_loss)),
             Step::Unsign(which) => self.unsign(*which),
+            Step::Watch => self.watch(),
+            Step::Cosign(log, more) => Some(self.cosign(*log, *more)),
             _ => self.take_of_person(step),
         }
     }
@@ -271,6 +277,25 @@ impl Course {
         let all: Vec<_> = self.live.signing.in_force().map(|key| key.credential).collect();
         let credential = *pick(&all, which)?;
         Some(vec![Event::SigningKeyRetired(SigningKeyRetired { credential })])
+    }
+
+    /// A key to cosign by is adopted if none is in force.
+    fn watch(&mut self) -> Option<Vec<Event>> {
+        if self.live.witnessing.key().is_some() {
+            return None;
+        }
+        let (credential, sealed) = (self.id(), self.digest());
+        let key = CosigningKey::new("log.example/0/witness".parse().unwrap(), sealed.as_bytes());
+        let adopted = WitnessKeyAdopted { verifier_key: key.verifier(), credential, sealed };
+        Some(vec![Event::WitnessKeyAdopted(adopted)])
+    }
+
+    /// Another log has grown by so many entries.
+    fn cosign(&mut self, log: u8, more: u64) -> Vec<Event> {
+        let origin = format!("other.example/{log}");
+        let size = self.live.witnessing.last(&origin).map_or(0, |last| last.size) + more;
+        let root = leaf_hash(&size.to_be_bytes());
+        vec![Event::CheckpointCosigned(CheckpointCosigned { origin, size, root })]
     }
 
     fn publish(&mut self, schema: bool, policies: u8) -> Option<Vec<Event>> {
