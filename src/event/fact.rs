@@ -7,9 +7,10 @@ use super::{
     DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, LossAccepted,
     MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
     PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
-    PoliciesActivated, PolicySubmitted, PolicyWithdrawn, RoleGranted, RoleRevoked, SchemaActivated,
-    SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised,
-    SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased, TicketIssued, TicketUsed,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RoleGranted,
+    RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
+    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
+    TicketIssued, TicketUsed,
 };
 use crate::model::StreamName;
 
@@ -89,6 +90,7 @@ facts! {
     AuthenticationReported(AuthenticationReported) = "countersign.authentication.reported.v1",
     ServiceRegistered(ServiceRegistered) = "countersign.service.registered.v1",
     ServiceRevoked(ServiceRevoked) = "countersign.service.revoked.v1",
+    PolicyIndexDoubted(PolicyIndexDoubted) = "countersign.policy_index.doubted.v1",
     AccessDecided(Box<AccessDecided>) = "countersign.access.decided.v1",
 }
 
@@ -100,6 +102,7 @@ impl Event {
             Self::LogCreated(_)
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
+            | Self::PolicyIndexDoubted(_)
             | Self::KeyRotated(_) => StreamName::single("node"),
             Self::SigningKeyAdopted(_) | Self::SigningKeyRetired(_) | Self::LossAccepted(_) => {
                 StreamName::single("signing")
@@ -187,6 +190,7 @@ impl Event {
             | Self::LossAccepted(_)
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
+            | Self::PolicyIndexDoubted(_)
             | Self::KeyRotated(_)
             | Self::SchemaSubmitted(_)
             | Self::SchemaActivated(_)

@@ -70,6 +70,7 @@ pub struct Metrics {
     decisions: IntCounterVec,
     retaken: IntCounter,
     policy_errors: IntCounterVec,
+    cross_checks: IntCounterVec,
     commit_seconds: Histogram,
     seal_seconds: Histogram,
     fsync_seconds: Histogram,
@@ -117,6 +118,11 @@ impl Metrics {
                 "Policies that could not be evaluated, by effect; any forbid is an alarm.",
                 &["effect"],
             )?,
+            cross_checks: new.counters(
+                "cross_checks_total",
+                "Decisions taken by Cedar's authorizer too; any that differs is an alarm.",
+                &["result"],
+            )?,
             commit_seconds: new.histogram(
                 "commit_duration_seconds",
                 "Time from closing a group to its being durable and applied.",
@@ -160,6 +166,9 @@ impl Metrics {
         for effect in Effect::ALL {
             self.policy_errors.with_label_values(&[effect.as_str()]);
         }
+        for result in [SAME, DIFFERS] {
+            self.cross_checks.with_label_values(&[result]);
+        }
         for queue in Queue::ALL {
             self.queue_length.with_label_values(&[queue.as_str()]);
         }
@@ -197,6 +206,12 @@ impl Metrics {
     /// A policy could not be evaluated.
     pub fn policy_error(&self, effect: Effect) {
         self.policy_errors.with_label_values(&[effect.as_str()]).inc();
+    }
+
+    /// A decision was taken by Cedar's own authorizer as well.
+    pub fn cross_checked(&self, differs: bool) {
+        let result = if differs { DIFFERS } else { SAME };
+        self.cross_checks.with_label_values(&[result]).inc();
     }
 
     /// A group of entries was committed.
@@ -247,6 +262,8 @@ impl Metrics {
 
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
+const SAME: &str = "same";
+const DIFFERS: &str = "differs";
 
 /// From a decision in memory to a hash behind a long queue, in seconds.
 const SECONDS: [f64; 14] = [

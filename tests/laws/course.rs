@@ -31,7 +31,7 @@ use proptest::sample::Index as Pick;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::writer::{noon, tick};
+use crate::writer::{doubt, noon, tick};
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "nobody"];
 const ROLES: [&str; 3] = ["administrator", "author", "auditor"];
@@ -80,6 +80,7 @@ pub enum Step {
     Report(Pick, u8, Reported),
     Sign(bool),
     Unsign(Pick),
+    Doubt,
     Ask(usize, Option<Pick>),
 }
 
@@ -130,6 +131,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(service, token, what)| Step::Report(service, token, what)),
         2 => prop::bool::weighted(0.2).prop_map(Step::Sign),
         1 => any::<Pick>().prop_map(Step::Unsign),
+        1 => Just(Step::Doubt),
         12 => (who(), prop::option::of(any::<Pick>()))
             .prop_map(|(who, session)| Step::Ask(who, session)),
     ]
@@ -219,6 +221,7 @@ impl Course {
                 None
             }
             Step::Start => Some(vec![tick("0.1.0")]),
+            Step::Doubt => Some(vec![doubt(&self.live)]),
             Step::Adopt(free) => Some(vec![Event::SettingsAdopted(settings(*free))]),
             Step::Publish { schema, policies } => self.publish(*schema, *policies),
             Step::Put(id, parents, rank) => self.put(*id, parents, *rank),
