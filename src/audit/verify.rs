@@ -172,9 +172,9 @@ impl Verification {
         let keys = if given { self.claims.keys.clone() } else { self.named() };
         let signed_by = self.signers(&keys);
         self.held_against_head();
+        let witnessed_by = self.cosigners();
         let kept = std::mem::take(&mut self.claims.kept);
         let kept = kept.into_iter().map(|(name, note)| self.waypoint(name, &note, &keys)).collect();
-        let witnessed_by = self.cosigners();
         let head = self.head.take();
         Verified {
             clean: self.findings.is_empty(),
@@ -296,13 +296,18 @@ impl Verification {
         }
     }
 
+    /// Who has cosigned the newest checkpoint, or a copy of it: a data directory has one
+    /// inside its log, as it was signed, and one outside, with the lines of witnesses.
     fn cosigners(&mut self) -> Vec<String> {
         let witnesses = std::mem::take(&mut self.claims.witnesses);
-        let note: Option<Note> = self.claims.head.parse().ok();
+        let head: Option<Note> = self.claims.head.parse().ok();
+        let copies = self.claims.kept.iter().filter_map(|(_, note)| note.parse::<Note>().ok());
+        let is_head = |note: &Note| head.as_ref().is_some_and(|head| head.text() == note.text());
+        let notes: Vec<Note> = head.iter().cloned().chain(copies).filter(is_head).collect();
         let mut seen = Vec::new();
         for witness in &witnesses {
             let of_one = std::slice::from_ref(witness);
-            if note.as_ref().is_some_and(|note| note.verify(of_one).is_ok()) {
+            if notes.iter().any(|note| note.verify(of_one).is_ok()) {
                 seen.push(witness.name().to_string());
             } else {
                 let what = format!("witness `{}` has not cosigned it", witness.name());

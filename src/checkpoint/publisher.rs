@@ -1,15 +1,21 @@
 //! The thread that publishes checkpoints: at once when it is quiet, at most every second
-//! under load, and the last one before it ends.
+//! under load, and the last one before it ends. Each is published as the log has signed
+//! it; then the witnesses are asked, and it is published again with their lines.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{CheckpointFile, CheckpointFileError, size_of};
+use super::{Asked, CheckpointFile, CheckpointFileError, Witnesses, size_of};
 
 /// The shortest time between two publications: each costs two syncs of a disk.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long entries that only say what this log has cosigned itself wait until witnesses
+/// are asked about them. Two logs that cosign each other would otherwise have news for
+/// each other for ever.
+const ECHO: Duration = Duration::from_secs(300);
 
 /// Takes signed checkpoints from the writer without making it wait, and keeps the newest
 /// in a file. Dropping it publishes what is left to publish.
@@ -27,10 +33,17 @@ struct Shared {
 #[derive(Default)]
 struct State {
     newest: Option<Arc<str>>,
-    waiting: Option<Arc<str>>,
+    waiting: Option<Offered>,
     published: Option<Arc<str>>,
     failure: Option<String>,
     closed: bool,
+}
+
+#[derive(Clone)]
+struct Offered {
+    note: Arc<str>,
+    /// Whether witnesses are asked at once.
+    news: bool,
 }
 
 impl Publisher {
@@ -39,11 +52,23 @@ impl Publisher {
     /// # Errors
     /// If the operating system gives no thread.
     pub fn start(file: CheckpointFile, published: Option<String>) -> io::Result<Self> {
+        Self::witnessed(file, published, Nobody)
+    }
+
+    /// The same, and asks witnesses about what it has published.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn witnessed(
+        file: CheckpointFile,
+        published: Option<String>,
+        witnesses: impl Witnesses + 'static,
+    ) -> io::Result<Self> {
         let mut publisher = Self::nowhere();
         publisher.shared.state().published = published.map(Arc::from);
         let shared = Arc::clone(&publisher.shared);
-        let write = move || run(&shared, |note| file.write(note));
-        publisher.thread = Some(Builder::new().name("publisher".to_owned()).spawn(write)?);
+        let run = move || run(&shared, |note| file.write(note), witnesses);
+        publisher.thread = Some(Builder::new().name("publisher".to_owned()).spawn(run)?);
         Ok(publisher)
     }
 
@@ -54,10 +79,14 @@ impl Publisher {
     }
 
     /// Takes the checkpoint of a group that is durable. Never waits for the disk.
-    pub fn offer(&self, note: Arc<str>) {
+    ///
+    /// `news` is false for a group that says nothing but what this log has cosigned
+    /// itself: witnesses are then not asked at once.
+    pub fn offer(&self, note: Arc<str>, news: bool) {
         let mut state = self.shared.state();
         state.newest = Some(Arc::clone(&note));
-        state.waiting = Some(note);
+        let news = news || state.waiting.as_ref().is_some_and(|waiting| waiting.news);
+        state.waiting = Some(Offered { note, news });
         drop(state);
         self.shared.changed.notify_all();
     }
@@ -112,11 +141,55 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next checkpoint to publish; none when there will be no more.
-    fn next(&self) -> Option<Arc<str>> {
-        let idle = |state: &mut State| state.waiting.is_none() && !state.closed;
-        let state = self.changed.wait_while(self.state(), idle);
-        state.unwrap_or_else(PoisonError::into_inner).waiting.take()
+    /// What to do next; none when there will be no more. `due` is when witnesses are to
+    /// be asked once more, if they are.
+    fn next(&self, due: Option<Instant>) -> Option<Turn> {
+        let mut state = self.state();
+        loop {
+            let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+            match (state.waiting.take(), left) {
+                (Some(offered), _) => return Some(Turn::Publish(offered)),
+                (None, _) if state.closed => return None,
+                (None, Some(Duration::ZERO)) => return state.published.clone().map(Turn::Ask),
+                (None, Some(left)) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                (None, None) => {
+                    let waited = self.changed.wait(state);
+                    state = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+
+    /// Publishes a checkpoint and says so; false if that failed.
+    fn publish(&self, note: &Arc<str>, write: &impl Fn(&str) -> Written) -> bool {
+        let outcome = write(note);
+        let mut state = self.state();
+        match &outcome {
+            Ok(()) => {
+                state.published = Some(Arc::clone(note));
+                state.failure = None;
+            }
+            Err(error) => {
+                tracing::error!(%error, "the checkpoint cannot be published; trying again");
+                state.failure = Some(error.to_string());
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        outcome.is_ok()
+    }
+
+    /// Puts back what could not be published, unless there is something newer or it was
+    /// the last.
+    fn put_back(&self, offered: Offered) {
+        let mut state = self.state();
+        if !state.closed {
+            let news = offered.news;
+            state.waiting.get_or_insert(offered).news |= news;
+        }
     }
 
     fn pause(&self) {
@@ -125,31 +198,57 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, write: impl Fn(&str) -> Result<(), CheckpointFileError>) {
-    while let Some(note) = shared.next() {
-        let outcome = write(&note);
-        let mut state = shared.state();
-        match outcome {
-            Ok(()) => {
-                state.published = Some(note);
-                state.failure = None;
+type Written = Result<(), CheckpointFileError>;
+
+/// What the thread does next.
+enum Turn {
+    Publish(Offered),
+    /// Ask once more about what is published.
+    Ask(Arc<str>),
+}
+
+/// No witness at all.
+struct Nobody;
+
+impl Witnesses for Nobody {
+    fn ask(&mut self, _: &str) -> Asked {
+        Asked::default()
+    }
+}
+
+fn run(shared: &Shared, write: impl Fn(&str) -> Written, mut witnesses: impl Witnesses) {
+    let mut due: Option<Instant> = None;
+    while let Some(turn) = shared.next(due) {
+        let (note, news) = match turn {
+            Turn::Ask(note) => (note, true),
+            Turn::Publish(offered) if shared.publish(&offered.note, &write) => {
+                (offered.note, offered.news)
             }
-            Err(error) => {
-                tracing::error!(%error, "the checkpoint cannot be published; trying again");
-                state.failure = Some(error.to_string());
-                if !state.closed {
-                    state.waiting.get_or_insert(note);
-                }
+            Turn::Publish(offered) => {
+                shared.put_back(offered);
+                shared.pause();
+                continue;
             }
+        };
+        let now = Instant::now();
+        if news || due.is_some_and(|due| due <= now) {
+            let Asked { cosigned, again } = witnesses.ask(&note);
+            if let Some(cosigned) = cosigned {
+                // If it fails, the checkpoint without the lines is still the one published.
+                shared.publish(&Arc::from(cosigned), &write);
+            }
+            due = again.map(|after| Instant::now() + after);
+        } else {
+            due = due.or(Some(now + ECHO));
         }
-        drop(state);
-        shared.changed.notify_all();
         shared.pause();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
     use super::*;
 
     #[test]
@@ -159,7 +258,7 @@ mod tests {
         let publisher = Publisher::start(file.clone(), Some("0\n".to_owned())).unwrap();
         assert_eq!(publisher.published().as_deref(), Some("0\n"));
         for number in 1..200 {
-            publisher.offer(Arc::from(format!("{number}\n")));
+            publisher.offer(Arc::from(format!("{number}\n")), true);
         }
         drop(publisher);
         assert_eq!(file.read().unwrap().as_deref(), Some("199\n"));
@@ -170,11 +269,73 @@ mod tests {
         let ground = tempfile::tempdir().unwrap();
         let file = CheckpointFile::at(ground.path().join("nowhere").join("checkpoint"));
         let publisher = Publisher::start(file, None).unwrap();
-        publisher.offer(Arc::from("1\n"));
+        publisher.offer(Arc::from("1\n"), true);
         let untold = |state: &mut State| state.failure.is_none();
         let state = publisher.shared.changed.wait_while(publisher.shared.state(), untold);
         drop(state.unwrap());
         assert!(publisher.failure().unwrap().contains("nowhere"));
         assert_eq!(publisher.published(), None);
+    }
+
+    /// Notes what it is asked about; cosigns all, or nothing.
+    struct Witness {
+        asked: Sender<String>,
+        willing: bool,
+    }
+
+    impl Witnesses for Witness {
+        fn ask(&mut self, note: &str) -> Asked {
+            self.asked.send(note.to_owned()).unwrap();
+            Asked { cosigned: self.willing.then(|| format!("{note}cosigned\n")), again: None }
+        }
+    }
+
+    #[test]
+    fn what_is_published_is_published_again_with_the_witnesses_lines() {
+        for willing in [true, false] {
+            let ground = tempfile::tempdir().unwrap();
+            let file = CheckpointFile::at(ground.path().join("checkpoint"));
+            let (asked, heard) = channel();
+            let publisher =
+                Publisher::witnessed(file.clone(), None, Witness { asked, willing }).unwrap();
+            publisher.offer(Arc::from("1\n"), true);
+            drop(publisher);
+            assert_eq!(heard.iter().collect::<Vec<_>>(), ["1\n"]);
+            let expected = if willing { "1\ncosigned\n" } else { "1\n" };
+            assert_eq!(file.read().unwrap().as_deref(), Some(expected));
+        }
+    }
+
+    /// Goal: two logs that cosign each other come to rest.
+    #[test]
+    fn witnesses_are_not_asked_at_once_about_what_was_only_cosigned() {
+        let ground = tempfile::tempdir().unwrap();
+        let file = CheckpointFile::at(ground.path().join("checkpoint"));
+        let (asked, heard) = channel();
+        let witness = Witness { asked, willing: true };
+        let publisher = Publisher::witnessed(file.clone(), None, witness).unwrap();
+        publisher.offer(Arc::from("1\n"), false);
+        drop(publisher);
+        assert_eq!(heard.iter().count(), 0);
+        assert_eq!(file.read().unwrap().as_deref(), Some("1\n"));
+    }
+
+    #[test]
+    fn news_stay_news_until_they_are_published() {
+        let publisher = Publisher::nowhere();
+        publisher.offer(Arc::from("1\n"), true);
+        publisher.offer(Arc::from("2\n"), false);
+        let offered = publisher.shared.state().waiting.clone().unwrap();
+        assert_eq!((&*offered.note, offered.news), ("2\n", true));
+    }
+
+    #[test]
+    fn who_did_not_cosign_is_asked_again() {
+        let shared = Shared::default();
+        shared.state().published = Some(Arc::from("1\n"));
+        match shared.next(Some(Instant::now())) {
+            Some(Turn::Ask(note)) => assert_eq!(&*note, "1\n"),
+            _ => panic!("it waits for something else"),
+        }
     }
 }

@@ -37,6 +37,7 @@ mod tls;
 mod tokens;
 mod traffic;
 mod users;
+mod witness;
 
 pub use app::App;
 pub use drain::Stop;

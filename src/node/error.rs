@@ -78,6 +78,9 @@ pub enum NodeError {
     /// A signing key in the vault is not the one that the log names.
     #[error("the secret of signing key `{0}` is another key's: restore the vault")]
     OtherKey(Uuid),
+    /// The key to cosign by in the vault is not the one that the log names.
+    #[error("the secret of witness key `{0}` is another key's: restore the vault")]
+    OtherWitnessKey(Uuid),
     /// The fold of the log.
     #[error(transparent)]
     Recover(#[from] RecoverError),

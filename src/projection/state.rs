@@ -15,7 +15,7 @@ use super::services::ServicesState;
 use super::sessions::SessionsState;
 use super::{
     Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, PolicySetState, Services,
-    Sessions, SigningKeys, Streams, World,
+    Sessions, SigningKeys, Streams, Witnessing, World,
 };
 use crate::event::DecisionSettings;
 use crate::model::{Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Version};
@@ -54,6 +54,7 @@ struct WorldState<'a> {
     sessions: SessionsState,
     services: ServicesState,
     signing: SigningKeys,
+    witnessing: Witnessing,
     accesses: Accesses,
     streams: Vec<(StreamName, Version)>,
 }
@@ -78,6 +79,7 @@ impl World {
             sessions: self.sessions.state(),
             services: self.services.state(),
             signing: self.signing.clone(),
+            witnessing: self.witnessing.clone(),
             accesses: self.accesses,
             streams: self.streams.state(),
         };
@@ -114,6 +116,7 @@ impl World {
             sessions: Sessions::restored(state.sessions),
             services: Services::restored(state.services),
             signing: state.signing,
+            witnessing: state.witnessing,
             accesses: state.accesses,
             streams: Streams::restored(state.streams),
             ..Self::new(artefacts.clone())
@@ -129,7 +132,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("accesses.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
@@ -141,6 +144,7 @@ const SOURCES: [&str; 12] = [
     include_str!("signing_keys.rs"),
     include_str!("state.rs"),
     include_str!("streams.rs"),
+    include_str!("witnessing.rs"),
     include_str!("world.rs"),
 ];
 

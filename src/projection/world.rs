@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Accesses, Artefacts, Directory, Erasures, Identities, Node, PolicySetState, Services, Sessions,
-    SigningKeys, Streams,
+    SigningKeys, Streams, Witnessing,
 };
 use crate::event::{
     DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
@@ -47,6 +47,8 @@ pub struct World {
     pub services: Services,
     /// Who signs the log.
     pub signing: SigningKeys,
+    /// What is vouched for as a witness of other logs.
+    pub witnessing: Witnessing,
     /// The counts of decisions.
     pub accesses: Accesses,
     /// The stream heads.
@@ -92,6 +94,7 @@ impl World {
             sessions: Sessions::default(),
             services: Services::default(),
             signing: SigningKeys::default(),
+            witnessing: Witnessing::default(),
             accesses: Accesses::default(),
             streams: Streams::default(),
             artefacts,
@@ -152,10 +155,13 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::NodeStarted(_) | Event::LossAccepted(_) => {}
+            Event::NodeStarted(_) => {}
+            Event::LossAccepted(_) => self.witnessing.loss_accepted(),
             Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
             Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::KeyRotated(it) => self.key = Some(it.adopted),
+            Event::WitnessKeyAdopted(it) => self.witnessing.adopted(it, entry.index),
+            Event::CheckpointCosigned(it) => self.witnessing.cosigned(it),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
             Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
@@ -251,6 +257,9 @@ impl World {
         if let Some(key) = &self.key {
             parts.insert("key", of(key));
         }
+        if !self.witnessing.is_empty() {
+            parts.insert("witnessing", of(&self.witnessing));
+        }
         let all =
             parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);
         let head = of(&(self.log, self.through, self.last, self.epoch));
@@ -292,6 +301,8 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::KeyRotated(_)
         | Event::SigningKeyAdopted(_)
         | Event::SigningKeyRetired(_)
+        | Event::WitnessKeyAdopted(_)
+        | Event::CheckpointCosigned(_)
         | Event::SchemaSubmitted(_)
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)

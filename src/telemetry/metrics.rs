@@ -78,6 +78,7 @@ pub struct Metrics {
     log_index: IntGauge,
     epoch: IntGauge,
     sessions: IntGauge,
+    witness_asks: IntCounterVec,
 }
 
 impl Metrics {
@@ -142,6 +143,11 @@ impl Metrics {
                 .gauge("log_index", "Index of the newest entry; -1 while the log is empty.")?,
             epoch: new.gauge("epoch", "Entries so far that can alter a decision.")?,
             sessions: new.gauge("sessions_live", "Sessions in force.")?,
+            witness_asks: new.counters(
+                "witness_asks_total",
+                "Times that a witness was asked to cosign the log, by witness and outcome.",
+                &["witness", "outcome"],
+            )?,
             registry: new.0,
         };
         metrics.begin()?;
@@ -228,6 +234,19 @@ impl Metrics {
         self.sessions.set(gauged(sessions as u64));
     }
 
+    /// A witness, by its key's name, will be asked: there are as many as settings name.
+    pub fn witness_named(&self, name: &str) {
+        for outcome in [COSIGNED, FAILED] {
+            self.witness_asks.with_label_values(&[name, outcome]);
+        }
+    }
+
+    /// A witness was asked, and has cosigned or not.
+    pub fn witness_asked(&self, name: &str, cosigned: bool) {
+        let outcome = if cosigned { COSIGNED } else { FAILED };
+        self.witness_asks.with_label_values(&[name, outcome]).inc();
+    }
+
     /// All of it in Prometheus' text format, version 0.0.4.
     ///
     /// # Errors
@@ -247,6 +266,8 @@ impl Metrics {
 
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
+const COSIGNED: &str = "cosigned";
+const FAILED: &str = "failed";
 
 /// From a decision in memory to a hash behind a long queue, in seconds.
 const SECONDS: [f64; 14] = [
@@ -360,6 +381,8 @@ mod tests {
             metrics.fsync(Duration::from_millis(1));
             metrics.queue_length(Queue::Sequencer, 5);
             metrics.world(41, 9, 2);
+            metrics.witness_named("one");
+            metrics.witness_asked("two", true);
         });
         for line in [
             r#"countersign_http_requests_total{route="/access/v1/evaluation",status="200"} 2"#,
@@ -376,6 +399,8 @@ mod tests {
             "countersign_log_index 41",
             "countersign_epoch 9",
             "countersign_sessions_live 2",
+            r#"countersign_witness_asks_total{outcome="failed",witness="one"} 0"#,
+            r#"countersign_witness_asks_total{outcome="cosigned",witness="two"} 1"#,
         ] {
             assert_shows(&text, line);
         }

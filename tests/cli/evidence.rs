@@ -9,7 +9,7 @@ use crate::binary::{Ground, Said, text};
 use crate::place::Place;
 
 /// The verifier keys of a log, oldest first.
-fn keys(place: &Place) -> Vec<String> {
+pub fn keys(place: &Place) -> Vec<String> {
     let shown = place.json(&["keygen", "--show"]);
     shown["keys"].as_array().unwrap().iter().map(|key| text(key, "verifier_key")).collect()
 }
@@ -26,7 +26,7 @@ fn path(ground: &Ground, name: &str) -> String {
 }
 
 /// Copies a folder, whole.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let from: PathBuf = entry.unwrap().path();

@@ -11,6 +11,7 @@
 
 mod cedar;
 mod export;
+mod litewitness;
 mod tlog;
 
 use std::path::PathBuf;

@@ -231,7 +231,7 @@ fn serve(settings: &Settings, clock: &ManualClock, entropy: &Arc<SeededEntropy>)
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let node = open(&settings, &around);
-            node.begin(&settings.decisions).await.unwrap();
+            node.begin(&settings).await.unwrap();
             let cost = HasherSettings::insecure_for_tests().with_queue(512);
             let entropy = Arc::clone(&node.surroundings.entropy);
             let hasher = Hasher::start(cost, entropy).unwrap();

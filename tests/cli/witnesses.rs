@@ -1,0 +1,120 @@
+//! Two logs, one the witness of the other: real programs on this machine.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use countersign::tlog::CosigningKey;
+
+use crate::binary::{Ground, text};
+use crate::evidence::{copy, keys};
+use crate::place::Place;
+
+/// The key of a witness whom nobody has asked.
+fn nobody() -> String {
+    CosigningKey::new("nobody.example".parse().unwrap(), &[7; 32]).verifier().to_string()
+}
+
+/// Waits for what comes about by itself.
+#[track_caller]
+fn until(what: &str, come: impl Fn() -> bool) {
+    let late = Instant::now() + Duration::from_secs(60);
+    while !come() {
+        assert!(Instant::now() < late, "never: {what}");
+        thread::yield_now();
+    }
+}
+
+/// A node that serves as the witness of the logs with these keys, and its own key.
+fn witness(logs: &str) -> (Place, String) {
+    let mut place = Place::stopped();
+    let watched = format!("witness.logs={logs}");
+    place.server = Some(place.ground.serve(&["--log-level", "warn", "--set", &watched]));
+    let shown = place.json(&["keygen", "--show"]);
+    let key = text(&shown["witness"], "verifier_key");
+    let told = place.say(&["keygen", "--show"]).done().out;
+    assert!(told.contains("As a witness of other logs") && told.contains(&key), "{told}");
+    (place, key)
+}
+
+/// Serves a log that asks a witness.
+fn serve(place: &mut Place, witness: &Place, key: &str) {
+    let url = &witness.server.as_ref().unwrap().url;
+    let ask = format!("witness.ask={url}/log/v1 {key}");
+    place.server = Some(place.ground.serve(&["--log-level", "warn", "--set", &ask]));
+}
+
+/// Goal: an auditor who trusts a witness need not trust the log's keeper.
+#[test]
+fn a_log_is_published_with_its_witnesss_line() {
+    let mut log = Place::stopped();
+    let key = keys(&log).remove(0);
+    let (witness, witness_key) = witness(&key);
+    serve(&mut log, &witness, &witness_key);
+    let verify = |log: &Place, witness: &str| {
+        log.say(&["verify", "--key", &key, "--witness", witness]).code.unwrap()
+    };
+
+    until("the line of the witness", || verify(&log, &witness_key) == 0);
+    assert_eq!(verify(&log, &nobody()), 1);
+
+    // It is still there when the log grows, ends, and begins again.
+    log.say(&["user", "create", "alice"]).done();
+    until("the line under what was added", || verify(&log, &witness_key) == 0);
+    assert_eq!(log.stop(), Some(0));
+    assert_eq!((verify(&log, &witness_key), verify(&log, &nobody())), (0, 1));
+    let checkpoint = fs::read_to_string(log.ground.at("data/checkpoint")).unwrap();
+    let line = format!("\u{2014} {} ", witness_key.split('+').next().unwrap());
+    assert_eq!(checkpoint.matches(&line).count(), 1, "{checkpoint}");
+    serve(&mut log, &witness, &witness_key);
+    until("the line after a restart", || verify(&log, &witness_key) == 0);
+    let refusals = log.ground.server_log().matches("has not cosigned").count();
+    assert_eq!(refusals, 0, "{}", log.ground.server_log());
+}
+
+/// Goal: whoever runs a log twice, under one key, finds no witness for the second.
+#[test]
+fn a_fork_finds_no_witness() {
+    let mut log = Place::stopped();
+    let key = keys(&log).remove(0);
+    let fork = Ground::new();
+    copy(&log.ground.at("data"), &fork.at("data"));
+    fs::copy(log.ground.at("data.key"), fork.at("data.key")).unwrap();
+    let mut fork = Place { ground: fork, server: None, token: log.token.clone() };
+    log.say(&["user", "create", "alice"]).done();
+    for name in ["mallory", "malcolm", "malvina"] {
+        fork.say(&["user", "create", name]).done();
+    }
+    let (witness, witness_key) = witness(&key);
+    let verify =
+        |log: &Place| log.say(&["verify", "--key", &key, "--witness", &witness_key]).code.unwrap();
+    serve(&mut log, &witness, &witness_key);
+    until("the line under the true log", || verify(&log) == 0);
+
+    serve(&mut fork, &witness, &witness_key);
+    let told = || fork.ground.server_log();
+    until("the refusal", || told().contains("has not cosigned"));
+    assert!(told().contains("it answered 422"), "{}", told());
+
+    // It goes on all the same, but nobody who wants the witness's word believes it.
+    assert_eq!(fork.say(&["verify", "--key", &key]).code, Some(0));
+    assert_eq!(verify(&fork), 1);
+    assert_eq!(fork.stop(), Some(0));
+    log.say(&["user", "create", "bob"]).done();
+    until("the line under the true log again", || verify(&log) == 0);
+}
+
+/// Goal: a witness that is not there stops nobody.
+#[test]
+fn a_log_goes_on_without_its_witness() {
+    let mut log = Place::stopped();
+    let key = keys(&log).remove(0);
+    let nowhere = format!("witness.ask=http://127.0.0.1:1/log/v1 {}", nobody());
+    log.server = Some(log.ground.serve(&["--log-level", "warn", "--set", &nowhere]));
+    until("the warning", || log.ground.server_log().contains("has not cosigned"));
+    let created = log.json(&["user", "create", "alice"]);
+    assert_eq!(text(&created, "name"), "alice");
+    assert_eq!(log.say(&["verify", "--key", &key]).code, Some(0));
+    assert_eq!(log.say(&["verify", "--key", &key, "--witness", &nobody()]).code, Some(1));
+    assert_eq!(log.stop(), Some(0));
+}
