@@ -1,20 +1,24 @@
 //! The thread that publishes checkpoints: at once when it is quiet, at most every second
 //! under load, and the last one before it ends. Each is published as the log has signed
 //! it; then the witnesses are asked, and it is published again with their lines.
+//!
+//! Published is what the file outside holds, and that is the newest, for the log is held
+//! against it. Shown to others is the one that witnesses were asked about last, or whoever
+//! wants their lines would miss them each time that the log has just grown.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Asked, CheckpointFile, CheckpointFileError, Witnesses, size_of};
+use super::{CheckpointFile, CheckpointFileError, Witnesses, size_of};
 
 /// The shortest time between two publications: each costs two syncs of a disk.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long entries that only say what this log has cosigned itself wait until witnesses
-/// are asked about them. Two logs that cosign each other would otherwise have news for
-/// each other for ever.
+/// are asked about them, and others are shown them. Two logs that cosign each other would
+/// otherwise have news for each other for ever.
 const ECHO: Duration = Duration::from_secs(300);
 
 /// Takes signed checkpoints from the writer without making it wait, and keeps the newest
@@ -35,6 +39,7 @@ struct State {
     newest: Option<Arc<str>>,
     waiting: Option<Offered>,
     published: Option<Arc<str>>,
+    shown: Option<Arc<str>>,
     failure: Option<String>,
     closed: bool,
 }
@@ -52,7 +57,7 @@ impl Publisher {
     /// # Errors
     /// If the operating system gives no thread.
     pub fn start(file: CheckpointFile, published: Option<String>) -> io::Result<Self> {
-        Self::witnessed(file, published, Nobody)
+        Self::begin(file, published, None)
     }
 
     /// The same, and asks witnesses about what it has published.
@@ -64,8 +69,17 @@ impl Publisher {
         published: Option<String>,
         witnesses: impl Witnesses + 'static,
     ) -> io::Result<Self> {
+        Self::begin(file, published, Some(Box::new(witnesses)))
+    }
+
+    fn begin(
+        file: CheckpointFile,
+        published: Option<String>,
+        witnesses: Option<Box<dyn Witnesses>>,
+    ) -> io::Result<Self> {
         let mut publisher = Self::nowhere();
         publisher.shared.state().published = published.map(Arc::from);
+        publisher.shared.show();
         let shared = Arc::clone(&publisher.shared);
         let run = move || run(&shared, |note| file.write(note), witnesses);
         publisher.thread = Some(Builder::new().name("publisher".to_owned()).spawn(run)?);
@@ -91,6 +105,14 @@ impl Publisher {
         self.shared.changed.notify_all();
     }
 
+    /// The checkpoint to show to others, which is published: with the lines of witnesses,
+    /// if there are any and they gave theirs. Behind the newest one published by as long as
+    /// they are being asked, or while there is nothing to ask them about.
+    #[must_use]
+    pub fn shown(&self) -> Option<Arc<str>> {
+        self.shared.state().shown.clone()
+    }
+
     /// The newest checkpoint that is published, durably.
     #[must_use]
     pub fn published(&self) -> Option<Arc<str>> {
@@ -103,18 +125,19 @@ impl Publisher {
         self.shared.state().newest.clone()
     }
 
-    /// Waits until a checkpoint for at least so many entries is published, or publishing
-    /// has failed; true if it is. Blocks for little more than a second.
+    /// Waits until a checkpoint for at least so many entries is shown, or publishing has
+    /// failed; true if it is. Blocks for little more than a second, and with witnesses that
+    /// do not answer for as long as they are given besides, at most 5 seconds.
     #[must_use]
     pub fn wait_for(&self, size: u64) -> bool {
         let there = |state: &State| {
-            state.published.as_deref().and_then(size_of).is_some_and(|published| published >= size)
+            state.shown.as_deref().and_then(size_of).is_some_and(|shown| shown >= size)
         };
         let waiting = |state: &mut State| {
             !there(state) && state.failure.is_none() && state.newest.is_some() && !state.closed
         };
         let waited =
-            self.shared.changed.wait_timeout_while(self.shared.state(), 3 * PAUSE, waiting);
+            self.shared.changed.wait_timeout_while(self.shared.state(), 5 * PAUSE, waiting);
         there(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
@@ -182,6 +205,32 @@ impl Shared {
         outcome.is_ok()
     }
 
+    /// Has others see what is published.
+    fn show(&self) {
+        let mut state = self.state();
+        let published = state.published.clone();
+        state.shown = published;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Takes what is published to the witnesses, if there are any, publishes it again with
+    /// their lines, and shows it. When to ask once more, if they are to be.
+    fn take_round(
+        &self,
+        note: &str,
+        write: &impl Fn(&str) -> Written,
+        witnesses: Option<&mut Box<dyn Witnesses>>,
+    ) -> Option<Instant> {
+        let asked = witnesses.map(|witnesses| witnesses.ask(note)).unwrap_or_default();
+        if let Some(cosigned) = asked.cosigned {
+            // If it fails, the checkpoint without the lines is still the one published.
+            self.publish(&Arc::from(cosigned), write);
+        }
+        self.show();
+        asked.again.map(|after| Instant::now() + after)
+    }
+
     /// Puts back what could not be published, unless there is something newer or it was
     /// the last.
     fn put_back(&self, offered: Offered) {
@@ -207,16 +256,11 @@ enum Turn {
     Ask(Arc<str>),
 }
 
-/// No witness at all.
-struct Nobody;
-
-impl Witnesses for Nobody {
-    fn ask(&mut self, _: &str) -> Asked {
-        Asked::default()
-    }
-}
-
-fn run(shared: &Shared, write: impl Fn(&str) -> Written, mut witnesses: impl Witnesses) {
+fn run(
+    shared: &Shared,
+    write: impl Fn(&str) -> Written,
+    mut witnesses: Option<Box<dyn Witnesses>>,
+) {
     let mut due: Option<Instant> = None;
     while let Some(turn) = shared.next(due) {
         let (note, news) = match turn {
@@ -231,17 +275,16 @@ fn run(shared: &Shared, write: impl Fn(&str) -> Written, mut witnesses: impl Wit
             }
         };
         let now = Instant::now();
-        if news || due.is_some_and(|due| due <= now) {
-            let Asked { cosigned, again } = witnesses.ask(&note);
-            if let Some(cosigned) = cosigned {
-                // If it fails, the checkpoint without the lines is still the one published.
-                shared.publish(&Arc::from(cosigned), &write);
-            }
-            due = again.map(|after| Instant::now() + after);
+        if news || witnesses.is_none() || due.is_some_and(|due| due <= now) {
+            due = shared.take_round(&note, &write, witnesses.as_mut());
         } else {
             due = due.or(Some(now + ECHO));
         }
         shared.pause();
+    }
+    if let Some(last) = due.and_then(|_| shared.state().published.clone()) {
+        // What a stopped directory holds is to have its lines as well.
+        shared.take_round(&last, &write, witnesses.as_mut());
     }
 }
 
@@ -250,6 +293,7 @@ mod tests {
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;
+    use crate::checkpoint::Asked;
 
     #[test]
     fn what_was_offered_last_is_published_before_the_end() {
@@ -306,7 +350,15 @@ mod tests {
         }
     }
 
-    /// Goal: two logs that cosign each other come to rest.
+    /// Waits until so many publications have come about.
+    fn wait_until(publisher: &Publisher, come: impl Fn(&State) -> bool) {
+        let waiting = |state: &mut State| !come(state);
+        drop(publisher.shared.changed.wait_while(publisher.shared.state(), waiting).unwrap());
+    }
+
+    /// Goal: two logs that cosign each other come to rest: what one has only cosigned is
+    /// published, but neither taken to the other nor shown until there is something to ask
+    /// about, or the end.
     #[test]
     fn witnesses_are_not_asked_at_once_about_what_was_only_cosigned() {
         let ground = tempfile::tempdir().unwrap();
@@ -314,10 +366,50 @@ mod tests {
         let (asked, heard) = channel();
         let witness = Witness { asked, willing: true };
         let publisher = Publisher::witnessed(file.clone(), None, witness).unwrap();
-        publisher.offer(Arc::from("1\n"), false);
+        publisher.offer(Arc::from("1\n"), true);
+        wait_until(&publisher, |state| state.shown.is_some());
+        assert_eq!(heard.try_recv().as_deref(), Ok("1\n"));
+        publisher.offer(Arc::from("2\n"), false);
+        wait_until(&publisher, |state| state.published.as_deref() == Some("2\n"));
+        assert_eq!(publisher.shown().as_deref(), Some("1\ncosigned\n"));
+        assert!(heard.try_recv().is_err());
         drop(publisher);
-        assert_eq!(heard.iter().count(), 0);
-        assert_eq!(file.read().unwrap().as_deref(), Some("1\n"));
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["2\n"]);
+        assert_eq!(file.read().unwrap().as_deref(), Some("2\ncosigned\n"));
+    }
+
+    /// Goal: whoever reads the log at any moment finds the witnesses' lines.
+    #[test]
+    fn a_checkpoint_is_shown_once_its_witnesses_have_answered() {
+        struct Slow(Sender<()>, std::sync::mpsc::Receiver<()>);
+        impl Witnesses for Slow {
+            fn ask(&mut self, note: &str) -> Asked {
+                self.0.send(()).unwrap();
+                self.1.recv().unwrap();
+                Asked { cosigned: Some(format!("{note}cosigned\n")), again: None }
+            }
+        }
+        let ground = tempfile::tempdir().unwrap();
+        let file = CheckpointFile::at(ground.path().join("checkpoint"));
+        let ((asked, heard), (answer, answered)) = (channel(), channel());
+        let before = Some("1\ncosigned\n".to_owned());
+        let publisher = Publisher::witnessed(file, before, Slow(asked, answered)).unwrap();
+        publisher.offer(Arc::from("2\n"), true);
+        heard.recv().unwrap();
+        assert_eq!(publisher.published().as_deref(), Some("2\n"));
+        assert_eq!(publisher.shown().as_deref(), Some("1\ncosigned\n"));
+        answer.send(()).unwrap();
+        wait_until(&publisher, |state| state.shown.as_deref() == Some("2\ncosigned\n"));
+    }
+
+    #[test]
+    fn without_witnesses_what_is_published_is_shown() {
+        let ground = tempfile::tempdir().unwrap();
+        let file = CheckpointFile::at(ground.path().join("checkpoint"));
+        let publisher = Publisher::start(file, None).unwrap();
+        assert_eq!(publisher.shown(), None);
+        publisher.offer(Arc::from("1\n"), false);
+        wait_until(&publisher, |state| state.shown.as_deref() == Some("1\n"));
     }
 
     #[test]

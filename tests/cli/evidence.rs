@@ -15,13 +15,13 @@ pub fn keys(place: &Place) -> Vec<String> {
 }
 
 /// One decision of the log.
-fn decision(place: &Place) -> String {
+pub fn decision(place: &Place) -> String {
     let out = place.say(&["log", "--type", "access.decided", "--format", "json"]).done().out;
     let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
     text(&first, "id")
 }
 
-fn path(ground: &Ground, name: &str) -> String {
+pub fn path(ground: &Ground, name: &str) -> String {
     ground.at(name).display().to_string()
 }
 

@@ -5,9 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use countersign::tlog::CosigningKey;
+use serde_json::json;
 
 use crate::binary::{Ground, text};
-use crate::evidence::{copy, keys};
+use crate::evidence::{copy, decision, keys, path};
 use crate::place::Place;
 
 /// The key of a witness whom nobody has asked.
@@ -63,6 +64,7 @@ fn a_log_is_published_with_its_witnesss_line() {
     until("the line under what was added", || verify(&log, &witness_key) == 0);
     assert_eq!(log.stop(), Some(0));
     assert_eq!((verify(&log, &witness_key), verify(&log, &nobody())), (0, 1));
+    taken_away(&log, &key, &witness_key);
     let checkpoint = fs::read_to_string(log.ground.at("data/checkpoint")).unwrap();
     let line = format!("\u{2014} {} ", witness_key.split('+').next().unwrap());
     assert_eq!(checkpoint.matches(&line).count(), 1, "{checkpoint}");
@@ -70,6 +72,49 @@ fn a_log_is_published_with_its_witnesss_line() {
     until("the line after a restart", || verify(&log, &witness_key) == 0);
     let refusals = log.ground.server_log().matches("has not cosigned").count();
     assert_eq!(refusals, 0, "{}", log.ground.server_log());
+}
+
+/// Goal: the witness's word goes wherever the log goes, and what is not its word is told.
+fn taken_away(log: &Place, key: &str, witness: &str) {
+    let ground = &log.ground;
+    let folder = path(ground, "export");
+    log.say(&["log", "export", &folder, "--key", key, "--witness", witness]).done();
+    let verify = |more: &[&str]| {
+        ground.run(&[&["verify", &folder, "--key", key, "--format", "json"], more].concat())
+    };
+    let verified = verify(&["--witness", witness]).done().json();
+    assert_eq!(text(&verified["witnessed_by"][0], "witness"), witness);
+    assert!(text(&verified["witnessed_by"][0], "at").ends_with('Z'), "{verified}");
+    assert_eq!(verified["unchecked"], json!([]));
+    let told = ground.run(&["verify", &folder, "--key", key, "--witness", witness]).done().out;
+    assert!(told.contains(&format!("cosigned by     {witness}, at 20")), "{told}");
+    let unasked = verify(&[]).done().json();
+    assert_eq!((&unasked["witnessed_by"], &unasked["clean"]), (&json!([]), &json!(true)));
+    let named: Vec<_> = witness.splitn(3, '+').take(2).collect();
+    assert_eq!(unasked["unchecked"], json!([named.join("+")]));
+
+    let receipt = path(ground, "it.tlog-proof");
+    log.say(&["proof", &decision(log), "--out", &receipt]).done();
+    let check = |witness: &str| {
+        ground.run(&["proof", "check", &receipt, "--key", key, "--witness", witness])
+    };
+    check(witness).done();
+    check(&nobody()).ended(1);
+
+    // Another time under the same signature.
+    let checkpoint = ground.at("export/checkpoint");
+    let note = fs::read_to_string(&checkpoint).unwrap();
+    let (before, line) = note.trim_end().rsplit_once(' ').unwrap();
+    let altered = |(at, letter)| match (at, letter) {
+        (14, 'A') => 'B',
+        (14, _) => 'A',
+        (_, same) => same,
+    };
+    let line: String = line.chars().enumerate().map(altered).collect();
+    fs::write(&checkpoint, format!("{before} {line}\n")).unwrap();
+    let refused = verify(&["--witness", witness]).ended(1);
+    assert!(refused.out.contains("does not hold"), "{refused:?}");
+    verify(&[]).done();
 }
 
 /// Goal: whoever runs a log twice, under one key, finds no witness for the second.
