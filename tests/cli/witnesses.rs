@@ -26,11 +26,16 @@ fn until(what: &str, come: impl Fn() -> bool) {
     }
 }
 
-/// A node that serves as the witness of the logs with these keys, and its own key.
-fn witness(logs: &str) -> (Place, String) {
-    let mut place = Place::stopped();
-    let watched = format!("witness.logs={logs}");
+/// Serves a node as the witness of a log.
+fn watch(place: &mut Place, log: &str) {
+    let watched = format!("witness.logs={log}");
     place.server = Some(place.ground.serve(&["--log-level", "warn", "--set", &watched]));
+}
+
+/// A node that serves as the witness of the log with this key, and its own key.
+fn witness(log: &str) -> (Place, String) {
+    let mut place = Place::stopped();
+    watch(&mut place, log);
     let shown = place.json(&["keygen", "--show"]);
     let key = text(&shown["witness"], "verifier_key");
     let told = place.say(&["keygen", "--show"]).done().out;
@@ -147,6 +152,37 @@ fn a_fork_finds_no_witness() {
     assert_eq!(fork.stop(), Some(0));
     log.say(&["user", "create", "bob"]).done();
     until("the line under the true log again", || verify(&log) == 0);
+}
+
+/// Goal: the key that cosigns is kept like the one that signs: what was swapped is found
+/// out, a rotation and a backup keep it, and nobody has to learn another.
+#[test]
+fn the_key_that_cosigns_is_one_of_the_logs_secrets() {
+    let mut log = Place::stopped();
+    let key = keys(&log).remove(0);
+    let (mut witness, witness_key) = witness(&key);
+    let credential = text(&witness.json(&["keygen", "--show"])["witness"], "credential");
+    assert_eq!(witness.stop(), Some(0));
+
+    let vault = witness.ground.at("data/vault");
+    let folders = fs::read_dir(&vault).unwrap().map(|folder| folder.unwrap().path());
+    let sealed = folders.map(|folder| folder.join(&credential)).find(|file| file.exists()).unwrap();
+    let bytes = fs::read(&sealed).unwrap();
+    fs::write(&sealed, [&bytes[..], b"x"].concat()).unwrap();
+    let found = witness.say(&["verify"]).ended(1);
+    assert!(found.out.contains("secret_not_as_named") && found.out.contains(&credential));
+    fs::write(&sealed, bytes).unwrap();
+    assert_eq!(witness.json(&["verify"])["secrets"], 2);
+
+    witness.say(&["key", "rotate"]).done();
+    let backup = path(&witness.ground, "vault-export");
+    witness.say(&["key", "export", &backup]).done();
+    fs::remove_dir_all(&vault).unwrap();
+    witness.say(&["key", "import", &backup]).done();
+    watch(&mut witness, &key);
+    serve(&mut log, &witness, &witness_key);
+    let verify = ["verify", "--key", &key, "--witness", &witness_key];
+    until("the line of the same key", || log.say(&verify).code == Some(0));
 }
 
 /// Goal: a witness that is not there stops nobody.
