@@ -17,6 +17,7 @@ mod shipped;
 mod signing;
 mod snapshots;
 mod standing;
+mod trust;
 mod witnesses;
 
 use found::directory;
@@ -35,3 +36,4 @@ pub use restore::{Restored, restore};
 pub use rotate::import_vault;
 pub use signing::{draw_signing_key, named_secrets};
 pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};
+pub use trust::{NoCertificates, trusting};

@@ -113,7 +113,7 @@ fn publisher(
     (file, outside): (CheckpointFile, Option<String>),
 ) -> Result<Publisher, NodeError> {
     let metrics = Arc::clone(&surroundings.metrics);
-    let asking = Asking::of(&settings.witness.ask, Arc::clone(store), metrics);
+    let asking = Asking::of(&settings.witness, Arc::clone(store), metrics)?;
     let started = match asking {
         Some(asking) => Publisher::witnessed(file, outside, asking),
         None => Publisher::start(file, outside),

@@ -8,10 +8,12 @@ use std::thread::{Builder, scope};
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
+use ureq::tls::TlsConfig;
 
+use super::{NoCertificates, trusting};
 use crate::checkpoint::{Asked, Witnesses, size_of};
 use crate::event_store::{EventStore, StoreError, StoredTiles};
-use crate::settings::Witness;
+use crate::settings::{Witness, WitnessSettings};
 use crate::telemetry::Metrics;
 use crate::tlog::{
     AddCheckpoint, NodeError, Note, NoteError, Signature, TileNodes, TreeError, WitnessRefusal,
@@ -65,14 +67,22 @@ enum NotCosigned {
 
 impl Asking {
     /// The witnesses that the settings name; none if they name none.
+    ///
+    /// # Errors
+    /// [`NoCertificates`] if they are to be known by certificates that are not there.
     pub(super) fn of(
-        named: &[Witness],
+        settings: &WitnessSettings,
         store: Arc<dyn EventStore>,
         metrics: Arc<Metrics>,
-    ) -> Option<Self> {
-        let witnesses: Vec<_> = named.iter().cloned().map(Acquaintance::new).collect();
+    ) -> Result<Option<Self>, NoCertificates> {
+        if settings.ask.is_empty() {
+            return Ok(None);
+        }
+        let trusted = settings.ca.as_deref().map(trusting).transpose()?;
+        let new = |witness: &Witness| Acquaintance::new(witness.clone(), trusted.clone());
+        let witnesses: Vec<_> = settings.ask.iter().map(new).collect();
         witnesses.iter().for_each(|it| metrics.witness_named(it.name()));
-        (!witnesses.is_empty()).then_some(Self { store, witnesses, metrics })
+        Ok(Some(Self { store, witnesses, metrics }))
     }
 }
 
@@ -116,7 +126,7 @@ impl Witnesses for Asking {
 }
 
 impl Acquaintance {
-    fn new(witness: Witness) -> Self {
+    fn new(witness: Witness, trusted: Option<TlsConfig>) -> Self {
         // No redirect is followed: a witness is asked where the settings say.
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -124,6 +134,10 @@ impl Acquaintance {
             .timeout_global(Some(ANSWER))
             .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
         let config = if witness.url.is_local() { config.proxy(None) } else { config };
+        let config = match trusted {
+            Some(trusted) => config.tls_config(trusted),
+            None => config,
+        };
         Self { agent: config.build().new_agent(), witness, cosigned: 0, rests: None }
     }
 

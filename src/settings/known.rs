@@ -24,6 +24,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &LOG_PUBLIC,
     &WITNESS_LOGS,
     &WITNESS_ASK,
+    &WITNESS_CA,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -123,6 +124,12 @@ pub(super) const WITNESS_ASK: Key<Text> = Key::text(
     "",
     "at most 16 witnesses such as https://node.example/log/v1 node.example/witness+1a2b3c4d+BCd…",
     "the witnesses that are asked to cosign this log's checkpoints, each by URL and verifier key",
+);
+pub(super) const WITNESS_CA: Key<Text> = Key::text(
+    "witness.ca",
+    "",
+    "a PEM file",
+    "the certificates that those of witnesses are checked against; the public ones if not given",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",

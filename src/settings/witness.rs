@@ -1,6 +1,7 @@
 //! Who cosigns whom.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::layer::Layers;
@@ -19,6 +20,8 @@ pub struct WitnessSettings {
     pub logs: Vec<VerifierKey>,
     /// The witnesses to ask, at most 16.
     pub ask: Vec<Witness>,
+    /// The certificates, PEM, that theirs are checked against; the public ones if not given.
+    pub ca: Option<PathBuf>,
 }
 
 impl WitnessSettings {
@@ -28,7 +31,8 @@ impl WitnessSettings {
         if ask.len() > ASKED_MAX {
             return Err(layers.wrong(&known::WITNESS_ASK));
         }
-        Ok(Self { logs: logs.into_iter().map(|LogKey(key)| key).collect(), ask })
+        let ca = layers.text(&known::WITNESS_CA)?.map(PathBuf::from);
+        Ok(Self { logs: logs.into_iter().map(|LogKey(key)| key).collect(), ask, ca })
     }
 }
 
@@ -139,6 +143,8 @@ mod tests {
     #[test]
     fn nobody_cosigns_anybody_unless_told_to() {
         assert_eq!(read("log.public=true".to_owned()), Ok(WitnessSettings::default()));
+        let ca = read("witness.ca=ca.pem".to_owned()).unwrap().ca;
+        assert_eq!(ca.as_deref(), Some("ca.pem".as_ref()));
     }
 
     #[test]

@@ -145,7 +145,13 @@ impl TestApp {
 
     /// Stops the node, drains it, and serves the same directory again.
     pub fn restart(&mut self) {
+        self.restart_with(|_| {});
+    }
+
+    /// The same, under other settings from here on.
+    pub fn restart_with(&mut self, alter: impl FnOnce(&mut Settings)) {
         self.stop();
+        alter(&mut self.settings);
         let (node, base, server) = serve(&self.settings, &self.clock, &self.entropy);
         self.node = Served(Some(node));
         self.base = base;
