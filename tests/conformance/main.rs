@@ -9,6 +9,8 @@
     reason = "a test fails by panicking, and says on standard output why it is skipped"
 )]
 
+#[path = "../binary/call.rs"]
+mod call;
 mod cedar;
 mod export;
 mod litewitness;
