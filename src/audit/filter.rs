@@ -148,6 +148,7 @@ fn set_of(event: &Event) -> Option<SetKind> {
         Event::PolicySubmitted(it) => Some(it.set),
         Event::PolicyWithdrawn(it) => Some(it.set),
         Event::PoliciesActivated(it) => Some(it.set),
+        Event::PolicyIndexDoubted(it) => Some(it.set),
         Event::LogCreated(_)
         | Event::LossAccepted(_)
         | Event::NodeStarted(_)

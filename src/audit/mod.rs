@@ -9,6 +9,8 @@ mod as_of;
 mod at;
 mod continuity;
 mod decision;
+#[cfg(test)]
+mod doubt_tests;
 mod filter;
 mod query;
 mod replay;

@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use crate::event::{
     AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, LossAccepted,
-    MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicySubmitted, Refused, Reported,
-    SchemaActivated, ServiceRegistered, SessionEnding, SubjectErased, Verdict,
+    MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
+    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -39,6 +39,7 @@ pub fn describe(entry: &Envelope) -> String {
             format!("{} policy `{}` was withdrawn", it.set.as_str(), it.policy)
         }
         Event::PoliciesActivated(it) => policies_activated(it),
+        Event::PolicyIndexDoubted(it) => policy_index_doubted(it),
         Event::EntitySubmitted(it) => format!("entity {} was submitted", it.entity.uid),
         Event::EntityWithdrawn(it) => format!("entity {} was withdrawn", it.uid),
         Event::DirectoryActivated(it) => directory_activated(it),
@@ -108,6 +109,17 @@ fn policy_submitted(it: &PolicySubmitted) -> String {
             format!("{set} policy `{id}`, a link of template `{template}`, was submitted")
         }
     }
+}
+
+fn policy_index_doubted(it: &PolicyIndexDoubted) -> String {
+    let names: Vec<_> = it.differing.iter().map(|id| format!("`{id}`")).collect();
+    let about =
+        if names.is_empty() { String::new() } else { format!(" about {}", names.join(", ")) };
+    format!(
+        "the index of {} policies and Cedar's authorizer differed{about}: every policy is asked \
+         from here on",
+        it.set.as_str()
+    )
 }
 
 fn policies_activated(it: &PoliciesActivated) -> String {

@@ -12,6 +12,8 @@ pub const POLICY_ID_DUPLICATE: &str = "policy_id_duplicate";
 pub const POLICY_INVALID: &str = "policy_invalid";
 /// A policy validates, but probably does not say what was meant. Not an error.
 pub const POLICY_WARNING: &str = "policy_warning";
+/// A policy's scope leaves everything open, so every request has to pass it. Not an error.
+pub const POLICY_SCOPE_WARNING: &str = "policy_scope_warning";
 /// A policy, a file or a set of policies is larger than the limit.
 pub const POLICY_TOO_LARGE: &str = "policy_too_large";
 /// Brackets, `if`s or operators are nested more deeply than the limit.

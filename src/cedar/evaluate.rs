@@ -4,6 +4,7 @@ use cedar_policy_core::ast::{EntityUIDEntry, Request};
 use cedar_policy_core::authorizer::{AuthorizationError, Authorizer, Decision};
 use serde::Serialize;
 
+use super::index::Met;
 use super::slice::slice;
 use super::{CompiledPolicies, Context, Effect, EntitySource};
 use crate::model::{PolicyId, Uid};
@@ -51,12 +52,20 @@ impl Evaluation {
     pub fn forbid_failed(&self) -> bool {
         self.errors.iter().any(|error| error.effect == Effect::Forbid)
     }
+
+    fn in_order(mut self) -> Self {
+        self.determining.sort_unstable();
+        self.errors.sort_unstable();
+        self
+    }
 }
 
 impl CompiledPolicies {
-    /// Evaluates all policies. The same question, entities and policies give the same
-    /// evaluation, for ever. Linear in the policies and in the entities within their
-    /// reach; needs a stack of 1.5 MiB, or 8 MiB if Cedar was compiled without optimisation.
+    /// Evaluates the policies that the question can concern. The same question, entities
+    /// and policies give the same evaluation, for ever, and that of
+    /// [`CompiledPolicies::evaluate_each`]. Costs what the policies cost whose scope the
+    /// question is in, and a look at the entities within their reach; needs a stack of
+    /// 1.5 MiB, or 8 MiB if Cedar was compiled without optimisation.
     ///
     /// The question must fit the schema (see [`CompiledSchema::fits`]); one that names an
     /// undeclared type is denied without asking any policy.
@@ -64,23 +73,47 @@ impl CompiledPolicies {
     /// [`CompiledSchema::fits`]: super::CompiledSchema::fits
     #[must_use]
     pub fn evaluate(&self, question: &Question, entities: &dyn EntitySource) -> Evaluation {
-        self.ask(question, entities).unwrap_or_default()
+        self.ask_in_scope(question, entities).unwrap_or_default()
     }
 
-    fn ask(&self, question: &Question, source: &dyn EntitySource) -> Option<Evaluation> {
+    /// As [`CompiledPolicies::evaluate`], by Cedar's own authorizer, which evaluates every
+    /// policy of the set. Linear in the policies, 1 to 2 µs each.
+    #[must_use]
+    pub fn evaluate_each(&self, question: &Question, entities: &dyn EntitySource) -> Evaluation {
+        self.ask_each(question, entities).unwrap_or_default()
+    }
+
+    fn ask_in_scope(&self, question: &Question, source: &dyn EntitySource) -> Option<Evaluation> {
+        let request = self.request(question)?;
+        let entities = slice(question, self.reach(), self.schema(), source)?;
+        let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for Met { policy, error } in self.index().evaluate(&request, &entities)? {
+            let (id, effect) = (self.id(policy.id())?.clone(), Effect::of(policy.effect()));
+            match (error, effect) {
+                (Some(error), effect) => {
+                    errors.push(PolicyError { policy: id, effect, message: error.to_string() });
+                }
+                (None, Effect::Permit) => permits.push(id),
+                (None, Effect::Forbid) => forbids.push(id),
+            }
+        }
+        let allowed = forbids.is_empty() && !permits.is_empty();
+        let determining = if forbids.is_empty() { permits } else { forbids };
+        Some(Evaluation { allowed, determining, errors }.in_order())
+    }
+
+    fn ask_each(&self, question: &Question, source: &dyn EntitySource) -> Option<Evaluation> {
         let request = self.request(question)?;
         let entities = slice(question, self.reach(), self.schema(), source)?;
         let response = Authorizer::new().is_authorized(request, self.set(), &entities);
         let determining = response.diagnostics.reason.iter().map(|id| self.id(id).cloned());
         let errors = response.diagnostics.errors.into_iter().map(|error| self.error(error));
-        let mut evaluation = Evaluation {
+        let evaluation = Evaluation {
             allowed: response.decision == Decision::Allow,
             determining: determining.collect::<Option<_>>()?,
             errors: errors.collect::<Option<_>>()?,
         };
-        evaluation.determining.sort();
-        evaluation.errors.sort();
-        Some(evaluation)
+        Some(evaluation.in_order())
     }
 
     pub(super) fn request(&self, question: &Question) -> Option<Request> {

@@ -7,6 +7,8 @@
 pub mod codes;
 mod declared;
 mod diagnosis;
+#[cfg(test)]
+mod differential;
 mod entity;
 mod evaluate;
 #[cfg(test)]
@@ -15,7 +17,9 @@ mod excerpt;
 mod expression;
 mod extension;
 mod fault;
+mod index;
 mod limits;
+mod lint;
 mod parse;
 mod personal;
 mod policies;

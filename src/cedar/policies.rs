@@ -8,9 +8,10 @@ use cedar_policy_core::ast;
 use serde::Serialize;
 
 use super::fault::in_order;
+use super::index::Index;
 use super::parse::{self, Parsed};
 use super::stack::on_large_stack;
-use super::{CompiledSchema, Fault, Limits, codes, validate};
+use super::{CompiledSchema, Fault, Limits, codes, lint, validate};
 use crate::model::{Digest, PolicyId, PolicySource, SetKind, Uid};
 
 /// What a policy does when it applies.
@@ -33,7 +34,7 @@ impl Effect {
         }
     }
 
-    fn of(core: ast::Effect) -> Self {
+    pub(super) fn of(core: ast::Effect) -> Self {
         match core {
             ast::Effect::Permit => Self::Permit,
             ast::Effect::Forbid => Self::Forbid,
@@ -49,6 +50,7 @@ pub struct CompiledPolicies(Arc<Inner>);
 struct Inner {
     schema: CompiledSchema,
     set: ast::PolicySet,
+    index: Index,
     ids: BTreeMap<PolicyId, ast::PolicyID>,
     names: HashMap<ast::PolicyID, PolicyId>,
     digest: Digest,
@@ -117,19 +119,23 @@ impl CompiledPolicies {
         schema: &CompiledSchema,
         parsed: Parsed,
         reach: Reach,
-        warnings: Vec<Fault>,
+        mut warnings: Vec<Fault>,
     ) -> Self {
         let core = |id: &PolicyId| ast::PolicyID::from_string(id.as_str());
         let ids = sources.iter().map(|source| (source.id.clone(), core(&source.id)));
         let names = sources.iter().map(|source| (core(&source.id), source.id.clone()));
+        let names: HashMap<_, _> = names.collect();
+        let index = Index::of(parsed.set.policies());
+        warnings.extend(lint::unhooked(&index, |core| names.get(core)));
         Self(Arc::new(Inner {
             schema: schema.clone(),
+            index,
             set: parsed.set,
             ids: ids.collect(),
-            names: names.collect(),
+            names,
             digest: PolicySource::digest_of_set(sources),
             reach,
-            warnings,
+            warnings: in_order(warnings, schema.limits().faults),
         }))
     }
 
@@ -201,6 +207,27 @@ impl CompiledPolicies {
 
     pub(super) fn set(&self) -> &ast::PolicySet {
         &self.0.set
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.0.index
+    }
+
+    /// The same policies with an index that lacks one: what a defect in it would be like.
+    #[cfg(test)]
+    pub(crate) fn with_faulty_index(&self, missing: &PolicyId) -> Self {
+        let Inner { schema, set, ids, names, digest, reach, warnings, .. } = self.0.as_ref();
+        let kept = set.policies().filter(|policy| names.get(policy.id()) != Some(missing));
+        Self(Arc::new(Inner {
+            index: Index::of(kept),
+            schema: schema.clone(),
+            set: set.clone(),
+            ids: ids.clone(),
+            names: names.clone(),
+            digest: *digest,
+            reach: reach.clone(),
+            warnings: warnings.clone(),
+        }))
     }
 
     pub(super) fn reach(&self) -> &Reach {

@@ -7,10 +7,10 @@ use super::{
     DecisionSettings, DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated,
     LossAccepted, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
     PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
-    PoliciesActivated, PolicySubmitted, PolicyWithdrawn, RoleGranted, RoleRevoked, SchemaActivated,
-    SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised,
-    SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased, TicketIssued, TicketUsed,
-    WitnessKeyAdopted,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RoleGranted,
+    RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
+    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
+    TicketIssued, TicketUsed, WitnessKeyAdopted,
 };
 use crate::model::StreamName;
 
@@ -92,6 +92,7 @@ facts! {
     AuthenticationReported(AuthenticationReported) = "countersign.authentication.reported.v1",
     ServiceRegistered(ServiceRegistered) = "countersign.service.registered.v1",
     ServiceRevoked(ServiceRevoked) = "countersign.service.revoked.v1",
+    PolicyIndexDoubted(PolicyIndexDoubted) = "countersign.policy_index.doubted.v1",
     AccessDecided(Box<AccessDecided>) = "countersign.access.decided.v1",
 }
 
@@ -103,6 +104,7 @@ impl Event {
             Self::LogCreated(_)
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
+            | Self::PolicyIndexDoubted(_)
             | Self::KeyRotated(_) => StreamName::single("node"),
             Self::SigningKeyAdopted(_) | Self::SigningKeyRetired(_) | Self::LossAccepted(_) => {
                 StreamName::single("signing")
@@ -195,6 +197,7 @@ impl Event {
             | Self::LossAccepted(_)
             | Self::NodeStarted(_)
             | Self::SettingsAdopted(_)
+            | Self::PolicyIndexDoubted(_)
             | Self::KeyRotated(_)
             | Self::SchemaSubmitted(_)
             | Self::SchemaActivated(_)

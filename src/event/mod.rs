@@ -7,6 +7,7 @@ mod authentication;
 mod envelope;
 mod fact;
 mod personal;
+mod policy_index;
 mod publication;
 mod settings;
 mod signing;
@@ -28,6 +29,7 @@ pub use authentication::{
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;
 pub use personal::{KeyRotated, PersonErased, SubjectErased};
+pub use policy_index::PolicyIndexDoubted;
 pub use publication::{
     DirectoryActivated, EntitySubmitted, EntityWithdrawn, PoliciesActivated, PolicySubmitted,
     PolicyWithdrawn, SchemaActivated, SchemaSubmitted,

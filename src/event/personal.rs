@@ -83,6 +83,7 @@ impl Event {
             | Self::SigningKeyRetired(_)
             | Self::LossAccepted(_)
             | Self::SettingsAdopted(_)
+            | Self::PolicyIndexDoubted(_)
             | Self::SchemaSubmitted(_)
             | Self::SchemaActivated(_)
             | Self::PolicySubmitted(_)

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
+use super::cross_check::CrossCheck;
 use super::drain::Draining;
 use super::traffic::Traffic;
 use crate::clock::Clock;
@@ -46,6 +47,8 @@ pub struct App {
     pub settings: Settings,
     /// Which services may ask for decisions, as of the newest epoch.
     pub(super) traffic: Traffic,
+    /// Which evaluations are decided twice.
+    pub(super) cross_check: CrossCheck,
     /// One fold of the past at a time: it costs as much as the log is long.
     pub(super) folding: Arc<Semaphore>,
     /// A few tiles at a time: a partial one of a high level is made of many.
@@ -74,13 +77,14 @@ impl App {
             clock,
             entropy,
             metrics,
-            settings,
             traffic: Traffic::default(),
+            cross_check: CrossCheck::one_in(settings.cross_check_every),
             folding: Arc::new(Semaphore::new(1)),
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
             draining: Draining::default(),
             bound: OnceLock::new(),
+            settings,
         }
     }
 

@@ -4,6 +4,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::cross_check::{self, Taken};
 use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
 use crate::event::{AccessDecided, Event, Presented, Verdict};
@@ -41,16 +42,23 @@ pub async fn single(
 ) -> Result<HttpResponse, Problem> {
     let presented = presented(request, &mut asked)?;
     let asking = Asking::new(app, pep, asked, presented);
-    let world = app.sequencer.world();
-    let now = app.sequencer.now(&world);
-    let taken = sealed(app, vec![asking.take(&world, now)?]).await?;
+    let origin = pep.caller.origin(request);
+    let mut world = app.sequencer.world();
+    let mut now = app.sequencer.now(&world);
+    let mut decided = asking.decide(&world, now)?;
+    let taken = Taken { world: &world, now, decided: &decided };
+    if cross_check::differs(app, &origin, &taken, || asking.ask(&world)).await? {
+        world = app.sequencer.world();
+        now = app.sequencer.now(&world);
+        decided = asking.decide(&world, now)?;
+    }
+    let taken = sealed(app, vec![Event::AccessDecided(Box::new(decided))]).await?;
     let sealer = app.sealer.clone();
     let retake = move |world: &World, now| {
         let mut event = asking.retake(world, now)?;
         sealer.seal_event(&mut event)?;
         Ok::<_, Problem>(vec![event])
     };
-    let origin = pep.caller.origin(request);
     let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await?;
     let decided = recorded.entries.first().and_then(|entry| answer::decided(entry));
     let decided = decided.ok_or_else(|| Problem::defect(&"a decision was not recorded"))?;
@@ -101,17 +109,29 @@ impl Asking {
     ///
     /// # Errors
     /// 400 if what would be recorded is too large.
-    pub fn take(&self, world: &World, now: Moment) -> Result<Event, Problem> {
+    pub fn decide(&self, world: &World, now: Moment) -> Result<AccessDecided, Problem> {
+        let decided = decide(world, &self.ask(world), now);
+        self.fits(&decided)?;
+        Ok(decided)
+    }
+
+    /// The question as the PDP takes it.
+    pub fn ask(&self, world: &World) -> Ask {
         let presented = self.presented.as_ref().map_or(Presented::Nothing, |token| {
             let session = world.sessions.by_session_token(&token.digest());
             session.map_or(Presented::Unknown, |session| Presented::Session(session.id))
         });
         let request = self.request.clone();
         let (set, pep) = (SetKind::Application, self.pep.clone());
-        let ask = Ask { set, request, presented, pep };
-        let decided = decide(world, &ask, now);
-        self.fits(&decided)?;
-        Ok(Event::AccessDecided(Box::new(decided)))
+        Ask { set, request, presented, pep }
+    }
+
+    /// As [`Asking::decide`], as the event to be recorded.
+    ///
+    /// # Errors
+    /// Those of [`Asking::decide`].
+    pub fn take(&self, world: &World, now: Moment) -> Result<Event, Problem> {
+        Ok(Event::AccessDecided(Box::new(self.decide(world, now)?)))
     }
 
     /// Decides again at the writer, where the PEP's own permission may be gone by now.

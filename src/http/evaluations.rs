@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::cross_check::{self, Taken};
 use super::evaluation::{Asking, presented, sealed, single};
 use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
 use crate::event::{Event, Verdict};
 use crate::model::{Batch, Item, Moment, Semantic};
 use crate::projection::World;
+use crate::sequencer::Origin;
 
 /// Answers several questions.
 ///
@@ -51,9 +53,15 @@ async fn many(
     request: &HttpRequest,
     batch: Asked,
 ) -> Result<HttpResponse, Problem> {
-    let world = app.sequencer.world();
-    let now = app.sequencer.now(&world);
-    let (events, faults) = batch.take(&world, now);
+    let origin = pep.caller.origin(request);
+    let mut world = app.sequencer.world();
+    let mut now = app.sequencer.now(&world);
+    let (mut events, mut faults) = batch.take(&world, now);
+    if batch.differs(app, &origin, (&world, now), &events, &faults).await? {
+        world = app.sequencer.world();
+        now = app.sequencer.now(&world);
+        (events, faults) = batch.take(&world, now);
+    }
     let events = sealed(app, events).await?;
     let sealer = app.sealer.clone();
     let faults = Arc::new(Mutex::new(faults));
@@ -68,8 +76,7 @@ async fn many(
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = faults;
         Ok(events)
     };
-    let recorded =
-        app.sequencer.record(pep.caller.origin(request), (&world, now), events, retake).await?;
+    let recorded = app.sequencer.record(origin, (&world, now), events, retake).await?;
     let mut decided = recorded.entries.iter().filter_map(|entry| answer::decided(entry));
     let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
     let mut items: Vec<Value> = Vec::with_capacity(faults.len());
@@ -97,6 +104,27 @@ struct Asked {
 }
 
 impl Asked {
+    /// Whether an item whose turn it is comes out differently by Cedar's own authorizer.
+    async fn differs(
+        &self,
+        app: &App,
+        origin: &Origin,
+        (world, now): (&Arc<World>, Moment),
+        events: &[Event],
+        faults: &[Option<String>],
+    ) -> Result<bool, Problem> {
+        let decided = self.askings.iter().zip(faults).filter(|(_, fault)| fault.is_none());
+        let decided = decided.filter_map(|(asking, _)| asking.as_ref().ok()).zip(events);
+        for (asking, event) in decided {
+            let Event::AccessDecided(decided) = event else { continue };
+            let taken = Taken { world, now, decided };
+            if cross_check::differs(app, origin, &taken, || asking.ask(world)).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Decides item by item until the semantic says stop. Of the second list, one
     /// entry belongs to each answer: what was wrong with the item, or nothing.
     fn take(&self, world: &World, now: Moment) -> (Vec<Event>, Vec<Option<String>>) {

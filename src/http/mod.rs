@@ -5,6 +5,7 @@ mod app;
 mod audit;
 mod body;
 mod caller;
+mod cross_check;
 mod drain;
 mod enrol;
 mod entities;

@@ -1,6 +1,9 @@
 //! The words everybody uses: identifiers, positions, moments, digests and
 //! `AuthZEN`'s information model. Parse, don't validate: once built, true.
 
+/// The version of this build of Countersign.
+pub const BUILD: &str = env!("CARGO_PKG_VERSION");
+
 mod access;
 mod assurance;
 mod digest;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Node, NodeError, erase, publish, shipped};
 use crate::event::{Event, NodeStarted};
-use crate::model::{Personal, SetKind};
+use crate::model::{BUILD, Personal, SetKind};
 use crate::pap;
 use crate::projection::{Node as EntityNode, World};
 use crate::sequencer::{Expected, Origin};
@@ -70,7 +70,7 @@ impl Node {
 
 fn this_build() -> NodeStarted {
     NodeStarted {
-        build: env!("CARGO_PKG_VERSION").to_owned(),
+        build: BUILD.to_owned(),
         cedar: crate::cedar::sdk_version(),
         language: crate::cedar::language_version(),
     }

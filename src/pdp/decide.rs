@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::entities::Entities;
 use super::personal::{Gaps, separate};
 use super::{Ask, bounded, naming, session};
-use crate::cedar::{Context, Effect, Misfit, Question};
+use crate::cedar::{Context, Effect, Evaluation, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
@@ -19,14 +19,15 @@ const OURS: [&str; 5] = ["session", "session_token", "pep", "now", "action_prope
 const ERRED_ON_PERSONAL: &str = "an error in a policy that reads something personal";
 
 /// Decides a question in a World at a time. Pure: the same three always give the
-/// same decision, which is what a replay relies on. Costs one evaluation of each
-/// policy in force and what the request's entities take; never fails: whatever is
+/// same decision, which is what a replay relies on. Costs an evaluation of
+/// each policy whose scope the question is in and what the request's entities take,
+/// however many policies and entities there are; never fails: whatever is
 /// wrong with the question is a deny with a [`Note`].
 ///
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
 pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
-    taken(world, ask, now, &Gaps::default()).decided
+    taken(world, ask, now, &Gaps::default(), Way::of(world)).decided
 }
 
 /// A decision taken again.
@@ -43,20 +44,37 @@ pub struct Again {
 /// whether the answer may rest on what cannot be seen any more.
 #[must_use]
 pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
-    taken(world, ask, then, &Gaps::default())
+    taken(world, ask, then, &Gaps::default(), Way::of(world))
 }
 
 /// Takes a recorded decision again in a World folded to just before it. Costs what
 /// [`decide`] costs and, if something cannot be seen, a look through the policies.
 #[must_use]
 pub fn decide_again(world: &World, recorded: &AccessDecided) -> Again {
-    taken(world, &Ask::recorded(recorded), recorded.now, &Gaps::of(recorded))
+    let ask = Ask::recorded(recorded);
+    taken(world, &ask, recorded.now, &Gaps::of(recorded), Way::of(world))
 }
 
-fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps) -> Again {
+/// Which policies are asked. The answer is the same; if ever it is not, that is on the
+/// record, and from then on all are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Those that the index finds.
+    Indexed,
+    /// Each, by Cedar's own authorizer.
+    Each,
+}
+
+impl Way {
+    fn of(world: &World) -> Self {
+        if world.index_doubted.is_some() { Self::Each } else { Self::Indexed }
+    }
+}
+
+pub(super) fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way) -> Again {
     let mut again = Again { decided: undecided(world, ask, now), rests_on: BTreeSet::new() };
     let asked =
-        named(world, ask).and_then(|names| by_policies(world, ask, &names, gaps, &mut again));
+        named(world, ask).and_then(|names| by_policies(world, ask, &names, gaps, way, &mut again));
     let decided = &mut again.decided;
     if let Err(note) = asked {
         decided.note = Some(note);
@@ -131,6 +149,7 @@ fn by_policies(
     ask: &Ask,
     names: &Names,
     gaps: &Gaps,
+    way: Way,
     again: &mut Again,
 ) -> Result<(), Note> {
     let decided = &mut again.decided;
@@ -151,8 +170,11 @@ fn by_policies(
                 resource: names.resource.clone(),
                 context,
             };
-            let forbid_errors_deny = world.settings.forbid_errors_deny;
-            evaluate(compiled, &question, &entities, forbid_errors_deny, decided);
+            let evaluation = match way {
+                Way::Indexed => compiled.policies.evaluate(&question, &entities),
+                Way::Each => compiled.policies.evaluate_each(&question, &entities),
+            };
+            conclude(compiled, evaluation, world.settings.forbid_errors_deny, decided);
             let met = entities.met.borrow();
             if !gaps.is_empty() || !met.is_empty() {
                 again.rests_on = gaps.rested_on(&met, &compiled.policies, &question);
@@ -225,14 +247,12 @@ fn injected(decided: &AccessDecided) -> Map<String, Value> {
     facts
 }
 
-fn evaluate(
+fn conclude(
     compiled: &Compiled,
-    question: &Question,
-    entities: &Entities<'_>,
+    evaluation: Evaluation,
     forbid_errors_deny: bool,
     decided: &mut AccessDecided,
 ) {
-    let evaluation = compiled.policies.evaluate(question, entities);
     let forbid_erred = evaluation.errors.iter().any(|error| error.effect == Effect::Forbid);
     if evaluation.allowed && forbid_erred && forbid_errors_deny {
         decided.note = Some(Note::ForbidErred);

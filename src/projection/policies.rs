@@ -144,6 +144,15 @@ impl PolicySetState {
         Some(compiled.as_ref().map_err(AsRef::as_ref))
     }
 
+    /// Has this set decided with an index that lacks a policy.
+    #[cfg(test)]
+    pub(crate) fn break_index(&mut self, missing: &PolicyId) {
+        let Some(Ok(whole)) = self.compiled() else { panic!("nothing in force") };
+        let policies = whole.policies.with_faulty_index(missing);
+        let broken = Compiled { schema: whole.schema.clone(), policies };
+        self.compiled = Arc::new(OnceLock::from(Ok(broken)));
+    }
+
     fn compile(&self, schema: &SchemaInForce, set: VersionRef) -> Result<Compiled, Arc<[Fault]>> {
         let limits = Limits::default();
         if PolicySource::digest_of_set(self.sources()) != set.digest {

@@ -17,7 +17,7 @@ use super::{
     Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, PolicySetState, Services,
     Sessions, SigningKeys, Streams, Witnessing, World,
 };
-use crate::event::DecisionSettings;
+use crate::event::{DecisionSettings, PolicyIndexDoubted};
 use crate::model::{Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Version};
 
 /// Why bytes are not a World that was put away by this build. The bytes are not
@@ -53,6 +53,8 @@ struct WorldState<'a> {
     identities: IdentitiesState,
     sessions: SessionsState,
     services: ServicesState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    index_doubted: Option<PolicyIndexDoubted>,
     signing: SigningKeys,
     witnessing: Witnessing,
     accesses: Accesses,
@@ -78,6 +80,7 @@ impl World {
             identities: self.identities.state(),
             sessions: self.sessions.state(),
             services: self.services.state(),
+            index_doubted: self.index_doubted.as_deref().cloned(),
             signing: self.signing.clone(),
             witnessing: self.witnessing.clone(),
             accesses: self.accesses,
@@ -115,6 +118,7 @@ impl World {
             identities: Identities::restored(state.identities),
             sessions: Sessions::restored(state.sessions),
             services: Services::restored(state.services),
+            index_doubted: state.index_doubted.map(Into::into),
             signing: state.signing,
             witnessing: state.witnessing,
             accesses: state.accesses,

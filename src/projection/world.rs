@@ -11,7 +11,8 @@ use super::{
     SigningKeys, Streams, Witnessing,
 };
 use crate::event::{
-    DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
+    DecisionSettings, Envelope, Event, PolicyIndexDoubted, SessionEnded, SessionStarted,
+    SubjectErased,
 };
 use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
 
@@ -45,6 +46,8 @@ pub struct World {
     pub sessions: Sessions,
     /// The service tokens.
     pub services: Services,
+    /// Why the index of policies is not used, if it is not.
+    pub index_doubted: Option<Arc<PolicyIndexDoubted>>,
     /// Who signs the log.
     pub signing: SigningKeys,
     /// What is vouched for as a witness of other logs.
@@ -93,6 +96,7 @@ impl World {
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
+            index_doubted: None,
             signing: SigningKeys::default(),
             witnessing: Witnessing::default(),
             accesses: Accesses::default(),
@@ -155,8 +159,9 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::NodeStarted(_) => {}
             Event::LossAccepted(_) => self.witnessing.loss_accepted(),
+            Event::NodeStarted(it) => return self.build_started(&it.build),
+            Event::PolicyIndexDoubted(it) => self.index_doubted = Some(Arc::new(it.clone())),
             Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
             Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::KeyRotated(it) => self.key = Some(it.adopted),
@@ -211,6 +216,11 @@ impl World {
         }
     }
 
+    /// Another build has another index; true if that is news.
+    fn build_started(&mut self, build: &str) -> bool {
+        self.index_doubted.take_if(|doubt| doubt.build != build).is_some()
+    }
+
     fn subject_erased(&mut self, it: &SubjectErased) {
         self.erasures.erased(it);
         self.directory.close_personal(&it.subject, &self.erasures);
@@ -260,6 +270,9 @@ impl World {
         if !self.witnessing.is_empty() {
             parts.insert("witnessing", of(&self.witnessing));
         }
+        if let Some(doubt) = &self.index_doubted {
+            parts.insert("index_doubted", of(doubt.as_ref()));
+        }
         let all =
             parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);
         let head = of(&(self.log, self.through, self.last, self.epoch));
@@ -280,6 +293,7 @@ impl World {
 const fn alters_decisions(event: &Event) -> bool {
     match event {
         Event::SettingsAdopted(_)
+        | Event::PolicyIndexDoubted(_)
         | Event::SchemaActivated(_)
         | Event::PoliciesActivated(_)
         | Event::DirectoryActivated(_)

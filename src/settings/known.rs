@@ -45,6 +45,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &ARGON2_M_KIB,
     &ARGON2_T,
     &ARGON2_P,
+    &CROSS_CHECK_EVERY,
     &NAMESPACE,
     &USER_TYPE,
     &FORBID_ERRORS_DENY,
@@ -269,6 +270,16 @@ pub(super) const ARGON2_T: Key<Number> =
     Key::number("argon2.t", 2, (1, 64), "passes", "passes over the memory");
 pub(super) const ARGON2_P: Key<Number> =
     Key::number("argon2.p", 1, (1, 16), "lanes", "lanes, computed one after the other");
+
+// ── checking ourselves ──
+
+pub(super) const CROSS_CHECK_EVERY: Key<Number> = Key::number(
+    "cross_check.every",
+    1_000,
+    (0, 1_000_000_000),
+    "evaluations; 0 is never",
+    "of how many one is decided by Cedar's own authorizer too, at no more than 2 % of a core",
+);
 
 // ── decisions: bounds from SP 800-63B-4 §2.1.3, §2.2.3 and §3.2.2 ──
 

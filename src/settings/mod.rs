@@ -63,6 +63,8 @@ pub struct Settings {
     pub sequencer: Grouping,
     /// How often the World is put away.
     pub snapshots: SnapshotSettings,
+    /// Of how many evaluations one is decided by Cedar's own authorizer too; 0 for none.
+    pub cross_check_every: u64,
     /// The cost of a new password hash.
     pub argon2: Argon2Cost,
     /// What can alter a decision.
@@ -194,6 +196,7 @@ impl Settings {
                 every: layers.number(&known::SNAPSHOTS_EVERY)?,
                 kept: layers.number(&known::SNAPSHOTS_KEPT)?,
             },
+            cross_check_every: layers.number(&known::CROSS_CHECK_EVERY)?,
             argon2: Argon2Cost::read(layers)?,
             decisions: decision::read(layers)?,
         };

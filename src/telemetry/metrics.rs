@@ -70,6 +70,7 @@ pub struct Metrics {
     decisions: IntCounterVec,
     retaken: IntCounter,
     policy_errors: IntCounterVec,
+    cross_checks: IntCounterVec,
     commit_seconds: Histogram,
     seal_seconds: Histogram,
     fsync_seconds: Histogram,
@@ -118,6 +119,11 @@ impl Metrics {
                 "Policies that could not be evaluated, by effect; any forbid is an alarm.",
                 &["effect"],
             )?,
+            cross_checks: new.counters(
+                "cross_checks_total",
+                "Decisions taken by Cedar's authorizer too; any that differs is an alarm.",
+                &["result"],
+            )?,
             commit_seconds: new.histogram(
                 "commit_duration_seconds",
                 "Time from closing a group to its being durable and applied.",
@@ -143,11 +149,7 @@ impl Metrics {
                 .gauge("log_index", "Index of the newest entry; -1 while the log is empty.")?,
             epoch: new.gauge("epoch", "Entries so far that can alter a decision.")?,
             sessions: new.gauge("sessions_live", "Sessions in force.")?,
-            witness_asks: new.counters(
-                "witness_asks_total",
-                "Times that a witness was asked to cosign the log, by witness and outcome.",
-                &["witness", "outcome"],
-            )?,
+            witness_asks: witness_asks(&new)?,
             registry: new.0,
         };
         metrics.begin()?;
@@ -165,6 +167,9 @@ impl Metrics {
         }
         for effect in Effect::ALL {
             self.policy_errors.with_label_values(&[effect.as_str()]);
+        }
+        for result in [SAME, DIFFERS] {
+            self.cross_checks.with_label_values(&[result]);
         }
         for queue in Queue::ALL {
             self.queue_length.with_label_values(&[queue.as_str()]);
@@ -203,6 +208,12 @@ impl Metrics {
     /// A policy could not be evaluated.
     pub fn policy_error(&self, effect: Effect) {
         self.policy_errors.with_label_values(&[effect.as_str()]).inc();
+    }
+
+    /// A decision was taken by Cedar's own authorizer as well.
+    pub fn cross_checked(&self, differs: bool) {
+        let result = if differs { DIFFERS } else { SAME };
+        self.cross_checks.with_label_values(&[result]).inc();
     }
 
     /// A group of entries was committed.
@@ -264,10 +275,17 @@ impl Metrics {
     }
 }
 
+fn witness_asks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Times that a witness was asked to cosign the log, by witness and outcome.";
+    new.counters("witness_asks_total", help, &["witness", "outcome"])
+}
+
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
 const COSIGNED: &str = "cosigned";
 const FAILED: &str = "failed";
+const SAME: &str = "same";
+const DIFFERS: &str = "differs";
 
 /// From a decision in memory to a hash behind a long queue, in seconds.
 const SECONDS: [f64; 14] = [

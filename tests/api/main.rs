@@ -12,6 +12,7 @@ mod authoring;
 mod authzen;
 mod batch;
 mod cookies;
+mod cross_check;
 mod directory;
 mod door;
 mod enrolment;

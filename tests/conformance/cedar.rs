@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign::cedar::{
-    CompiledPolicies, CompiledSchema, EntitySource, Limits, Question, TypedEntity, read_policies,
-    read_policies_named_in_order,
+    CompiledPolicies, CompiledSchema, EntitySource, Evaluation, Limits, Question, TypedEntity,
+    read_policies, read_policies_named_in_order,
 };
 use countersign::model::{EntityDocument, PolicyBody, PolicyId, PolicySource, SetKind, Uid};
 use serde_json::{Map, Value};
@@ -83,7 +83,7 @@ fn integration_test(root: &Path, test: &Value) -> usize {
         };
         let question =
             question(&schema, [uid("principal"), uid("action"), uid("resource")], request);
-        let evaluation = policies.evaluate(&question, &directory);
+        let evaluation = evaluated(&policies, &question, &directory);
         let place = &request["description"];
         assert_eq!(evaluation.allowed, request["decision"] == "allow", "{place}");
         assert_eq!(evaluation.determining, ids(&request["reason"]), "{place}");
@@ -113,13 +113,25 @@ fn example_application(folder: &Path) -> usize {
             let uid = |member: &str| written(request[member].as_str().unwrap());
             let question =
                 question(&schema, [uid("principal"), uid("action"), uid("resource")], &request);
-            let evaluation = policies.evaluate(&question, &directory);
+            let evaluation = evaluated(&policies, &question, &directory);
             assert_eq!(evaluation.allowed, allowed, "{}: {evaluation:?}", file.display());
             assert_eq!(evaluation.errors, [], "{}", file.display());
             asked += 1;
         }
     }
     asked
+}
+
+/// The answer, which is the same whether the index chooses the policies or Cedar's own
+/// authorizer looks at each.
+fn evaluated(
+    policies: &CompiledPolicies,
+    question: &Question,
+    directory: &Directory,
+) -> Evaluation {
+    let evaluation = policies.evaluate(question, directory);
+    assert_eq!(evaluation, policies.evaluate_each(question, directory), "{question:?}");
+    evaluation
 }
 
 /// Two applications name types in their entities that their schemas do not: the strict

@@ -8,8 +8,8 @@ use countersign::authn::{FreshTokens, Report, login, mfa, report, services, sess
 use countersign::cedar::Limits;
 use countersign::event::{
     Actor, CheckpointCosigned, DecisionSettings, Event, HeadRef, LogCreated, LossAccepted,
-    NodeStarted, Presented, SigningKeyAdopted, SigningKeyRetired, SourceBinding, ThrottleSettings,
-    WitnessKeyAdopted,
+    NodeStarted, PolicyIndexDoubted, Presented, SigningKeyAdopted, SigningKeyRetired,
+    SourceBinding, ThrottleSettings, WitnessKeyAdopted,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope,
@@ -56,6 +56,7 @@ pub fn written() -> Vec<String> {
     decisions(&mut scribe, pep, session);
     ends(&mut scribe, pep, session);
     signing(&mut scribe);
+    doubt(&mut scribe);
     witnessing(&mut scribe);
     scribe.lines
 }
@@ -289,6 +290,18 @@ fn signing(scribe: &mut Scribe) {
     ] {
         scribe.write(&Actor::LocalOperator, Ok::<_, Never>(events));
     }
+}
+
+/// The index of policies is found wrong.
+fn doubt(scribe: &mut Scribe) {
+    let doubted = PolicyIndexDoubted {
+        set: SetKind::Application,
+        policies: scribe.world.application.in_force(),
+        build: "0.1.0".to_owned(),
+        differing: vec!["not-there".parse().unwrap()],
+    };
+    let events = vec![Event::PolicyIndexDoubted(doubted)];
+    scribe.write(&Actor::Node, Ok::<_, Never>(events));
 }
 
 /// Another log is cosigned, twice.

@@ -7,9 +7,11 @@ use countersign::authn::Refusal;
 use countersign::checkpoint::Publisher;
 use countersign::clock::ManualClock;
 use countersign::entropy::SeededEntropy;
-use countersign::event::{Envelope, Event, LogCreated, NodeStarted, PersonRegistered, decode};
+use countersign::event::{
+    Envelope, Event, LogCreated, NodeStarted, PersonRegistered, PolicyIndexDoubted, decode,
+};
 use countersign::event_store::{EventStore, MemoryStore};
-use countersign::model::{Index, Moment};
+use countersign::model::{Index, Moment, SetKind};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::{
     CommitError, Committed, Expected, Origin, Sequencer, SequencerSettings, Sources, recover,
@@ -127,4 +129,14 @@ pub fn tick(name: &str) -> Event {
 /// An event that does alter decisions.
 pub fn registered(name: &str) -> Event {
     Event::PersonRegistered(PersonRegistered { person: name.parse().unwrap() })
+}
+
+/// The index of policies is found wrong.
+pub fn doubt(world: &World) -> Event {
+    Event::PolicyIndexDoubted(PolicyIndexDoubted {
+        set: SetKind::Application,
+        policies: world.application.in_force(),
+        build: "0.1.0".to_owned(),
+        differing: Vec::new(),
+    })
 }

@@ -28,7 +28,7 @@ use proptest::sample::Index as Pick;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::writer::{noon, tick};
+use crate::writer::{doubt, noon, tick};
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "nobody"];
 const ROLES: [&str; 3] = ["administrator", "author", "auditor"];
@@ -79,6 +79,7 @@ pub enum Step {
     Unsign(Pick),
     Watch,
     Cosign(u8, u64),
+    Doubt,
     Ask(usize, Option<Pick>),
 }
 
@@ -131,6 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<Pick>().prop_map(Step::Unsign),
         1 => Just(Step::Watch),
         2 => (0_u8..3, 0_u64..9).prop_map(|(log, more)| Step::Cosign(log, more)),
+        1 => Just(Step::Doubt),
         12 => (who(), prop::option::of(any::<Pick>()))
             .prop_map(|(who, session)| Step::Ask(who, session)),
     ]
@@ -220,6 +222,7 @@ impl Course {
                 None
             }
             Step::Start => Some(vec![tick("0.1.0")]),
+            Step::Doubt => Some(vec![doubt(&self.live)]),
             Step::Adopt(free) => Some(vec![Event::SettingsAdopted(settings(*free))]),
             Step::Publish { schema, policies } => self.publish(*schema, *policies),
             Step::Put(id, parents, rank) => self.put(*id, parents, *rank),

@@ -1,0 +1,250 @@
+//! Every so many evaluations, one is decided by Cedar's own authorizer as well.
+
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{App, Problem, body};
+use crate::cedar::on_large_stack;
+use crate::event::{AccessDecided, Event, PolicyIndexDoubted};
+use crate::model::Moment;
+use crate::pdp::{Ask, doubt};
+use crate::projection::World;
+use crate::sequencer::{Expected, Origin};
+
+/// After a check has taken so long, this many times as long passes before the next: with
+/// a hundred thousand policies, too, the checks take no more than 2 % of a core.
+const REST: u32 = 50;
+
+/// Says when a check is due.
+#[derive(Debug)]
+pub struct CrossCheck {
+    every: Option<NonZeroU64>,
+    turn: Mutex<Turn>,
+}
+
+#[derive(Debug, Default)]
+struct Turn {
+    since: u64,
+    running: bool,
+    rests_until: Option<Instant>,
+}
+
+impl CrossCheck {
+    /// One in `every` evaluations; none at all for 0.
+    pub fn one_in(every: u64) -> Self {
+        Self { every: NonZeroU64::new(every), turn: Mutex::default() }
+    }
+
+    /// Counts an evaluation; true if it is the one to check. Then no other is until
+    /// [`CrossCheck::done`].
+    fn is_due(&self, now: Instant) -> bool {
+        let Some(every) = self.every else { return false };
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        turn.since = turn.since.saturating_add(1);
+        let due = turn.since >= every.get()
+            && !turn.running
+            && turn.rests_until.is_none_or(|until| now >= until);
+        if due {
+            (turn.since, turn.running) = (0, true);
+        }
+        due
+    }
+
+    fn done(&self, now: Instant, took: Duration) {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        turn.running = false;
+        turn.rests_until = now.checked_add(took.saturating_mul(REST));
+    }
+}
+
+/// Ends a check however it ends.
+struct Running<'a> {
+    check: &'a CrossCheck,
+    begun: Instant,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.check.done(Instant::now(), self.begun.elapsed());
+    }
+}
+
+/// A decision that may be looked at a second time.
+pub struct Taken<'a> {
+    /// The World it was taken in.
+    pub world: &'a Arc<World>,
+    /// When.
+    pub now: Moment,
+    /// What was decided, nothing of it sealed yet.
+    pub decided: &'a AccessDecided,
+}
+
+/// Where it is this evaluation's turn, decides it by Cedar's own authorizer too, away from
+/// the workers. A difference is recorded before anybody is answered; true says that it
+/// was, and that the decision must be taken again in the newest World, where every policy
+/// is asked.
+///
+/// # Errors
+/// Why the difference could not be recorded: then there is no answer.
+pub async fn differs(
+    app: &App,
+    origin: &Origin,
+    taken: &Taken<'_>,
+    ask: impl FnOnce() -> Ask,
+) -> Result<bool, Problem> {
+    if !app.cross_check.is_due(Instant::now()) {
+        return Ok(false);
+    }
+    let running = Running { check: &app.cross_check, begun: Instant::now() };
+    let (world, now) = (Arc::clone(taken.world), taken.now);
+    let (ask, decided) = (ask(), taken.decided.clone());
+    let work = move || on_large_stack(|| doubt(&world, &ask, now, &decided));
+    let doubted = body::blocking(work).await?.map_err(|fault| Problem::defect(&fault))?;
+    drop(running);
+    app.metrics.cross_checked(doubted.is_some());
+    match doubted {
+        Some(doubt) => record(app, origin.clone(), doubt).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+async fn record(app: &App, origin: Origin, doubt: PolicyIndexDoubted) -> Result<(), Problem> {
+    let policies: Vec<_> = doubt.differing.iter().map(ToString::to_string).collect();
+    tracing::error!(?policies, "the index of policies differs from Cedar's authorizer");
+    let decide = move |world: &World, _| {
+        // Another evaluation may have found the same meanwhile.
+        let news = world.index_doubted.is_none();
+        Ok::<_, Problem>(news.then_some(Event::PolicyIndexDoubted(doubt)).into_iter().collect())
+    };
+    app.sequencer.commit(origin, Expected::default(), decide).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::entropy::SeededEntropy;
+    use crate::event::{PoliciesActivated, Presented, Verdict, decode};
+    use crate::hasher::{Hasher, HasherSettings};
+    use crate::model::{AccessRequest, Index, PolicyId, SetKind};
+    use crate::node::{Founding, Node, Surroundings, found};
+    use crate::pdp::decide;
+    use crate::projection::Compiled;
+    use crate::settings::{Flags, Settings};
+    use crate::telemetry::Metrics;
+
+    #[test]
+    fn one_evaluation_in_so_many_is_due_and_no_other_meanwhile() {
+        let (check, now) = (CrossCheck::one_in(3), Instant::now());
+        let due: Vec<_> = (0..8).map(|_| check.is_due(now)).collect();
+        assert_eq!(due, [false, false, true, false, false, false, false, false]);
+        check.done(now, Duration::from_millis(2));
+        assert!(!check.is_due(now + Duration::from_millis(99)));
+        assert!(check.is_due(now + Duration::from_millis(100)));
+        assert!((0..100).all(|_| !CrossCheck::one_in(0).is_due(now)));
+    }
+
+    const SCHEMA: &str = "entity User; entity Document;
+        action view appliesTo { principal: [User], resource: [Document] };";
+    const POLICIES: &str = "@id(\"all\") permit (principal, action, resource);
+        @id(\"not-eve\") forbid (principal == User::\"eve\", action, resource);";
+
+    /// A node that checks every evaluation.
+    async fn node(data: &TempDir) -> App {
+        let flags = Flags {
+            data: Some(data.path().join("data").display().to_string()),
+            set: vec!["cross_check.every=1".to_owned()],
+            ..Flags::default()
+        };
+        let settings = Settings::resolve(&flags, []).unwrap();
+        let around = Surroundings {
+            clock: Arc::new(ManualClock::at("2026-11-22T12:00:00Z".parse().unwrap())),
+            entropy: Arc::new(SeededEntropy::new(7)),
+            metrics: Arc::new(Metrics::new().unwrap()),
+        };
+        let founding = Founding {
+            administrator: "admin".parse().unwrap(),
+            schema: Some(SCHEMA.to_owned()),
+            policies: vec![("p.cedar".to_owned(), POLICIES.to_owned())],
+            entities: Vec::new(),
+            origin: None,
+        };
+        found(&settings, &around, founding).await.unwrap();
+        let node = Node::open(&settings, around, |_, _| {}).unwrap();
+        let entropy = Arc::clone(&node.surroundings.entropy);
+        let hasher = Hasher::start(HasherSettings::insecure_for_tests(), entropy).unwrap();
+        App::new(node, hasher, settings)
+    }
+
+    /// Puts the policies in force once more, with an index that lacks one of them.
+    async fn break_index(app: &App, missing: &PolicyId) {
+        let world = app.sequencer.world();
+        let Some(Ok(Compiled { schema, policies })) = world.application.compiled() else {
+            panic!("nothing in force")
+        };
+        let broken = policies.with_faulty_index(missing);
+        let broken = Compiled { schema: schema.clone(), policies: broken };
+        world.artefacts().keep(policies.digest(), broken);
+        let in_force = world.application.in_force().unwrap();
+        let again = PoliciesActivated {
+            set: SetKind::Application,
+            publication: uuid::Uuid::from_u128(1),
+            version: in_force.version.next(),
+            digest: in_force.digest,
+            count: 2,
+            message: crate::model::Label::default(),
+        };
+        let again = move |_: &World, _| Ok::<_, ()>(vec![Event::PoliciesActivated(again)]);
+        app.sequencer.commit(Origin::node(), Expected::default(), again).await.unwrap();
+    }
+
+    fn eve() -> Ask {
+        let body = json!({
+            "subject": {"type": "User", "id": "eve"},
+            "action": {"name": "view"},
+            "resource": {"type": "Document", "id": "1"},
+        });
+        Ask {
+            set: SetKind::Application,
+            request: AccessRequest::from_json(&body).unwrap(),
+            presented: Presented::Nothing,
+            pep: "gateway".to_owned(),
+        }
+    }
+
+    /// Decides; the verdict, and whether it had to be taken again.
+    async fn asked(app: &App) -> (Verdict, bool) {
+        let world = app.sequencer.world();
+        let now = app.sequencer.now(&world);
+        let decided = decide(&world, &eve(), now);
+        let taken = Taken { world: &world, now, decided: &decided };
+        (decided.decision, differs(app, &Origin::node(), &taken, eve).await.unwrap())
+    }
+
+    #[actix_web::test]
+    async fn a_difference_is_on_the_record_before_the_answer_which_is_then_cedars() {
+        let data = TempDir::new().unwrap();
+        let app = node(&data).await;
+        assert_eq!(asked(&app).await, (Verdict::Deny, false));
+        break_index(&app, &"not-eve".parse().unwrap()).await;
+        // Between two checks there is a rest, and no clock here to wait with.
+        app.cross_check.done(Instant::now(), Duration::ZERO);
+        assert_eq!(asked(&app).await, (Verdict::Allow, true));
+        let newest = Index(app.sequencer.store().size() - 1);
+        let entry = app.sequencer.store().read(newest, 1, usize::MAX).unwrap().remove(0).1;
+        let Event::PolicyIndexDoubted(doubt) = decode(newest, &entry).unwrap().event else {
+            panic!("no doubt on the record")
+        };
+        let differing: Vec<_> = doubt.differing.iter().map(PolicyId::as_str).collect();
+        assert_eq!(differing, ["all", "not-eve"]);
+        app.cross_check.done(Instant::now(), Duration::ZERO);
+        assert_eq!(asked(&app).await, (Verdict::Deny, false));
+        let metrics = app.metrics.render().unwrap();
+        assert!(metrics.contains("cross_checks_total{result=\"differs\"} 1"), "{metrics}");
+    }
+}
