@@ -1,13 +1,15 @@
 //! Values of Cedar's extension types from JSON, by Cedar's own constructors.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use cedar_policy_core::ast::{ExtensionFunction, Name, PartialValue, Value};
 use cedar_policy_core::extensions::Extensions;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::{Number, Value as Json};
 
 use super::types::Extension;
+use crate::model::Moment;
 
 type Constructor = LazyLock<Option<&'static ExtensionFunction>>;
 
@@ -39,6 +41,27 @@ pub(super) fn value(kind: Extension, json: &Json) -> Option<Value> {
     }
 }
 
+/// The time's value, to the millisecond, as [`value`] makes it of the time's text.
+pub(super) fn time(time: Moment) -> Option<Value> {
+    thread_local! {
+        /// Cedar makes times of text alone, by a regular expression. Decisions that follow
+        /// each other share the current millisecond and the sessions' times.
+        static RECENT: RefCell<[Option<(i64, Value)>; 64]> = const { RefCell::new([const { None }; 64]) };
+    }
+    let millis = time.micros().div_euclid(1_000);
+    RECENT.with_borrow_mut(|recent| {
+        let slot = recent.get_mut(usize::try_from(millis.rem_euclid(64)).ok()?)?;
+        match slot {
+            Some((of, value)) if *of == millis => Some(value.clone()),
+            _ => {
+                let value = build(&DATETIME, &cedar_time(time.into())?)?;
+                *slot = Some((millis, value.clone()));
+                Some(value)
+            }
+        }
+    })
+}
+
 /// Longer texts are values of none of these types, and not worth matching.
 const TEXT_BYTES_MAX: usize = 128;
 
@@ -67,8 +90,11 @@ fn decimal(number: &Number) -> Option<String> {
 
 /// Cedar's form of an RFC 3339 time: UTC, cut to the millisecond.
 fn datetime(text: &str) -> Option<String> {
-    let millis = DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis();
-    let utc = DateTime::from_timestamp_millis(millis)?;
+    cedar_time(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
+}
+
+fn cedar_time(time: DateTime<Utc>) -> Option<String> {
+    let utc = DateTime::from_timestamp_millis(time.timestamp_millis())?;
     Some(utc.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 

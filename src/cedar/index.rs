@@ -41,12 +41,15 @@ type Place = u32;
 pub(super) struct Index {
     policies: Vec<Policy>,
     by_uid: HashMap<Arc<EntityUID>, Vec<Place>>,
-    by_kind: HashMap<Kinds, Vec<Place>>,
-    by_action: HashMap<Arc<EntityUID>, HashMap<Kinds, Vec<Place>>>,
+    by_kind: ByKinds,
+    by_action: HashMap<Arc<EntityUID>, ByKinds>,
+    /// The number of each type that any scope tests with `is`.
+    kinds: HashMap<EntityType, u32>,
 }
 
 /// The types that a scope tests with `is`, of the principal and of the resource.
-type Kinds = (Option<EntityType>, Option<EntityType>);
+type Kinds = (Option<u32>, Option<u32>);
+type ByKinds = HashMap<Kinds, Vec<Place>>;
 
 /// One policy, or a template's link with its slots filled.
 struct Policy {
@@ -78,6 +81,7 @@ impl Index {
             by_uid: HashMap::new(),
             by_kind: HashMap::new(),
             by_action: HashMap::new(),
+            kinds: HashMap::new(),
         };
         for (place, policy) in (0..).zip(&policies) {
             let uids = policy.uids().into_iter().flatten();
@@ -92,13 +96,14 @@ impl Index {
     }
 
     fn hang_on_kinds(&mut self, policy: &Policy, place: Place) {
-        let kinds = policy.kinds();
+        let kinds = policy.kinds().map(|kind| kind.map(|kind| self.number(kind)));
+        let kinds = (kinds[0], kinds[1]);
         match policy.core.action_constraint() {
             ActionConstraint::Any => self.by_kind.entry(kinds).or_default().push(place),
             ActionConstraint::Eq(action) => self.hang_on_action(action, kinds, place),
             ActionConstraint::In(actions) => {
                 for action in actions {
-                    self.hang_on_action(action, kinds.clone(), place);
+                    self.hang_on_action(action, kinds, place);
                 }
             }
         }
@@ -107,6 +112,11 @@ impl Index {
     fn hang_on_action(&mut self, action: &Arc<EntityUID>, kinds: Kinds, place: Place) {
         let of_action = self.by_action.entry(Arc::clone(action)).or_default();
         of_action.entry(kinds).or_default().push(place);
+    }
+
+    fn number(&mut self, kind: &EntityType) -> u32 {
+        let next = u32::try_from(self.kinds.len()).unwrap_or(u32::MAX);
+        *self.kinds.entry(kind.clone()).or_insert(next)
     }
 
     /// The policies that every question has to pass: nothing in their scopes tells one
@@ -138,14 +148,25 @@ impl Index {
         for uid in asked.principal.all().chain(asked.resource.all()) {
             places.extend(self.by_uid.get(uid).into_iter().flatten());
         }
-        let kinds = asked.kinds();
+        let kinds = self.ways(asked);
         let of_actions = asked.action.all().filter_map(|action| self.by_action.get(action));
         for by_kinds in of_actions.chain([&self.by_kind]).filter(|by_kinds| !by_kinds.is_empty()) {
-            places.extend(kinds.iter().filter_map(|kinds| by_kinds.get(kinds)).flatten());
+            places.extend(kinds.clone().filter_map(|kinds| by_kinds.get(&kinds)).flatten());
         }
         places.sort_unstable();
         places.dedup();
         places.into_iter().filter_map(|place| self.policy(place)).collect()
+    }
+
+    /// Every way in which a scope may have tested the question's types.
+    fn ways(&self, asked: &Asked<'_>) -> impl Iterator<Item = Kinds> + Clone {
+        let number = |placed: &Placed<'_>| self.kinds.get(placed.uid.entity_type()).copied();
+        let (principal, resource) = (number(&asked.principal), number(&asked.resource));
+        let principals = std::iter::once(None).chain(principal.map(Some));
+        principals.flat_map(move |principal| {
+            let resources = std::iter::once(None).chain(resource.map(Some));
+            resources.map(move |resource| (principal, resource))
+        })
     }
 
     fn policy(&self, place: Place) -> Option<&Policy> {
@@ -169,12 +190,12 @@ impl Policy {
         [&self.principal, &self.resource].map(Constraint::get_euid)
     }
 
-    fn kinds(&self) -> Kinds {
-        let kind = |constraint: &Constraint| match constraint {
-            Constraint::Is(kind) | Constraint::IsIn(kind, _) => Some(kind.as_ref().clone()),
+    /// The types that the scope tests, of the principal and of the resource.
+    fn kinds(&self) -> [Option<&EntityType>; 2] {
+        [&self.principal, &self.resource].map(|constraint| match constraint {
+            Constraint::Is(kind) | Constraint::IsIn(kind, _) => Some(kind.as_ref()),
             Constraint::Any | Constraint::In(_) | Constraint::Eq(_) => None,
-        };
-        (kind(&self.principal), kind(&self.resource))
+        })
     }
 
     fn satisfied(&self, evaluator: &Evaluator<'_>) -> Result<bool, EvaluationError> {
@@ -243,13 +264,6 @@ impl<'a> Asked<'a> {
             action: Placed::of(request.action(), entities)?,
             resource: Placed::of(request.resource(), entities)?,
         })
-    }
-
-    /// Every way in which a scope may have tested the question's types.
-    fn kinds(&self) -> [Kinds; 4] {
-        let principal = || Some(self.principal.uid.entity_type().clone());
-        let resource = || Some(self.resource.uid.entity_type().clone());
-        [(None, None), (principal(), None), (None, resource()), (principal(), resource())]
     }
 
     fn holds(&self, policy: &Policy) -> bool {

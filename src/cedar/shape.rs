@@ -6,8 +6,9 @@ use std::sync::Arc;
 use cedar_policy_core::ast::{self, PartialValue};
 use serde_json::{Map, Value as Json};
 
+use super::known::{Known, Whole};
 use super::types::Caller;
-use super::value::{self, Misfits, Path, Place};
+use super::value::{self, Misfits, Path, Place, Said};
 use super::{CompiledSchema, TypedEntity};
 use crate::model::Uid;
 
@@ -42,7 +43,14 @@ impl<T> Shaped<T> {
     /// the decision.
     #[must_use]
     pub fn kept(&self, given: &Map<String, Json>) -> Map<String, Json> {
-        value::without(given, &self.paths)
+        let mut kept = given.clone();
+        self.keep(&mut kept);
+        kept
+    }
+
+    /// The same in place.
+    pub fn keep(&self, given: &mut Map<String, Json>) {
+        value::prune(given, &self.paths);
     }
 }
 
@@ -108,12 +116,25 @@ impl CompiledSchema {
     /// because policies were validated for a context that has them.
     #[must_use]
     pub fn shape_context(&self, action: &Uid, given: &Map<String, Json>) -> Shaped<Context> {
+        self.shape_context_with(action, given, &[])
+    }
+
+    /// As [`CompiledSchema::shape_context`], with what is known in the place of what the
+    /// caller says under the same name.
+    #[must_use]
+    pub fn shape_context_with(
+        &self,
+        action: &Uid,
+        given: &Map<String, Json>,
+        known: &[(&'static str, Known)],
+    ) -> Shaped<Context> {
         let mut misfits = Misfits::default();
         let Some(table) = self.tables().actions.get(action) else {
             misfits.undeclared = given.keys().map(|name| vec![name.clone()]).collect();
             return Shaped::new(Context::default(), misfits);
         };
-        let typed: BTreeMap<_, _> = value::members(&table.context, given, None, &mut misfits);
+        let whole = Whole { said: given, known };
+        let typed = value::members(&table.context, &whole, None, &mut misfits);
         let references = self.mentioned(typed.values());
         let core = ast::Context::Value(Arc::new(typed));
         Shaped::new(Context(Arc::new(ContextInner { core, references })), misfits)
@@ -133,7 +154,7 @@ impl CompiledSchema {
         let table = self.tables().entities.get(uid.kind())?;
         let core = self.tables().core_uid(uid)?;
         let mut misfits = Misfits::default();
-        let typed: BTreeMap<_, _> = value::members(&table.attributes, given, None, &mut misfits);
+        let typed = value::members(&table.attributes, given, None, &mut misfits);
         let attributes = typed.into_iter().map(|(name, value)| (name, PartialValue::Value(value)));
         let entity = ast::Entity::new_with_attr_partial_value(
             core,
@@ -168,7 +189,7 @@ impl CompiledSchema {
             };
             let there = stored.core().get(name).is_some();
             let value = (!there || caller == Caller::Override)
-                .then(|| value::value(place_of_value, json, &place, &mut misfits));
+                .then(|| value::value(place_of_value, Said::Json(json), &place, &mut misfits));
             match value {
                 None => misfits.undeclared.push(vec![name.clone()]),
                 Some(None) => {}

@@ -9,6 +9,8 @@ use cedar_policy_core::validator::{
     ValidatorActionId, ValidatorEntityType, ValidatorEntityTypeKind, ValidatorSchema,
 };
 
+use smol_str::SmolStr;
+
 use super::declared::Callers;
 use super::personal::{Path, Personals};
 use super::{Fault, codes};
@@ -93,7 +95,7 @@ pub(super) struct Reference {
 /// Members by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Record {
-    pub(super) members: BTreeMap<String, Member>,
+    pub(super) members: BTreeMap<SmolStr, Member>,
 }
 
 #[derive(Clone, Debug)]
@@ -246,7 +248,7 @@ fn action_is_in(
 fn record(attributes: &Attributes, names: &Names) -> Result<Record, Fault> {
     let members = attributes.iter().map(|(name, declared)| {
         let kind = kind(&declared.attr_type, names)?;
-        Ok((name.to_string(), Member { kind, required: declared.is_required() }))
+        Ok((name.clone(), Member { kind, required: declared.is_required() }))
     });
     Ok(Record { members: members.collect::<Result<_, Fault>>()? })
 }

@@ -5,11 +5,14 @@
 //! what a value is; what does not fit is left out and named.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cedar_policy_core::ast::{self, Value, ValueKind};
 use serde_json::{Map, Value as Json};
+use smol_str::SmolStr;
 
 use super::extension;
+use super::known::{self, Known};
 use super::types::{Kind, Record, Reference};
 use crate::model::Uid;
 
@@ -45,51 +48,69 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A value before it has a type.
+#[derive(Clone, Copy)]
+pub(super) enum Said<'a> {
+    /// By a caller.
+    Json(&'a Json),
+    /// By the World.
+    Known(&'a Known),
+}
+
+/// Values by name, before they have types.
+pub(super) trait Members {
+    /// The member of this name, unless it is null.
+    fn member(&self, name: &str) -> Option<Said<'_>>;
+    /// The names of all that are not null.
+    fn names(&self) -> impl Iterator<Item = &str>;
+}
+
+impl Members for Map<String, Json> {
+    fn member(&self, name: &str) -> Option<Said<'_>> {
+        self.get(name).filter(|json| !json.is_null()).map(Said::Json)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter(|(_, json)| !json.is_null()).map(|(name, _)| name.as_str())
+    }
+}
+
 /// Types the members of an object. A null member counts as absent. What is not declared
 /// or not of its type is pruned; a pruned member that is required is missing, too.
 /// Linear in the object and in the declared members.
-pub(super) fn members<K: From<String> + Ord>(
+pub(super) fn members<M: Members + ?Sized>(
     declared: &Record,
-    given: &Map<String, Json>,
+    given: &M,
     above: Option<&Place<'_>>,
     misfits: &mut Misfits,
-) -> BTreeMap<K, Value> {
+) -> BTreeMap<SmolStr, Value> {
     let mut typed = BTreeMap::new();
     for (name, member) in &declared.members {
         let place = Place { above, name };
-        let json = given.get(name).filter(|json| !json.is_null());
-        match json.and_then(|json| value(&member.kind, json, &place, misfits)) {
-            Some(value) => drop(typed.insert(K::from(name.clone()), value)),
+        let said = given.member(name);
+        match said.and_then(|said| value(&member.kind, said, &place, misfits)) {
+            Some(value) => drop(typed.insert(name.clone(), value)),
             None if member.required => misfits.missing.push(place.path()),
             None => {}
         }
     }
-    let unknown = given
-        .iter()
-        .filter(|(name, json)| !json.is_null() && !declared.members.contains_key(name.as_str()));
-    misfits.undeclared.extend(unknown.map(|(name, _)| Place { above, name }.path()));
+    let unknown = given.names().filter(|name| !declared.members.contains_key(*name));
+    misfits.undeclared.extend(unknown.map(|name| Place { above, name }.path()));
     typed
 }
 
-/// The value of the declared type that this JSON stands for, or nothing, and then its
+/// The value of the declared type that this stands for, or nothing, and then its
 /// place is among the pruned. Recursive as deep as the declared type.
 pub(super) fn value(
     kind: &Kind,
-    json: &Json,
+    said: Said<'_>,
     place: &Place<'_>,
     misfits: &mut Misfits,
 ) -> Option<Value> {
     let (undeclared, mistyped) = (misfits.undeclared.len(), misfits.mistyped.len());
-    let value = match (kind, json) {
-        (Kind::Bool, Json::Bool(bool)) => Some(Value::from(*bool)),
-        // Not `3.0`: what is a whole number to one reader is a float to the next.
-        (Kind::Long, Json::Number(number)) => number.as_i64().map(Value::from),
-        (Kind::Text, Json::String(text)) => Some(Value::from(text.as_str())),
-        (Kind::Entity(reference), json) => entity(reference, json).map(Value::from),
-        (Kind::Extension(extension), json) => extension::value(*extension, json),
-        (Kind::Set(element), Json::Array(items)) => set(element, items, place, misfits),
-        (Kind::Record(declared), Json::Object(given)) => record(declared, given, place, misfits),
-        _ => None,
+    let value = match said {
+        Said::Json(json) => of_json(kind, json, place, misfits),
+        Said::Known(known) => known::value(kind, known, place, misfits),
     };
     if value.is_none() {
         misfits.undeclared.truncate(undeclared);
@@ -99,28 +120,49 @@ pub(super) fn value(
     value
 }
 
+/// The value, if it is of the type; what has been noted of a value that is not is the
+/// caller's to forget.
+pub(super) fn of_json(
+    kind: &Kind,
+    json: &Json,
+    place: &Place<'_>,
+    misfits: &mut Misfits,
+) -> Option<Value> {
+    match (kind, json) {
+        (Kind::Bool, Json::Bool(bool)) => Some(Value::from(*bool)),
+        // Not `3.0`: what is a whole number to one reader is a float to the next.
+        (Kind::Long, Json::Number(number)) => number.as_i64().map(Value::from),
+        (Kind::Text, Json::String(text)) => Some(Value::from(text.as_str())),
+        (Kind::Entity(reference), json) => entity(reference, json).map(Value::from),
+        (Kind::Extension(extension), json) => extension::value(*extension, json),
+        (Kind::Set(element), Json::Array(items)) => set(element, items, place, misfits),
+        (Kind::Record(declared), Json::Object(given)) => record(declared, given, place, misfits),
+        _ => None,
+    }
+}
+
 /// A set, all of whose elements are of its type, undeclared members aside: one without
 /// the others would turn `containsAll` and `!contains` into something that nobody said.
 fn set(kind: &Kind, items: &[Json], place: &Place<'_>, misfits: &mut Misfits) -> Option<Value> {
     let mistyped = misfits.mistyped.len();
-    let elements = items.iter().map(|item| value(kind, item, place, misfits));
+    let elements = items.iter().map(|item| value(kind, Said::Json(item), place, misfits));
     let elements = elements.collect::<Option<Vec<_>>>()?;
     (misfits.mistyped.len() == mistyped).then(|| Value::set(elements, None))
 }
 
 /// A record with all of its required members.
-fn record(
+pub(super) fn record<M: Members + ?Sized>(
     declared: &Record,
-    given: &Map<String, Json>,
+    given: &M,
     place: &Place<'_>,
     misfits: &mut Misfits,
 ) -> Option<Value> {
     let missing = misfits.missing.len();
-    let typed: BTreeMap<String, Value> = members(declared, given, Some(place), misfits);
+    let typed = members(declared, given, Some(place), misfits);
     let complete = misfits.missing.len() == missing;
     // It is the record that is missing then, if that was required.
     misfits.missing.truncate(missing);
-    complete.then(|| Value::new(ValueKind::record(typed), None))
+    complete.then(|| Value::record_arc(Arc::new(typed), None))
 }
 
 /// A reference: an id alone, or the id with the type that the schema declares anyway.
@@ -154,13 +196,11 @@ pub(super) fn references<'a>(value: &'a Value, found: &mut Vec<&'a ast::EntityUI
     }
 }
 
-/// What is left of an object without the pruned members.
-pub(super) fn without(given: &Map<String, Json>, pruned: &[Path]) -> Map<String, Json> {
-    let mut kept = given.clone();
+/// Takes the pruned members out of an object.
+pub(super) fn prune(given: &mut Map<String, Json>, pruned: &[Path]) {
     for path in pruned {
-        remove(&mut kept, path);
+        remove(given, path);
     }
-    kept
 }
 
 fn remove(from: &mut Map<String, Json>, path: &[String]) {

@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::entities::Entities;
 use super::personal::{Gaps, separate};
 use super::{Ask, bounded, naming, session};
-use crate::cedar::{Context, Effect, Evaluation, Misfit, Question};
+use crate::cedar::{Context, Effect, Evaluation, Known, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
-const OURS: [&str; 5] = ["session", "session_token", "pep", "now", "action_properties"];
+const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
+
+/// Where policies see the action's properties.
+pub(super) const ACTION_PROPERTIES: &str = "action_properties";
 
 /// What is recorded of an error that may repeat something personal.
 const ERRED_ON_PERSONAL: &str = "an error in a policy that reads something personal";
@@ -212,37 +215,32 @@ fn context(
             decided.pruned.push(format!("context.{name}"));
         }
     }
-    let mut whole = said.clone();
-    let injected = injected(decided);
     let declared = |name: &str| compiled.schema.context_declares(action, name);
-    whole.extend(injected.into_iter().filter(|(name, _)| declared(name)));
-    let shaped = compiled.schema.shape_context(action, &whole);
-    let mut kept = shaped.kept(&whole);
-    let said = &mut decided.request.action.properties;
-    match kept.remove("action_properties") {
-        Some(Value::Object(understood)) => *said = understood,
-        _ if said.is_empty() => {}
-        _ => {
-            said.clear();
-            decided.pruned.push("action.properties".to_owned());
-        }
+    let properties = std::mem::take(&mut decided.request.action.properties);
+    let some = !properties.is_empty();
+    if some && declared(ACTION_PROPERTIES) {
+        said.insert(ACTION_PROPERTIES.to_owned(), Value::Object(properties));
     }
-    decided.request.context = shaped.kept(&decided.request.context);
+    let mut known = known(decided);
+    known.retain(|(name, _)| declared(name));
+    let said = &mut decided.request.context;
+    let shaped = compiled.schema.shape_context_with(action, said, &known);
+    shaped.keep(said);
+    match said.remove(ACTION_PROPERTIES) {
+        Some(Value::Object(understood)) => decided.request.action.properties = understood,
+        _ if some => decided.pruned.push("action.properties".to_owned()),
+        _ => {}
+    }
     decided.pruned.extend(shaped.pruned.iter().map(|path| format!("context.{path}")));
     let complete = shaped.missing.iter().all(|path| gaps.explains(path));
     if complete { Ok(shaped.value) } else { Err(Note::ContextIncomplete) }
 }
 
-fn injected(decided: &AccessDecided) -> Map<String, Value> {
-    let mut facts = Map::new();
-    facts.insert("now".to_owned(), Value::String(decided.now.to_string()));
-    facts.insert("pep".to_owned(), Value::String(decided.pep.clone()));
-    if !decided.request.action.properties.is_empty() {
-        let properties = decided.request.action.properties.clone();
-        facts.insert("action_properties".to_owned(), Value::Object(properties));
-    }
+fn known(decided: &AccessDecided) -> Vec<(&'static str, Known)> {
+    let mut facts =
+        vec![("now", Known::Time(decided.now)), ("pep", Known::Text(decided.pep.clone()))];
     if let Some(SessionUsed::InForce(session)) = &decided.session {
-        facts.insert("session".to_owned(), session::context(session, decided.now));
+        facts.push(("session", session::context(session, decided.now)));
     }
     facts
 }

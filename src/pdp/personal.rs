@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decide::ACTION_PROPERTIES;
 use crate::cedar::{CompiledPolicies, CompiledSchema, Missing, Question};
 use crate::event::AccessDecided;
 use crate::model::{AccessRequest, EntityDocument, KeyId, Personal, Pointer, Uid};
 use crate::projection::Erasures;
-
-/// Where policies see the action's properties.
-const ACTION_PROPERTIES: &str = "action_properties";
 
 /// Takes what the schema declares personal out of a request. The resource's own properties
 /// are the resource's; all else that is said is about the subject.

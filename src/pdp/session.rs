@@ -1,7 +1,6 @@
 //! What a presented session contributes: the World's own facts, never the body's.
 
-use serde_json::{Value, json};
-
+use crate::cedar::Known;
 use crate::event::{Presented, SessionFacts, SessionUsed};
 use crate::model::{EntityType, Methods, Moment, ReservedType, SetKind, Uid};
 use crate::projection::{Session, World};
@@ -53,18 +52,18 @@ fn facts(session: &Session) -> SessionFacts {
 }
 
 /// The facts as policies see them in `context.session`.
-pub(super) fn context(facts: &SessionFacts, now: Moment) -> Value {
+pub(super) fn context(facts: &SessionFacts, now: Moment) -> Known {
     let methods = Methods(facts.methods.clone());
     // What a source may vouch for at most bounds all that follows from its methods.
     let two_factors = facts.aal >= 2;
-    let mut names = methods.names();
-    names.retain(|name| two_factors || *name != "mfa");
-    json!({
-        "aal": facts.aal,
-        "amr": names,
-        "authenticated_at": facts.authenticated_at.to_string(),
-        "age_seconds": now.seconds_since(facts.authenticated_at),
-        "phishing_resistant": two_factors && methods.phishing_resistant(),
-        "source": facts.source,
-    })
+    let names = methods.names().into_iter().filter(|name| two_factors || *name != "mfa");
+    let phishing_resistant = two_factors && methods.phishing_resistant();
+    Known::Record(vec![
+        ("aal", Known::Number(facts.aal.into())),
+        ("amr", Known::Texts(names.collect())),
+        ("authenticated_at", Known::Time(facts.authenticated_at)),
+        ("age_seconds", Known::Number(now.seconds_since(facts.authenticated_at))),
+        ("phishing_resistant", Known::Bool(phishing_resistant)),
+        ("source", Known::Text(facts.source.clone())),
+    ])
 }
