@@ -41,12 +41,15 @@ pub(super) fn value(kind: Extension, json: &Json) -> Option<Value> {
     }
 }
 
+/// A time in milliseconds, and its value.
+type Recent = Option<(i64, Value)>;
+
 /// The time's value, to the millisecond, as [`value`] makes it of the time's text.
 pub(super) fn time(time: Moment) -> Option<Value> {
     thread_local! {
         /// Cedar makes times of text alone, by a regular expression. Decisions that follow
         /// each other share the current millisecond and the sessions' times.
-        static RECENT: RefCell<[Option<(i64, Value)>; 64]> = const { RefCell::new([const { None }; 64]) };
+        static RECENT: RefCell<[Recent; 64]> = const { RefCell::new([const { None }; 64]) };
     }
     let millis = time.micros().div_euclid(1_000);
     RECENT.with_borrow_mut(|recent| {
