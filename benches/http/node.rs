@@ -92,7 +92,7 @@ impl Served {
 
 async fn serve(settings: Settings) -> (http::Running, Arc<App>) {
     let node = Node::open(&settings, surroundings(), |_, _| {}).unwrap();
-    node.begin(&settings.decisions).await.unwrap();
+    node.begin(&settings).await.unwrap();
     let cost = &settings.argon2;
     let hashing = HasherSettings::new(cost.m_kib, cost.t, cost.p)
         .unwrap()

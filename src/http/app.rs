@@ -11,7 +11,7 @@ use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::hasher::Hasher;
-use crate::node::{Node, Surroundings};
+use crate::node::{Cosigner, Node, Surroundings};
 use crate::sequencer::Sequencer;
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
@@ -35,6 +35,8 @@ pub struct App {
     pub sealer: Sealer,
     /// What a look into the past begins from.
     pub snapshots: Arc<Snapshots>,
+    /// It as a witness of other logs.
+    pub cosigner: Cosigner,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -63,7 +65,7 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, sealer, snapshots, surroundings, .. } = node;
+        let Node { sequencer, vault, sealer, snapshots, cosigner, surroundings, .. } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
@@ -71,6 +73,7 @@ impl App {
             vault,
             sealer,
             snapshots,
+            cosigner,
             clock,
             entropy,
             metrics,

@@ -38,6 +38,7 @@ mod tls;
 mod tokens;
 mod traffic;
 mod users;
+mod witness;
 
 pub use app::App;
 pub use drain::Stop;

@@ -10,6 +10,7 @@ mod sessions;
 mod signing_keys;
 mod state;
 mod streams;
+mod witnessing;
 mod world;
 
 pub use accesses::Accesses;
@@ -22,4 +23,5 @@ pub use sessions::{Session, Sessions};
 pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use state::NotAWorld;
 pub use streams::Streams;
+pub use witnessing::{Cosigned, WitnessKeyState, Witnessing};
 pub use world::{StateDigest, World};

@@ -15,7 +15,7 @@ use super::services::ServicesState;
 use super::sessions::SessionsState;
 use super::{
     Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, PolicySetState, Services,
-    Sessions, SigningKeys, Streams, World,
+    Sessions, SigningKeys, Streams, Witnessing, World,
 };
 use crate::event::{DecisionSettings, PolicyIndexDoubted};
 use crate::model::{Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Version};
@@ -56,6 +56,7 @@ struct WorldState<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     index_doubted: Option<PolicyIndexDoubted>,
     signing: SigningKeys,
+    witnessing: Witnessing,
     accesses: Accesses,
     streams: Vec<(StreamName, Version)>,
 }
@@ -81,6 +82,7 @@ impl World {
             services: self.services.state(),
             index_doubted: self.index_doubted.as_deref().cloned(),
             signing: self.signing.clone(),
+            witnessing: self.witnessing.clone(),
             accesses: self.accesses,
             streams: self.streams.state(),
         };
@@ -118,6 +120,7 @@ impl World {
             services: Services::restored(state.services),
             index_doubted: state.index_doubted.map(Into::into),
             signing: state.signing,
+            witnessing: state.witnessing,
             accesses: state.accesses,
             streams: Streams::restored(state.streams),
             ..Self::new(artefacts.clone())
@@ -133,7 +136,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("accesses.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
@@ -145,6 +148,7 @@ const SOURCES: [&str; 12] = [
     include_str!("signing_keys.rs"),
     include_str!("state.rs"),
     include_str!("streams.rs"),
+    include_str!("witnessing.rs"),
     include_str!("world.rs"),
 ];
 

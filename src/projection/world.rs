@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Accesses, Artefacts, Directory, Erasures, Identities, Node, PolicySetState, Services, Sessions,
-    SigningKeys, Streams,
+    SigningKeys, Streams, Witnessing,
 };
 use crate::event::{
     DecisionSettings, Envelope, Event, PolicyIndexDoubted, SessionEnded, SessionStarted,
@@ -50,6 +50,8 @@ pub struct World {
     pub index_doubted: Option<Arc<PolicyIndexDoubted>>,
     /// Who signs the log.
     pub signing: SigningKeys,
+    /// What is vouched for as a witness of other logs.
+    pub witnessing: Witnessing,
     /// The counts of decisions.
     pub accesses: Accesses,
     /// The stream heads.
@@ -96,6 +98,7 @@ impl World {
             services: Services::default(),
             index_doubted: None,
             signing: SigningKeys::default(),
+            witnessing: Witnessing::default(),
             accesses: Accesses::default(),
             streams: Streams::default(),
             artefacts,
@@ -156,12 +159,14 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::LossAccepted(_) => {}
+            Event::LossAccepted(_) => self.witnessing.loss_accepted(),
             Event::NodeStarted(it) => return self.build_started(&it.build),
             Event::PolicyIndexDoubted(it) => self.index_doubted = Some(Arc::new(it.clone())),
             Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
             Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::KeyRotated(it) => self.key = Some(it.adopted),
+            Event::WitnessKeyAdopted(it) => self.witnessing.adopted(it, entry.index),
+            Event::CheckpointCosigned(it) => self.witnessing.cosigned(it),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
             Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
@@ -262,6 +267,9 @@ impl World {
         if let Some(key) = &self.key {
             parts.insert("key", of(key));
         }
+        if !self.witnessing.is_empty() {
+            parts.insert("witnessing", of(&self.witnessing));
+        }
         if let Some(doubt) = &self.index_doubted {
             parts.insert("index_doubted", of(doubt.as_ref()));
         }
@@ -307,6 +315,8 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::KeyRotated(_)
         | Event::SigningKeyAdopted(_)
         | Event::SigningKeyRetired(_)
+        | Event::WitnessKeyAdopted(_)
+        | Event::CheckpointCosigned(_)
         | Event::SchemaSubmitted(_)
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)

@@ -130,7 +130,7 @@ impl Writer {
             self.metrics.commit(entries, begun.elapsed());
         }
         self.metrics.retaken(draft.retaken);
-        let checkpoint = draft.checkpoint();
+        let (checkpoint, news) = (draft.checkpoint(), draft.news);
         let (world, answers) = draft.durable();
         if entries > 0 {
             let newest = world.through.map_or(0, |index| index.0);
@@ -139,7 +139,7 @@ impl Writer {
             self.shared.newest.send_replace(world.through);
         }
         if let Some(checkpoint) = checkpoint {
-            self.publisher.offer(checkpoint);
+            self.publisher.offer(checkpoint, news);
         }
         answers.send();
         self.put_away(Keeper::is_due);

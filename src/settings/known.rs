@@ -22,6 +22,9 @@ pub(super) const ALL: &[&dyn Known] = &[
     &KEY_FILE,
     &CHECKPOINT_FILE,
     &LOG_PUBLIC,
+    &WITNESS_LOGS,
+    &WITNESS_ASK,
+    &WITNESS_CA,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -110,6 +113,24 @@ pub(super) const LOG_PUBLIC: Key<Switch> = Key::switch(
     "log.public",
     false,
     "whether everybody may read checkpoint, tiles and all entries; else those with scope audit",
+);
+pub(super) const WITNESS_LOGS: Key<Text> = Key::text(
+    "witness.logs",
+    "",
+    "verifier keys of logs such as log.example+1a2b3c4d+AbCd…",
+    "the logs whose checkpoints this node cosigns, as their witness",
+);
+pub(super) const WITNESS_ASK: Key<Text> = Key::text(
+    "witness.ask",
+    "",
+    "at most 16 witnesses such as https://node.example/log/v1 node.example/witness+1a2b3c4d+BCd…",
+    "the witnesses that are asked to cosign this log's checkpoints, each by URL and verifier key",
+);
+pub(super) const WITNESS_CA: Key<Text> = Key::text(
+    "witness.ca",
+    "",
+    "a PEM file",
+    "the certificates that those of witnesses are checked against; the public ones if not given",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",

@@ -13,6 +13,7 @@ mod origin;
 mod path;
 mod refusal;
 mod transport;
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use known::reference;
 pub use origin::Origin;
 pub use refusal::SettingError;
 pub use transport::{Network, PublicUrl, TlsFiles};
+pub use witness::{SubmissionUrl, Witness, WitnessSettings};
 
 use crate::event::DecisionSettings;
 use layer::Layers;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub checkpoint_file: PathBuf,
     /// Whether everybody may read the log's checkpoint and tiles.
     pub log_public: bool,
+    /// Who cosigns whom.
+    pub witness: WitnessSettings,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The least severe log line that is written.
@@ -182,6 +186,7 @@ impl Settings {
             key_file: path::key_file(layers.text(&known::KEY_FILE)?, &data)?,
             checkpoint_file: path::checkpoint_file(layers.text(&known::CHECKPOINT_FILE)?, &data)?,
             log_public: layers.switch(&known::LOG_PUBLIC)?,
+            witness: WitnessSettings::read(layers)?,
             data,
             log_format: layers.choice(&known::LOG_FORMAT)?,
             log_level: layers.choice(&known::LOG_LEVEL)?,

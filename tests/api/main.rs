@@ -20,6 +20,8 @@ mod erasure;
 mod identity_provider;
 mod journal;
 mod keys;
+#[path = "../conformance/litewitness.rs"]
+mod litewitness;
 mod login;
 mod mfa;
 mod office;
@@ -33,6 +35,7 @@ mod tls;
 mod transparency;
 mod traps;
 mod vault;
+mod witness;
 
 /// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted
 /// it has said so.
