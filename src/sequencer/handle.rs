@@ -73,6 +73,7 @@ pub struct Sequencer {
     notary: Arc<Notary>,
     publisher: Arc<Publisher>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    queue: usize,
 }
 
 impl Sequencer {
@@ -82,7 +83,8 @@ impl Sequencer {
     /// If the operating system gives no thread.
     pub fn start(log: Log, sources: Sources, settings: SequencerSettings) -> std::io::Result<Self> {
         let Log { world, tree } = log;
-        let (sender, inbox) = sync_channel(settings.queue);
+        let queue = settings.queue;
+        let (sender, inbox) = sync_channel(queue);
         let shared = Arc::new(Shared {
             newest: watch::Sender::new(world.through),
             world: ArcSwap::from_pointee(world),
@@ -109,13 +111,20 @@ impl Sequencer {
             .stack_size(STACK_BYTES)
             .spawn(move || guarded(writer))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { inbox: Some(sender), shared, store, clock, notary, publisher, writer })
+        Ok(Self { inbox: Some(sender), shared, store, clock, notary, publisher, writer, queue })
     }
 
     /// Has Worlds put away from now on, each time one is due and at the end. Only the
     /// first keeper given is kept.
     pub fn keep_snapshots(&self, keeper: Keeper) {
         let _first = self.shared.keeper.set(keeper);
+    }
+
+    /// False while so many wait for the writer that one more would be refused: who asks
+    /// first need not do in vain what a proposal takes.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.queued() < self.queue
     }
 
     /// The World of the last commit. Never waits.

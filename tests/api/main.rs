@@ -25,6 +25,7 @@ mod litewitness;
 mod login;
 mod mfa;
 mod office;
+mod overload;
 mod past;
 mod races;
 mod secrets;
