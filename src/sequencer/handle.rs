@@ -36,13 +36,14 @@ pub struct SequencerSettings {
     pub group_entries: usize,
     /// Bytes that close a group.
     pub group_bytes: usize,
-    /// How long a group waits for more when nobody is waiting, in microseconds.
+    /// How long a group waits for more under load, in microseconds; one that follows a
+    /// small group never waits.
     pub group_wait_us: u64,
 }
 
 impl Default for SequencerSettings {
     fn default() -> Self {
-        Self { queue: 1_024, group_entries: 256, group_bytes: 1 << 20, group_wait_us: 0 }
+        Self { queue: 1_024, group_entries: 256, group_bytes: 1 << 20, group_wait_us: 500 }
     }
 }
 

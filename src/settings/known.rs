@@ -239,10 +239,10 @@ pub(super) const GROUP_ENTRIES: Key<Number> = Key::number(
 );
 pub(super) const GROUP_WAIT_US: Key<Number> = Key::number(
     "sequencer.group_wait_us",
-    0,
+    500,
     (0, 100_000),
     "microseconds",
-    "how long a commit's first entry waits for others",
+    "how long a commit waits for others under load; a lone entry never waits",
 );
 
 // ── snapshots of the World ──
