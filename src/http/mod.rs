@@ -17,6 +17,7 @@ mod follow;
 mod guard;
 mod health;
 mod keys;
+mod lag;
 mod log;
 mod login;
 mod metadata;

@@ -38,6 +38,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &HASH_THREADS,
     &CONNECTIONS,
     &WORKERS,
+    &LAG_MS,
     &GROUP_ENTRIES,
     &GROUP_WAIT_US,
     &SNAPSHOTS_EVERY,
@@ -226,6 +227,14 @@ pub(super) const WORKERS: Key<Number> = Key::number(
     (0, 256),
     "threads; 0 is one a core",
     "threads that answer requests",
+);
+
+pub(super) const LAG_MS: Key<Number> = Key::number(
+    "limits.lag_ms",
+    200,
+    (1, 600_000),
+    "milliseconds",
+    "how late a worker may be; beyond it evaluations get 503 until it has caught up",
 );
 
 // ── the writer ──

@@ -18,6 +18,7 @@ mod witness;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 pub use flags::Flags;
 pub use known::reference;
@@ -105,6 +106,8 @@ pub struct Limits {
     pub connections: usize,
     /// Threads that answer requests.
     pub workers: usize,
+    /// How late one of them may be before it refuses evaluations.
+    pub lag: Duration,
 }
 
 /// How the writer groups entries into one commit.
@@ -221,6 +224,7 @@ impl Limits {
             hash_threads: or(layers.number(&known::HASH_THREADS)?, (cores / 2).max(1)),
             connections: layers.number(&known::CONNECTIONS)?,
             workers: or(layers.number(&known::WORKERS)?, cores),
+            lag: Duration::from_millis(layers.number(&known::LAG_MS)?),
         })
     }
 }

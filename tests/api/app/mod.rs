@@ -105,6 +105,8 @@ impl TestApp {
         let data = directory.path().join("data");
         let mut set = setup.settings.clone();
         set.push("limits.hash_queue=512".to_owned());
+        // However slow the machine is, what is asked here is answered.
+        set.push("limits.lag_ms=600000".to_owned());
         let flags = Flags {
             data: Some(data.display().to_string()),
             listen: Some("127.0.0.1:0".to_owned()),
