@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::load::Length;
 
 /// How the bench runs.
+#[derive(Clone)]
 pub struct Arguments {
     /// Whether to measure; otherwise a few requests are made to see that all still runs.
     pub measure: bool,
@@ -12,7 +13,10 @@ pub struct Arguments {
     rounds: u32,
     /// Numbers of connections.
     pub connections: Vec<usize>,
-    /// The one part to run, if not all: `echo`, `batch` or `flood`.
+    /// Minutes of the soak.
+    pub minutes: u64,
+    /// The one part to run, if not all but the soak: `echo`, `batch`, `flood`, `overload`,
+    /// `policies`, `changes` or `soak`.
     only: Option<String>,
     /// Settings of the node, `name=value`.
     pub set: Vec<String>,
@@ -20,7 +24,8 @@ pub struct Arguments {
 
 const USAGE: &str = "cargo bench --bench http -- [--seconds N] [--rounds N] \
                      [--connections N,N,…] \
-                     [--only echo|batch|flood] [--set NAME=VALUE]…";
+                     [--only echo|batch|flood|overload|policies|changes|soak] \
+                     [--minutes N] [--set NAME=VALUE]…";
 
 /// Requests in all for each kind of round when nothing is measured.
 const TRIED: usize = 200;
@@ -37,6 +42,7 @@ impl Arguments {
             seconds: 10.0,
             rounds: 5,
             connections: vec![1, 64],
+            minutes: 30,
             only: None,
             set: Vec::new(),
         };
@@ -57,6 +63,7 @@ impl Arguments {
                     let numbers = value().split(',').map(|it| it.parse().unwrap());
                     arguments.connections = numbers.collect();
                 }
+                "--minutes" => arguments.minutes = value().parse().unwrap(),
                 "--only" => arguments.only = Some(value().to_owned()),
                 "--set" => arguments.set.push(value().to_owned()),
                 other => panic!("unknown argument {other}; usage: {USAGE}"),
@@ -68,6 +75,20 @@ impl Arguments {
     /// Whether a part is to be run.
     pub fn includes(&self, part: &str) -> bool {
         self.only.as_deref().is_none_or(|only| only == part)
+    }
+
+    /// Whether the one part that takes long is to be run.
+    pub fn soaks(&self) -> bool {
+        self.only.as_deref() == Some("soak")
+    }
+
+    /// How long each rate is offered.
+    pub fn offered(&self) -> Duration {
+        if self.measure {
+            Duration::from_secs_f64(self.seconds)
+        } else {
+            Duration::from_millis(200)
+        }
     }
 
     /// How many rounds of each kind are made.

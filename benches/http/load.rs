@@ -33,7 +33,7 @@ pub enum Length {
 
 impl Question {
     /// Checks an answer and gives the log indices that it names.
-    fn check(&self, answer: &Answer<'_>, before: Option<u64>) -> Option<RangeInclusive<u64>> {
+    pub fn check(&self, answer: &Answer<'_>, before: Option<u64>) -> Option<RangeInclusive<u64>> {
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(answer.body));
         assert_eq!(answer.body, self.body.as_bytes());
         if self.entries == 0 {

@@ -20,7 +20,10 @@ mod client;
 mod load;
 mod log;
 mod node;
+mod overload;
 mod samples;
+mod scale;
+mod soak;
 mod table;
 
 use std::ops::RangeInclusive;
@@ -34,7 +37,9 @@ use arguments::Arguments;
 use client::post;
 use load::{Flood, Question, round};
 use node::{Served, Tokens, echo};
+use overload::overload;
 use samples::Samples;
+use scale::Changing;
 use table::Row;
 
 /// Items of a batch, as the budget says.
@@ -43,7 +48,7 @@ const BATCH: u64 = 100;
 fn main() {
     let Some(arguments) = Arguments::read() else { return };
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let (served, ticket) = Served::start(directory.path(), &arguments.set);
+    let (served, ticket) = Served::start(directory.path(), &arguments.set, 0);
     let (echo_address, echo_server) = echo(served.app.settings.limits.workers);
     let tokens = System::new().block_on(Tokens::obtain(served.address, &ticket));
     let single = evaluation(&served, &tokens);
@@ -55,6 +60,12 @@ fn main() {
     };
     let batch = batch(&served, &tokens);
     let mut bench = Bench { arguments, answered: Vec::new() };
+    if bench.arguments.soaks() {
+        let minutes = bench.arguments.minutes;
+        let decisions = soak::soak(&single, &batch, &served, &tokens, minutes);
+        echo_server.stop();
+        return accounted(&log::counted(&served.stop(), decisions));
+    }
 
     bench.warm_up([&echoed, &single, &batch]);
     if bench.arguments.includes("echo") {
@@ -67,9 +78,19 @@ fn main() {
         bench.under_flood(&single, &served);
     }
 
+    if bench.arguments.includes("overload") {
+        bench.overload(&single);
+    }
+    if bench.arguments.includes("policies") {
+        bench.many_policies(&single);
+    }
+    if bench.arguments.includes("changes") {
+        bench.while_it_changes(&single, &served, &tokens);
+    }
+
     echo_server.stop();
     let app = served.stop();
-    bench.log(&app);
+    accounted(&log::account(&app, bench.answered));
 }
 
 fn asked() -> Value {
@@ -225,15 +246,71 @@ impl Bench {
         println!("The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503).");
     }
 
-    fn log(self, app: &App) {
-        let account = log::account(app, self.answered);
-        println!("\n## The log afterwards\n");
-        println!("Every answer is in it and nothing else: {} decisions.", account.decisions);
-        let rate = account.entries as f64 / account.replayed.as_secs_f64();
-        println!("Replay (read, decode, fold, decide again; clean): {rate:.0} entries/s a core.");
-        let (entry, disk) = (account.decision_bytes, account.disk_bytes);
-        println!("A decision is {entry:.0} bytes; on disk an entry takes {disk:.0}.");
+    fn overload(&mut self, single: &Question) {
+        let capacity = self.round(single, 64).rate();
+        let indices = overload(single, capacity, self.arguments.offered());
+        self.answered.extend(indices.into_iter().map(|index| index..=index));
     }
+
+    /// Ten policies and ten thousand, each on a node of its own.
+    fn many_policies(&mut self, single: &Question) {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let others = if self.arguments.measure { 10_000 } else { 100 };
+        let (served, ticket) = Served::start(directory.path(), &self.arguments.set, others);
+        let tokens = System::new().block_on(Tokens::obtain(served.address, &ticket));
+        let many = evaluation(&served, &tokens);
+        let mut there = Bench { arguments: self.arguments.clone(), answered: Vec::new() };
+        there.warm_up([&many]);
+        let mut rows = Vec::new();
+        for connections in self.arguments.connections.clone() {
+            rows.push(self.compare(
+                connections,
+                |few, many| many.rate() / few.rate(),
+                |bench, connections| bench.round(single, connections),
+                |_, connections| there.round(&many, connections),
+            ));
+        }
+        let names = ["few policies", "10,000 more"];
+        table::rates("## Evaluations with 10,000 policies more", names, "requests/s", &rows);
+        table::latencies(names, &rows);
+        log::account(&served.stop(), there.answered);
+    }
+
+    fn while_it_changes(&mut self, single: &Question, served: &Served, tokens: &Tokens) {
+        let (mut rows, mut rates) = (Vec::new(), Vec::new());
+        for connections in self.arguments.connections.clone() {
+            rows.push(self.compare(
+                connections,
+                |calm, changing| p99(changing) / p99(calm),
+                |bench, connections| bench.round(single, connections),
+                |bench, connections| {
+                    let changing = Changing::start(served.address, &tokens.author, 1_000);
+                    let samples = bench.round(single, connections);
+                    rates.push(changing.stop());
+                    samples
+                },
+            ));
+        }
+        let names = ["calm", "directory changing"];
+        table::rates("## Evaluations while the directory changes", names, "requests/s", &rows);
+        table::latencies(names, &rows);
+        println!();
+        for row in &rows {
+            let ratio = p99(&row.other) / p99(&row.base);
+            println!("p99 at {} connections: {ratio:.2}× the calm one", row.connections);
+        }
+        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        println!("At least {least:.0} changes a second.");
+    }
+}
+
+fn accounted(account: &log::Account) {
+    println!("\n## The log afterwards\n");
+    println!("Every answer is in it and nothing else: {} decisions.", account.decisions);
+    let rate = account.entries as f64 / account.replayed.as_secs_f64();
+    println!("Replay (read, decode, fold, decide again; clean): {rate:.0} entries/s a core.");
+    let (entry, disk) = (account.decision_bytes, account.disk_bytes);
+    println!("A decision is {entry:.0} bytes; on disk an entry takes {disk:.0}.");
 }
 
 fn p99(samples: &Samples) -> f64 {

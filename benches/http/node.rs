@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use totp_rs::Secret;
 
 use crate::client::call;
+use crate::scale;
 
 const PASSWORD: &str = "seven quiet harbours at dusk";
 
@@ -60,8 +61,9 @@ impl Server {
 }
 
 impl Served {
-    /// Founds a node and serves it; gives the first administrator's ticket, too.
-    pub fn start(directory: &Path, set: &[String]) -> (Self, SecretToken) {
+    /// Founds a node with so many policies besides those that decide, and serves it; gives
+    /// the first administrator's ticket, too.
+    pub fn start(directory: &Path, set: &[String], others: usize) -> (Self, SecretToken) {
         let flags = Flags {
             data: Some(directory.join("data").display().to_string()),
             listen: Some("127.0.0.1:0".to_owned()),
@@ -69,7 +71,7 @@ impl Served {
             ..Flags::default()
         };
         let settings = Settings::resolve(&flags, []).unwrap();
-        let founded = System::new().block_on(found(&settings, &surroundings(), founding()));
+        let founded = System::new().block_on(found(&settings, &surroundings(), founding(others)));
         let (sender, receiver) = channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {
@@ -92,7 +94,7 @@ impl Served {
 
 async fn serve(settings: Settings) -> (http::Running, Arc<App>) {
     let node = Node::open(&settings, surroundings(), |_, _| {}).unwrap();
-    node.begin(&settings.decisions).await.unwrap();
+    node.begin(&settings).await.unwrap();
     let cost = &settings.argon2;
     let hashing = HasherSettings::new(cost.m_kib, cost.t, cost.p)
         .unwrap()
@@ -112,16 +114,17 @@ fn surroundings() -> Surroundings {
 }
 
 /// The example organisation that ships with Countersign.
-fn founding() -> Founding {
+fn founding(others: usize) -> Founding {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let files = ["assurance", "least-privilege", "segments"];
     let named = |name| (format!("{name}.cedar"), read(&format!("policies/cloud/{name}.cedar")));
+    let others = (others > 0).then(|| ("others.cedar".to_owned(), scale::others(others)));
     let entities: Value = serde_json::from_str(&read("schemas/cloud.entities.json")).unwrap();
     Founding {
         administrator: "admin".parse().unwrap(),
         schema: Some(read("schemas/cloud.cedarschema")),
-        policies: files.map(named).to_vec(),
+        policies: files.map(named).into_iter().chain(others).collect(),
         entities: pip::read_entities(&entities).unwrap(),
         origin: None,
     }
@@ -151,6 +154,8 @@ async fn back(body: web::Bytes) -> HttpResponse {
 pub struct Tokens {
     pub pep: String,
     pub session: String,
+    /// A service's that changes the directory: a person's second factor would grow old.
+    pub author: String,
 }
 
 impl Tokens {
@@ -163,8 +168,14 @@ impl Tokens {
         let alice = two_factors(address, "alice", alice["ticket"].as_str().unwrap()).await;
         let asked = json!({"scopes": ["evaluate"], "label": "bench"});
         let pep = call(address, "/tokens/v1", admin, &asked, 201).await;
+        let asked = json!({"scopes": ["publish"], "label": "bench"});
+        let author = call(address, "/tokens/v1", admin, &asked, 201).await;
         let text = |of: &Value, name: &str| of[name].as_str().unwrap().to_owned();
-        Self { pep: text(&pep, "token"), session: text(&alice, "session_token") }
+        Self {
+            pep: text(&pep, "token"),
+            session: text(&alice, "session_token"),
+            author: text(&author, "token"),
+        }
     }
 }
 

@@ -52,13 +52,19 @@ impl Samples {
     /// The least latency that at least so many percent of all do not exceed
     /// (nearest rank).
     pub fn percentiles<const N: usize>(&self, percent: [f64; N]) -> [Duration; N] {
-        let mut sorted = self.latencies.clone();
-        sorted.sort_unstable();
-        percent.map(|percent| {
-            let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
-            sorted.get(rank.max(1) - 1).copied().unwrap_or_default()
-        })
+        percentiles(&self.latencies, percent)
     }
+}
+
+/// The least of some latencies that at least so many percent of all do not exceed
+/// (nearest rank); 0 if there are none.
+pub fn percentiles<const N: usize>(all: &[Duration], percent: [f64; N]) -> [Duration; N] {
+    let mut sorted = all.to_vec();
+    sorted.sort_unstable();
+    percent.map(|percent| {
+        let rank = (percent / 100.0 * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.max(1) - 1).copied().unwrap_or_default()
+    })
 }
 
 /// The start of a round.

@@ -154,6 +154,8 @@ fn set_of(event: &Event) -> Option<SetKind> {
         | Event::NodeStarted(_)
         | Event::SigningKeyAdopted(_)
         | Event::SigningKeyRetired(_)
+        | Event::WitnessKeyAdopted(_)
+        | Event::CheckpointCosigned(_)
         | Event::SettingsAdopted(_)
         | Event::EntitySubmitted(_)
         | Event::EntityWithdrawn(_)

@@ -32,5 +32,5 @@ pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
-pub use verified::{Verified, Waypoint};
+pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

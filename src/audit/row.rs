@@ -23,6 +23,12 @@ pub fn describe(entry: &Envelope) -> String {
         }
         Event::SigningKeyRetired(it) => format!("signing key {} was retired", it.credential),
         Event::LossAccepted(it) => loss_accepted(it),
+        Event::WitnessKeyAdopted(it) => {
+            format!("key `{}` cosigns other logs from here on", it.verifier_key.name())
+        }
+        Event::CheckpointCosigned(it) => {
+            format!("log `{}` was cosigned at {} entries", shown(&it.origin), it.size)
+        }
         Event::SettingsAdopted(_) => "settings that bear on decisions were adopted".to_owned(),
         Event::SchemaSubmitted(it) => {
             format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())

@@ -19,6 +19,15 @@ pub struct Waypoint {
     pub holds: bool,
 }
 
+/// A witness's line on the newest checkpoint, which holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cosignature {
+    /// The verifier key that it holds under.
+    pub witness: String,
+    /// The time that the witness states.
+    pub at: Moment,
+}
+
 /// The outcome of a verification: JSON by its members, or by `Display` several lines
 /// without a final line break.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,8 +42,10 @@ pub struct Verified {
     pub root: Option<String>,
     /// The verifier keys that its signatures hold under.
     pub signed_by: Vec<String>,
-    /// The witnesses asked for that have cosigned it.
-    pub witnessed_by: Vec<String>,
+    /// The lines of those witnesses asked for that have cosigned it.
+    pub witnessed_by: Vec<Cosignature>,
+    /// Its other signature lines, as `NAME+ID`: no key was given to check them with.
+    pub unchecked: Vec<String>,
     /// True if the keys came from the auditor; false if the log itself named them.
     pub keys_given: bool,
     /// Entries read and hashed.
@@ -77,8 +88,11 @@ impl fmt::Display for Verified {
         for key in &self.signed_by {
             line(f, "signed by", key)?;
         }
-        for witness in &self.witnessed_by {
-            line(f, "cosigned by", witness)?;
+        for Cosignature { witness, at } in &self.witnessed_by {
+            line(f, "cosigned by", format!("{witness}, at {at}"))?;
+        }
+        for other in &self.unchecked {
+            line(f, "not checked", format!("the line of `{other}`, whose key was not given"))?;
         }
         self.reach(f)?;
         self.found(f)

@@ -6,15 +6,17 @@
 //! that the log itself names: that shows damage, but no forger, for whoever can rewrite a
 //! whole log can name a key of their own. The report says which it was.
 
+use std::slice::from_ref;
+
 use super::report::Kept;
-use super::verified::{Verified, Waypoint};
+use super::verified::{Cosignature, Verified, Waypoint};
 use super::{Continuity, Finding};
 use crate::event::{Envelope, Event, decode};
 use crate::model::{Index, Moment};
 use crate::projection::SigningKeys;
 use crate::tlog::{
-    Checkpoint, CheckpointError, Hash, KeyKind, Note, TILE_WIDTH, TileId, Tree, VerifierKey,
-    leaf_hash, open_signed,
+    Checkpoint, CheckpointError, Hash, KeyKind, Note, NoteError, Signature, TILE_WIDTH, TileId,
+    Tree, VerifierKey, leaf_hash, open_signed,
 };
 
 /// How many findings are kept; the rest are counted.
@@ -171,10 +173,11 @@ impl Verification {
         let given = !self.claims.keys.is_empty();
         let keys = if given { self.claims.keys.clone() } else { self.named() };
         let signed_by = self.signers(&keys);
+        let unchecked = self.unchecked(&keys);
         self.held_against_head();
+        let witnessed_by = self.cosigners();
         let kept = std::mem::take(&mut self.claims.kept);
         let kept = kept.into_iter().map(|(name, note)| self.waypoint(name, &note, &keys)).collect();
-        let witnessed_by = self.cosigners();
         let head = self.head.take();
         Verified {
             clean: self.findings.is_empty(),
@@ -183,6 +186,7 @@ impl Verification {
             root: head.as_ref().map(|head| head.root().to_string()),
             signed_by,
             witnessed_by,
+            unchecked,
             keys_given: given,
             entries: self.tree.size(),
             bytes: self.bytes,
@@ -296,20 +300,39 @@ impl Verification {
         }
     }
 
-    fn cosigners(&mut self) -> Vec<String> {
-        let witnesses = std::mem::take(&mut self.claims.witnesses);
+    /// Which of the witnesses asked for have cosigned the newest checkpoint.
+    fn cosigners(&mut self) -> Vec<Cosignature> {
         let note: Option<Note> = self.claims.head.parse().ok();
         let mut seen = Vec::new();
-        for witness in &witnesses {
-            let of_one = std::slice::from_ref(witness);
-            if note.as_ref().is_some_and(|note| note.verify(of_one).is_ok()) {
-                seen.push(witness.name().to_string());
-            } else {
-                let what = format!("witness `{}` has not cosigned it", witness.name());
-                self.find(Index(self.size()), "not_witnessed", what);
-            }
+        for witness in std::mem::take(&mut self.claims.witnesses) {
+            let lines = note.as_ref().map_or(Err(NoteError::Unsigned), |note| {
+                note.verify(from_ref(&witness)).map(|lines| lines.first().and_then(|it| it.time))
+            });
+            let what = match lines {
+                Ok(Some(time)) => {
+                    let at = Moment::EPOCH.plus_seconds(time);
+                    seen.push(Cosignature { witness: witness.to_string(), at });
+                    continue;
+                }
+                Err(NoteError::Forged { name }) => {
+                    format!("the line of witness `{name}` does not hold")
+                }
+                Ok(None) | Err(_) => format!("witness `{}` has not cosigned it", witness.name()),
+            };
+            self.find(Index(self.size()), "not_witnessed", what);
         }
         seen
+    }
+
+    /// Signature lines of the newest checkpoint that no key was given for.
+    fn unchecked(&self, keys: &[VerifierKey]) -> Vec<String> {
+        let note: Option<Note> = self.claims.head.parse().ok();
+        let known = |line: &Signature| {
+            let all = keys.iter().chain(&self.claims.witnesses);
+            all.into_iter().any(|key| line.id() == key.id() && line.name() == key.name())
+        };
+        let lines = note.iter().flat_map(Note::signatures).filter(|line| !known(line));
+        lines.map(|line| format!("{}+{:08x}", line.name(), line.id())).collect()
     }
 
     fn find(&mut self, index: Index, code: &'static str, what: String) {

@@ -31,6 +31,7 @@ mod shape;
 mod slice;
 mod source;
 mod stack;
+mod trial;
 mod types;
 mod validate;
 mod value;

@@ -7,9 +7,11 @@
 
 mod file;
 mod publisher;
+mod witnesses;
 
 pub use file::{CheckpointFile, CheckpointFileError};
 pub use publisher::Publisher;
+pub use witnesses::{Asked, Witnesses};
 
 use crate::tlog::{Checkpoint, Note};
 

@@ -1,6 +1,5 @@
 //! A server's HTTP API as a command sees it: JSON there and back, problems as failures.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::time::Duration;
@@ -8,11 +7,11 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::{HeaderMap, Request, Response};
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, BodyReader};
 
 use super::failure::{Failure, whole};
 use crate::model::SecretToken;
+use crate::node::trusting;
 use crate::settings::PublicUrl;
 
 /// How long a server may take to be reached.
@@ -115,7 +114,7 @@ impl Client {
         let local = base.as_str().starts_with("http://");
         let config = if local { config.proxy(None) } else { config };
         let config = match ca_file {
-            Some(path) => config.tls_config(trusting(path)?),
+            Some(path) => config.tls_config(trusting(path).map_err(Failure::usage)?),
             None => config,
         };
         Ok(Self { agent: config.build().new_agent(), base, token })
@@ -316,21 +315,6 @@ fn with_query(path: &str, query: &[(&str, String)]) -> String {
     let pairs: Vec<_> =
         query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
-}
-
-fn trusting(path: &Path) -> Result<TlsConfig, Failure> {
-    let unfit = |why: &str| Failure::usage(format!("`{}`: {why}", path.display()));
-    let text = fs::read(path).map_err(|error| unfit(&error.to_string()))?;
-    let certificates: Vec<_> = parse_pem(&text)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if certificates.is_empty() {
-        return Err(unfit("no certificate in it; give a PEM file"));
-    }
-    Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build())
 }
 
 #[cfg(test)]

@@ -42,7 +42,10 @@ impl Export {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let verified = match self.target.readable()? {
             Target::Server(client) => self.of(&Remote(&client), console)?,
-            Target::Data(folder) => self.of(&Stopped(&folder.store()?), console)?,
+            Target::Data(folder) => {
+                let outside = folder.checkpoint().ok().map(|(_, note)| note);
+                self.of(&Stopped::new(&folder.store()?, outside), console)?
+            }
         };
         let exit = if verified.clean { Exit::Fine } else { Exit::Refused };
         console.tell(&Told { folder: self.folder.display().to_string(), verified })?;

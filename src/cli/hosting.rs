@@ -32,7 +32,7 @@ pub(super) fn open(settings: &Settings, surroundings: Surroundings) -> Result<No
 /// # Errors
 /// [`Failure`]: what cannot be recorded, started or listened on.
 pub(super) async fn start(node: Node, settings: Settings) -> Result<Running, Failure> {
-    node.begin(&settings.decisions).await?;
+    node.begin(&settings).await?;
     let cost = &settings.argon2;
     let hashing = HasherSettings::new(cost.m_kib, cost.t, cost.p)
         .map_err(Failure::usage)?

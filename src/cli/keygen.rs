@@ -48,18 +48,25 @@ impl Keygen {
         Ok(Exit::Fine)
     }
 
-    fn keys(&self) -> Result<Keys, Failure> {
+    fn keys(&self) -> Result<Shown, Failure> {
         match self.target.readable()? {
             Target::Server(client) => client.get("/log/v1/keys", &[]),
             Target::Data(folder) => {
-                let signing = folder.world()?.signing;
-                let keys = signing.iter().map(|key| Key {
-                    verifier: key.verifier_key.to_string(),
+                let world = folder.world()?;
+                let signing = &world.signing;
+                let keys = signing.iter().map(|key| Signing {
+                    verifier_key: key.verifier_key.to_string(),
                     credential: key.credential,
                     adopted: key.adopted,
                     retired: key.retired,
                 });
-                Ok(Keys { origin: signing.origin().map(str::to_owned), keys: keys.collect() })
+                let witness = world.witnessing.key().map(|key| Cosigning {
+                    verifier_key: key.verifier_key.to_string(),
+                    credential: key.credential,
+                    adopted: key.adopted,
+                });
+                let origin = signing.origin().map(str::to_owned);
+                Ok(Shown { origin, keys: keys.collect(), witness })
             }
         }
     }
@@ -95,31 +102,47 @@ impl Keygen {
 
 /// The log's verifier keys, oldest first.
 #[derive(Serialize, Deserialize)]
-struct Keys {
+struct Shown {
     origin: Option<String>,
-    keys: Vec<Key>,
+    keys: Vec<Signing>,
+    /// The key that it cosigns other logs by.
+    #[serde(default)]
+    witness: Option<Cosigning>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Key {
-    #[serde(rename = "verifier_key")]
-    verifier: String,
+struct Cosigning {
+    verifier_key: String,
+    credential: Uuid,
+    adopted: Index,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Signing {
+    verifier_key: String,
     credential: Uuid,
     adopted: Index,
     retired: Option<Index>,
 }
 
-impl Telling for Keys {
+impl Telling for Shown {
     fn tell(&self, page: &mut Page) {
         page.line(&format!("Log {}", self.origin.as_deref().unwrap_or("that was never signed")));
         for key in &self.keys {
             page.blank();
-            page.line(&format!("    {}", key.verifier));
+            page.line(&format!("    {}", key.verifier_key));
             let since = format!("id {}, since entry {}", key.credential, key.adopted);
             match key.retired {
                 Some(at) => page.inked(&format!("    {since}, retired by entry {at}"), Ink::Faint),
                 None => page.line(&format!("    {since}")),
             }
+        }
+        if let Some(key) = &self.witness {
+            page.blank();
+            page.line("As a witness of other logs");
+            page.blank();
+            page.line(&format!("    {}", key.verifier_key));
+            page.line(&format!("    id {}, since entry {}", key.credential, key.adopted));
         }
     }
 }

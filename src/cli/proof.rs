@@ -12,10 +12,11 @@ use super::failure::{Exit, Failure};
 use super::page::{Ink, Page, second};
 use super::stored;
 use super::target::{Target, TargetFlags};
+use super::tiled::{Stopped, Tiled as _};
 use super::verify::keys;
 use crate::audit::describe;
 use crate::event::{Envelope, decode};
-use crate::event_store::{EventStore as _, receipt};
+use crate::event_store::receipt;
 use crate::model::{Index, Moment};
 use crate::tlog::{KeyKind, TlogProof, VerifierKey};
 
@@ -97,8 +98,8 @@ impl Proof {
                 let store = folder.store()?;
                 let found = stored::decision(&store, decision)?;
                 let index = found.ok_or_else(|| unknown(decision))?;
-                let unsigned = || Failure::refused("no_checkpoint", "the log was never signed");
-                let note = store.checkpoint()?.ok_or_else(unsigned)?;
+                let outside = folder.checkpoint().ok().map(|(_, note)| note);
+                let note = Stopped::new(&store, outside).checkpoint()?;
                 let proof = receipt(&store, index, &note);
                 let broken = |error| Failure::refused("log_broken", error);
                 proof.map(|proof| proof.to_string()).map_err(broken)

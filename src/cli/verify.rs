@@ -74,7 +74,7 @@ impl Verify {
     fn stopped(&self, folder: &Folder, console: &mut Console) -> Result<Verified, Failure> {
         let outside = folder.checkpoint()?;
         let store = folder.store()?;
-        let log = Stopped(&store);
+        let log = Stopped::new(&store, Some(outside.1.clone()));
         let mut claims = self.trust.claims(log.checkpoint()?)?;
         claims.kept.push(outside);
         let mut verification = Verification::of(claims);

@@ -3,14 +3,14 @@
 use serde_json::value::RawValue;
 
 use super::{
-    AccessDecided, AuthenticationReported, CredentialDisabled, DecisionSettings,
-    DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, LossAccepted,
-    MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
+    AccessDecided, AuthenticationReported, CheckpointCosigned, CredentialDisabled,
+    DecisionSettings, DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated,
+    LossAccepted, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
     PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
     PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RoleGranted,
     RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
     SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
-    TicketIssued, TicketUsed,
+    TicketIssued, TicketUsed, WitnessKeyAdopted,
 };
 use crate::model::StreamName;
 
@@ -57,6 +57,8 @@ facts! {
     SigningKeyAdopted(SigningKeyAdopted) = "countersign.signing_key.adopted.v1",
     SigningKeyRetired(SigningKeyRetired) = "countersign.signing_key.retired.v1",
     LossAccepted(LossAccepted) = "countersign.loss.accepted.v1",
+    WitnessKeyAdopted(WitnessKeyAdopted) = "countersign.witness_key.adopted.v1",
+    CheckpointCosigned(CheckpointCosigned) = "countersign.checkpoint.cosigned.v1",
     NodeStarted(NodeStarted) = "countersign.node.started.v1",
     SettingsAdopted(DecisionSettings) = "countersign.settings.adopted.v1",
     SchemaSubmitted(SchemaSubmitted) = "countersign.schema.submitted.v1",
@@ -108,6 +110,9 @@ impl Event {
                 StreamName::single("signing")
             }
             Self::SubjectErased(_) => StreamName::single("erasures"),
+            Self::WitnessKeyAdopted(_) | Self::CheckpointCosigned(_) => {
+                StreamName::single("witness")
+            }
             Self::SchemaSubmitted(it) => StreamName::of("schema", it.set.as_str()),
             Self::SchemaActivated(it) => StreamName::of("schema", it.set.as_str()),
             Self::PolicySubmitted(it) => StreamName::of("policies", it.set.as_str()),
@@ -176,9 +181,11 @@ impl Event {
             Self::ServiceRegistered(ServiceRegistered { service, .. })
             | Self::ServiceRevoked(ServiceRevoked { service }) => Some(service.to_string()),
             Self::SigningKeyAdopted(SigningKeyAdopted { credential, .. })
-            | Self::SigningKeyRetired(SigningKeyRetired { credential }) => {
+            | Self::SigningKeyRetired(SigningKeyRetired { credential })
+            | Self::WitnessKeyAdopted(WitnessKeyAdopted { credential, .. }) => {
                 Some(credential.to_string())
             }
+            Self::CheckpointCosigned(it) => Some(it.origin.clone()),
             Self::PolicySubmitted(it) => Some(it.policy.id.to_string()),
             Self::PolicyWithdrawn(it) => Some(it.policy.to_string()),
             Self::EntitySubmitted(it) => Some(it.entity.uid.to_string()),

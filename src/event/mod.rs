@@ -2,6 +2,7 @@
 
 mod access;
 mod administration;
+mod as_text;
 mod authentication;
 mod envelope;
 mod fact;
@@ -11,6 +12,7 @@ mod publication;
 mod settings;
 mod signing;
 mod stored;
+mod witness;
 
 pub use access::{
     AccessDecided, Note, PolicyFailure, Presented, SessionFacts, SessionUsed, Verdict, VersionRef,
@@ -35,3 +37,4 @@ pub use publication::{
 pub use settings::{DecisionSettings, SessionLimits, ThrottleSettings};
 pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};
+pub use witness::{CheckpointCosigned, WitnessKeyAdopted};

@@ -78,6 +78,8 @@ impl Event {
             Self::LogCreated(_)
             | Self::NodeStarted(_)
             | Self::SigningKeyAdopted(_)
+            | Self::WitnessKeyAdopted(_)
+            | Self::CheckpointCosigned(_)
             | Self::SigningKeyRetired(_)
             | Self::LossAccepted(_)
             | Self::SettingsAdopted(_)

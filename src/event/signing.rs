@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::as_text;
 use crate::model::{Digest, Label};
 use crate::tlog::{Hash, VerifierKey};
 
@@ -54,24 +55,4 @@ pub struct HeadRef {
     /// The Merkle root over them (RFC 6962 §2.1).
     #[serde(with = "as_text")]
     pub root: Hash,
-}
-
-/// Values that are one text, both ways.
-mod as_text {
-    use std::fmt::Display;
-    use std::str::FromStr;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(value)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, T>(from: D) -> Result<T, D::Error>
-    where
-        T: FromStr<Err: Display>,
-    {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
-    }
 }

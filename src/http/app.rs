@@ -11,7 +11,7 @@ use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::hasher::Hasher;
-use crate::node::{Node, Surroundings};
+use crate::node::{Cosigner, Node, Surroundings};
 use crate::sequencer::Sequencer;
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
@@ -35,6 +35,8 @@ pub struct App {
     pub sealer: Sealer,
     /// What a look into the past begins from.
     pub snapshots: Arc<Snapshots>,
+    /// It as a witness of other logs.
+    pub cosigner: Cosigner,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -46,7 +48,7 @@ pub struct App {
     /// Which services may ask for decisions, as of the newest epoch.
     pub(super) traffic: Traffic,
     /// Which evaluations are decided twice.
-    pub(super) cross_check: CrossCheck,
+    pub(super) cross_check: Arc<CrossCheck>,
     /// One fold of the past at a time: it costs as much as the log is long.
     pub(super) folding: Arc<Semaphore>,
     /// A few tiles at a time: a partial one of a high level is made of many.
@@ -63,7 +65,7 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, sealer, snapshots, surroundings, .. } = node;
+        let Node { sequencer, vault, sealer, snapshots, cosigner, surroundings, .. } = node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
@@ -71,11 +73,12 @@ impl App {
             vault,
             sealer,
             snapshots,
+            cosigner,
             clock,
             entropy,
             metrics,
             traffic: Traffic::default(),
-            cross_check: CrossCheck::one_in(settings.cross_check_every),
+            cross_check: Arc::new(CrossCheck::one_in(settings.cross_check_every)),
             folding: Arc::new(Semaphore::new(1)),
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),

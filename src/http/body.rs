@@ -42,6 +42,21 @@ pub async fn publication(
     read(app, request, payload, app.settings.limits.publish_body_bytes).await
 }
 
+/// Reads a body as it is, whatever it claims to be.
+///
+/// # Errors
+/// [`Problem`]: too long, too slow, or not all of it came.
+pub async fn whole(payload: web::Payload, bytes: usize) -> Result<web::Bytes, Problem> {
+    let whole = timeout(Duration::from_secs(ARRIVAL_S), payload.to_bytes_limited(bytes)).await;
+    let late =
+        |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly");
+    match whole.map_err(late)? {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Problem::bad("bad_body", "the body did not arrive whole")),
+        Err(_) => Err(Problem::too_large(bytes)),
+    }
+}
+
 /// Reads a body's members. The error names a missing or mistyped member, never
 /// its value.
 ///
@@ -95,14 +110,7 @@ async fn read(
     bytes: usize,
 ) -> Result<Value, Problem> {
     expect_json(request)?;
-    let whole = timeout(Duration::from_secs(ARRIVAL_S), payload.to_bytes_limited(bytes)).await;
-    let late =
-        |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body came too slowly");
-    let body = match whole.map_err(late)? {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(Problem::bad("bad_body", "the body did not arrive whole")),
-        Err(_) => return Err(Problem::too_large(bytes)),
-    };
+    let body = whole(payload, bytes).await?;
     let limits = JsonLimits { bytes, depth: app.settings.limits.json_depth };
     if body.len() > SMALL_BYTES {
         return Ok(blocking(move || parse_json(&body, limits)).await??);

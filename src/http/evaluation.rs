@@ -40,6 +40,9 @@ pub async fn single(
     request: &HttpRequest,
     mut asked: AccessRequest,
 ) -> Result<HttpResponse, Problem> {
+    if !app.sequencer.has_room() {
+        return Err(Problem::overloaded());
+    }
     let presented = presented(request, &mut asked)?;
     let asking = Asking::new(app, pep, asked, presented);
     let origin = pep.caller.origin(request);

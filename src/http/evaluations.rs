@@ -29,6 +29,9 @@ pub async fn evaluate(
     match Batch::from_json(&body, app.settings.limits.batch_items)? {
         Batch::Single(asked) => single(&app, &pep, &request, *asked).await,
         Batch::Many { items, semantic } => {
+            if !app.sequencer.has_room() {
+                return Err(Problem::overloaded());
+            }
             let askings = items.into_iter().map(|item| asking(&app, &pep, &request, item));
             let batch = Asked { askings: askings.collect(), semantic };
             many(&app, &pep, &request, batch).await

@@ -1,4 +1,4 @@
-//! `/log/v1/keys`: the keys that sign the log.
+//! `/log/v1/keys`: the keys that sign the log, and the one that cosigns others.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -11,14 +11,16 @@ use super::{App, Problem, body};
 use crate::node::{NodeError, adopt_signing_key, retire_signing_key};
 use crate::sequencer::Committed;
 
-/// Lists the verifier keys of the log, oldest first, those retired included.
+/// Lists the verifier keys of the log, oldest first, those retired included; and the key
+/// that it cosigns other logs by, if it has one.
 ///
 /// # Errors
 /// [`Problem`] only for defects.
 pub async fn list(_may: LogReader, app: web::Data<App>) -> Result<HttpResponse, Problem> {
     let world = app.sequencer.world();
     let keys: Vec<_> = world.signing.iter().map(|key| &**key).collect();
-    Ok(HttpResponse::Ok().json(json!({"origin": world.signing.origin(), "keys": keys})))
+    let (origin, witness) = (world.signing.origin(), world.witnessing.key().map(|key| &**key));
+    Ok(HttpResponse::Ok().json(json!({"origin": origin, "keys": keys, "witness": witness})))
 }
 
 /// Adopts another key; both sign until the old one is retired.

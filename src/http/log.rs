@@ -34,7 +34,7 @@ impl FromRequest for LogReader {
     }
 }
 
-/// `GET /log/v1/checkpoint`: the newest published checkpoint.
+/// `GET /log/v1/checkpoint`: the checkpoint to be shown, with the lines of its witnesses.
 ///
 /// # Errors
 /// [`Problem`]: 503 while there is none.
@@ -42,7 +42,7 @@ impl FromRequest for LogReader {
 /// # Source
 /// c2sp.org/tlog-tiles, "Checkpoints".
 pub async fn checkpoint(_may: LogReader, app: web::Data<App>) -> Result<HttpResponse, Problem> {
-    let note = published(&app)?;
+    let note = app.sequencer.publisher().shown().ok_or_else(none_yet)?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "no-cache"))
         .content_type("text/plain; charset=utf-8")
@@ -104,6 +104,9 @@ fn immutable(app: &App) -> HeaderValue {
 }
 
 fn published(app: &App) -> Result<Arc<str>, Problem> {
-    let none = || Problem::unavailable("no_checkpoint", "no checkpoint is published yet");
-    app.sequencer.publisher().published().ok_or_else(none)
+    app.sequencer.publisher().published().ok_or_else(none_yet)
+}
+
+fn none_yet() -> Problem {
+    Problem::unavailable("no_checkpoint", "no checkpoint is published yet")
 }

@@ -17,6 +17,7 @@ mod follow;
 mod guard;
 mod health;
 mod keys;
+mod lag;
 mod log;
 mod login;
 mod metadata;
@@ -38,6 +39,7 @@ mod tls;
 mod tokens;
 mod traffic;
 mod users;
+mod witness;
 
 pub use app::App;
 pub use drain::Stop;

@@ -71,6 +71,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_AFTER_S)
     }
 
+    /// 503: as many wait for the writer as may.
+    #[must_use]
+    pub fn overloaded() -> Self {
+        Self::unavailable("overloaded", "too many requests are waiting to be recorded")
+    }
+
     /// 503: a disk is nearly full. Nothing was touched; the node goes on by itself.
     #[must_use]
     pub fn no_room(detail: impl Into<String>) -> Self {
@@ -185,7 +191,7 @@ impl<E: Into<Problem>> From<CommitError<E>> for Problem {
             }
             CommitError::Withdrawn => Self::forbidden(error.to_string()),
             CommitError::TooLarge { .. } => Self::bad("too_large", error.to_string()),
-            CommitError::Overloaded => Self::unavailable("overloaded", error.to_string()),
+            CommitError::Overloaded => Self::overloaded(),
             CommitError::ClockBehind => Self::unavailable("clock_behind", error.to_string()),
             CommitError::NoRoom => Self::no_room(error.to_string()),
             CommitError::Unavailable => Self::unavailable("log_unavailable", error.to_string()),

@@ -11,8 +11,8 @@ use super::{App, Problem, audit, body};
 use crate::checkpoint::size_of;
 use crate::event_store::receipt;
 
-/// Proves that a decision's entry is in the log, under the published checkpoint if that
-/// reaches it, else under the newest one signed.
+/// Proves that a decision's entry is in the log, under the checkpoint that is shown to
+/// everybody if that reaches it, else under the newest one signed.
 ///
 /// # Errors
 /// [`Problem`]: 404 if the log holds no such decision.
@@ -24,11 +24,11 @@ pub async fn decision(
     let id = path.into_inner();
     let work = move || {
         let publisher = app.sequencer.publisher();
-        let (published, newest) = (publisher.published(), publisher.newest());
+        let (shown, newest) = (publisher.shown(), publisher.newest());
         let store = &**app.sequencer.store();
         let (entry, _) = audit::decided(store, &app.sequencer.world(), id)?;
         let reaches = |note: &Arc<str>| size_of(note).is_some_and(|size| size > entry.index.0);
-        let note = published.filter(reaches).or(newest.filter(reaches));
+        let note = shown.filter(reaches).or(newest.filter(reaches));
         let unsigned = || Problem::unavailable("not_signed", "the decision is not signed yet");
         let proof = receipt(store, entry.index, &note.ok_or_else(unsigned)?);
         proof.map_err(|error| Problem::defect(&error))

@@ -9,11 +9,11 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
-    login, metadata, mfa, past, policies, proof, schema, session, tokens, users,
+    login, metadata, mfa, past, policies, proof, schema, session, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 36] = [
+pub const TEMPLATES: [&str; 37] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -47,6 +47,7 @@ pub const TEMPLATES: [&str; 36] = [
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
     "/log/v1/keys/{id}",
+    "/log/v1/add-checkpoint",
     "/healthz",
     "/readyz",
     "/metrics",
@@ -104,6 +105,8 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
         .service(at("/log/v1/keys/{id}").route(delete().to(keys::retire)))
+        // Other logs
+        .service(at("/log/v1/add-checkpoint").route(post().to(witness::add_checkpoint)))
         // Operators
         .service(at("/healthz").route(get().to(health::alive)))
         .service(at("/readyz").route(get().to(health::ready)))

@@ -9,6 +9,7 @@ use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{App as Actix, HttpServer, web};
 
 use super::drain::Stop;
+use super::lag::{self, Lag};
 use super::tls::{self, TlsError};
 use super::{App, Problem, observe, peer, request_id, routes};
 use crate::settings::Settings;
@@ -93,16 +94,19 @@ pub fn serve(app: Arc<App>) -> Result<Running, ServeError> {
     let (node, others) = (Arc::downgrade(&app), Arc::strong_count(&app) - 1);
     let settings = app.settings.clone();
     let address = settings.listen;
+    let late = settings.limits.lag;
     let data = web::Data::from(app);
     let shared = data.clone();
     let server = HttpServer::new(move || {
         Actix::new()
             .app_data(shared.clone())
+            .app_data(Lag::of_this_worker(late))
             .app_data(web::PathConfig::default().error_handler(|_, _| nowhere().into()))
             .app_data(web::QueryConfig::default().error_handler(|_, _| bad_query().into()))
             .wrap(from_fn(routes::other_method))
             .wrap(browser_headers(&shared.settings))
             .wrap(from_fn(peer::admit))
+            .wrap(from_fn(lag::shed))
             .wrap(from_fn(observe::measure))
             .wrap(from_fn(request_id::echo))
             .configure(routes)

@@ -5,21 +5,23 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 use super::{Node, NodeError, erase, publish, shipped};
-use crate::event::{DecisionSettings, Event, NodeStarted};
+use crate::event::{Event, NodeStarted};
 use crate::model::{BUILD, Personal, SetKind};
 use crate::pap;
 use crate::projection::{Node as EntityNode, World};
 use crate::sequencer::{Expected, Origin};
+use crate::settings::Settings;
 
 impl Node {
-    /// Records that this build begins to serve, adopts changed settings and the system
-    /// policies it brings along, completes erasures and a rotation that were cut short, and
+    /// Records that this build begins to serve, adopts changed settings, the system
+    /// policies it brings along and a key to cosign by if it is to be a witness, completes
+    /// erasures and a rotation that were cut short, and
     /// sweeps secrets that no entry names.
     ///
     /// # Errors
     /// [`NodeError`] if that cannot be recorded or the vault cannot be read.
-    pub async fn begin(&self, settings: &DecisionSettings) -> Result<(), NodeError> {
-        let adopted = settings.clone();
+    pub async fn begin(&self, settings: &Settings) -> Result<(), NodeError> {
+        let adopted = settings.decisions.clone();
         let decide = move |world: &World, _| {
             let mut events = vec![Event::NodeStarted(this_build())];
             if *world.settings != adopted {
@@ -30,6 +32,7 @@ impl Node {
         self.sequencer.commit(Origin::node(), Expected::default(), decide).await?;
         self.adopt_system_policies().await?;
         self.complete_rotation().await?;
+        self.cosigner.adopt(&self.sequencer, &self.vault, &*self.surroundings.entropy).await?;
         let destroyed = erase::complete(&self.sequencer.world(), &self.vault)?;
         if destroyed > 0 {
             tracing::warn!(destroyed, "destroyed keys of what had been erased before");
@@ -82,5 +85,6 @@ fn is_lost(world: &World, entity: &EntityNode) -> bool {
 /// Every credential whose secret the log still names.
 fn sealed_credentials(world: &World) -> HashSet<Uuid> {
     let persons = world.identities.iter().flat_map(|person| person.credentials());
-    persons.chain(world.signing.iter().map(|key| key.credential)).collect()
+    let signing = world.signing.iter().map(|key| key.credential);
+    persons.chain(signing).chain(world.witnessing.key().map(|key| key.credential)).collect()
 }

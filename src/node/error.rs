@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use super::NotAsSigned;
+use super::{NoCertificates, NotAsSigned};
 use crate::cedar::Fault;
 use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
@@ -78,6 +78,12 @@ pub enum NodeError {
     /// A signing key in the vault is not the one that the log names.
     #[error("the secret of signing key `{0}` is another key's: restore the vault")]
     OtherKey(Uuid),
+    /// The key to cosign by in the vault is not the one that the log names.
+    #[error("the secret of witness key `{0}` is another key's: restore the vault")]
+    OtherWitnessKey(Uuid),
+    /// What witnesses are known by.
+    #[error("witnesses cannot be asked: {0}")]
+    Witnesses(#[from] NoCertificates),
     /// The fold of the log.
     #[error(transparent)]
     Recover(#[from] RecoverError),

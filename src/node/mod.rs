@@ -3,6 +3,7 @@
 mod accept_loss;
 mod begin;
 mod change;
+mod cosigner;
 mod erase;
 mod error;
 mod found;
@@ -16,11 +17,14 @@ mod shipped;
 mod signing;
 mod snapshots;
 mod standing;
+mod trust;
+mod witnesses;
 
 use found::directory;
 
 pub use accept_loss::{Accepted, Loss, accept_loss, look_at_loss};
 pub use change::change;
+pub use cosigner::{Cosigner, cosigning};
 pub use erase::{Erasure, erase_person, erase_subject};
 pub use error::NodeError;
 pub use found::{Founded, Founding, found};
@@ -32,3 +36,4 @@ pub use restore::{Restored, restore};
 pub use rotate::import_vault;
 pub use signing::{draw_signing_key, named_secrets};
 pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};
+pub use trust::{NoCertificates, trusting};

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::signing::open_signing_keys;
 use super::snapshots::{self, keep};
-use super::{NodeError, Paths, check_head, check_outside};
+use super::witnesses::Asking;
+use super::{Cosigner, NodeError, Paths, check_head, check_outside};
 use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -44,6 +45,8 @@ pub struct Node {
     pub sealer: Sealer,
     /// What a look into the past begins from.
     pub snapshots: Arc<Snapshots>,
+    /// It as a witness of other logs.
+    pub cosigner: Cosigner,
     /// What it was given.
     pub surroundings: Surroundings,
     pub(super) paths: Paths,
@@ -84,10 +87,8 @@ impl Node {
         check_outside(&log, &*store, file.path().to_owned(), outside.as_deref())?;
         let notary = Arc::new(Notary::default());
         open_signing_keys(&vault, world, &notary)?;
-        let publisher = Publisher::start(file, outside).map_err(NodeError::Thread)?;
-        if let Some(note) = store.checkpoint()? {
-            publisher.offer(Arc::from(note)); // The last group's may not have been published.
-        }
+        let cosigner = Cosigner::open(&settings.witness.logs, &vault, world)?;
+        let publisher = publisher(settings, &surroundings, &store, (file, outside))?;
         let sources = Sources {
             store,
             clock: Arc::clone(&surroundings.clock),
@@ -100,8 +101,28 @@ impl Node {
             Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
         keep(&sequencer, &snapshots, settings)?;
         let key_file = settings.key_file.clone();
-        Ok(Self { sequencer, vault, sealer, snapshots, surroundings, paths, key_file })
+        Ok(Self { sequencer, vault, sealer, snapshots, cosigner, surroundings, paths, key_file })
     }
+}
+
+/// Publishes to the file, and asks the witnesses that the settings name.
+fn publisher(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    store: &Arc<dyn EventStore>,
+    (file, outside): (CheckpointFile, Option<String>),
+) -> Result<Publisher, NodeError> {
+    let metrics = Arc::clone(&surroundings.metrics);
+    let asking = Asking::of(&settings.witness, Arc::clone(store), metrics)?;
+    let started = match asking {
+        Some(asking) => Publisher::witnessed(file, outside, asking),
+        None => Publisher::start(file, outside),
+    };
+    let publisher = started.map_err(NodeError::Thread)?;
+    if let Some(note) = store.checkpoint()? {
+        publisher.offer(Arc::from(note), true); // The last group's may not have been published.
+    }
+    Ok(publisher)
 }
 
 /// The log's id, from its first entry: the vault is opened by it before anything is folded.

@@ -32,7 +32,8 @@ pub fn draw_signing_key(
     Ok((adopted, key))
 }
 
-/// Every secret that the log names, of persons and its own; retired signing keys are kept.
+/// Every secret that the log names, of persons and its own: retired signing keys are kept,
+/// of the keys that cosign others only the one in use.
 #[must_use]
 pub fn named_secrets(world: &World) -> Vec<Named> {
     let persons = world.identities.iter().flat_map(|person| {
@@ -47,7 +48,12 @@ pub fn named_secrets(world: &World) -> Vec<Named> {
         credential: key.credential,
         sealed: key.sealed,
     });
-    persons.chain(signing).collect()
+    let cosigning = world.witnessing.key().map(|key| Named {
+        subject: SUBJECT.to_owned(),
+        credential: key.credential,
+        sealed: key.sealed,
+    });
+    persons.chain(signing).chain(cosigning).collect()
 }
 
 /// Opens the keys that are in force by the log.

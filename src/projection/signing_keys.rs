@@ -1,5 +1,7 @@
 //! Who signs the log's checkpoints, now and before.
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use imbl::Vector;
@@ -80,10 +82,15 @@ impl SigningKeys {
     }
 }
 
-fn text<S: Serializer>(key: &VerifierKey, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(key)
+/// Writes a value as its text.
+pub(super) fn text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
 }
 
-fn read<'de, D: Deserializer<'de>>(from: D) -> Result<VerifierKey, D::Error> {
+/// Reads a value from its text.
+pub(super) fn read<'de, D: Deserializer<'de>, T>(from: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: Display>,
+{
     String::deserialize(from)?.parse().map_err(de::Error::custom)
 }

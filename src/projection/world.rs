@@ -7,12 +7,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Accesses, Artefacts, Directory, Erasures, Identities, Node, PolicySetState, Services, Sessions,
-    SigningKeys, Streams,
+    Accesses, Artefacts, Directory, Erasures, Identities, IndexDoubts, Node, PolicySetState,
+    Services, Sessions, SigningKeys, Streams, Witnessing,
 };
 use crate::event::{
-    DecisionSettings, Envelope, Event, PolicyIndexDoubted, SessionEnded, SessionStarted,
-    SubjectErased,
+    DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
 };
 use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
 
@@ -46,10 +45,12 @@ pub struct World {
     pub sessions: Sessions,
     /// The service tokens.
     pub services: Services,
-    /// Why the index of policies is not used, if it is not.
-    pub index_doubted: Option<Arc<PolicyIndexDoubted>>,
+    /// Where the index of policies was found wrong.
+    pub index_doubts: IndexDoubts,
     /// Who signs the log.
     pub signing: SigningKeys,
+    /// What is vouched for as a witness of other logs.
+    pub witnessing: Witnessing,
     /// The counts of decisions.
     pub accesses: Accesses,
     /// The stream heads.
@@ -94,8 +95,9 @@ impl World {
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
-            index_doubted: None,
+            index_doubts: IndexDoubts::default(),
             signing: SigningKeys::default(),
+            witnessing: Witnessing::default(),
             accesses: Accesses::default(),
             streams: Streams::default(),
             artefacts,
@@ -156,12 +158,14 @@ impl World {
         let (at, artefacts) = (entry.time, self.artefacts.clone());
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
-            Event::LossAccepted(_) => {}
-            Event::NodeStarted(it) => return self.build_started(&it.build),
-            Event::PolicyIndexDoubted(it) => self.index_doubted = Some(Arc::new(it.clone())),
+            Event::LossAccepted(_) => self.witnessing.loss_accepted(),
+            Event::NodeStarted(it) => return self.index_doubts.started(it),
+            Event::PolicyIndexDoubted(it) => self.index_doubts.doubted(it),
             Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
             Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::KeyRotated(it) => self.key = Some(it.adopted),
+            Event::WitnessKeyAdopted(it) => self.witnessing.adopted(it, entry.index),
+            Event::CheckpointCosigned(it) => self.witnessing.cosigned(it),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
             Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
@@ -211,11 +215,6 @@ impl World {
         }
     }
 
-    /// Another build has another index; true if that is news.
-    fn build_started(&mut self, build: &str) -> bool {
-        self.index_doubted.take_if(|doubt| doubt.build != build).is_some()
-    }
-
     fn subject_erased(&mut self, it: &SubjectErased) {
         self.erasures.erased(it);
         self.directory.close_personal(&it.subject, &self.erasures);
@@ -262,8 +261,11 @@ impl World {
         if let Some(key) = &self.key {
             parts.insert("key", of(key));
         }
-        if let Some(doubt) = &self.index_doubted {
-            parts.insert("index_doubted", of(doubt.as_ref()));
+        if !self.witnessing.is_empty() {
+            parts.insert("witnessing", of(&self.witnessing));
+        }
+        if !self.index_doubts.is_empty() {
+            parts.insert("index_doubts", unordered(self.index_doubts.iter()));
         }
         let all =
             parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);
@@ -307,6 +309,8 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::KeyRotated(_)
         | Event::SigningKeyAdopted(_)
         | Event::SigningKeyRetired(_)
+        | Event::WitnessKeyAdopted(_)
+        | Event::CheckpointCosigned(_)
         | Event::SchemaSubmitted(_)
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)

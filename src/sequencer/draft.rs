@@ -40,6 +40,8 @@ pub(super) struct Draft {
     settled: Vec<(oneshot::Sender<Outcome>, Settled)>,
     /// How many decisions were taken again because the World had changed.
     pub(super) retaken: usize,
+    /// Whether it says anything but what this node has cosigned of other logs.
+    pub(super) news: bool,
 }
 
 impl Draft {
@@ -53,6 +55,7 @@ impl Draft {
             by_key: HashMap::new(),
             settled: Vec::new(),
             retaken: 0,
+            news: false,
         }
     }
 
@@ -227,6 +230,7 @@ impl Draft {
         for (bytes, entry) in placed {
             self.world.advance(&entry);
             self.bytes += bytes.len();
+            self.news |= !matches!(entry.event, Event::CheckpointCosigned(_));
             self.group.entries.push(bytes);
             entries.push(entry);
         }

@@ -36,13 +36,14 @@ pub struct SequencerSettings {
     pub group_entries: usize,
     /// Bytes that close a group.
     pub group_bytes: usize,
-    /// How long a group waits for more when nobody is waiting, in microseconds.
+    /// How long a group waits for more under load, in microseconds; one that follows a
+    /// small group never waits.
     pub group_wait_us: u64,
 }
 
 impl Default for SequencerSettings {
     fn default() -> Self {
-        Self { queue: 1_024, group_entries: 256, group_bytes: 1 << 20, group_wait_us: 0 }
+        Self { queue: 1_024, group_entries: 256, group_bytes: 1 << 20, group_wait_us: 500 }
     }
 }
 
@@ -73,6 +74,7 @@ pub struct Sequencer {
     notary: Arc<Notary>,
     publisher: Arc<Publisher>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    queue: usize,
 }
 
 impl Sequencer {
@@ -82,7 +84,8 @@ impl Sequencer {
     /// If the operating system gives no thread.
     pub fn start(log: Log, sources: Sources, settings: SequencerSettings) -> std::io::Result<Self> {
         let Log { world, tree } = log;
-        let (sender, inbox) = sync_channel(settings.queue);
+        let queue = settings.queue;
+        let (sender, inbox) = sync_channel(queue);
         let shared = Arc::new(Shared {
             newest: watch::Sender::new(world.through),
             world: ArcSwap::from_pointee(world),
@@ -109,13 +112,21 @@ impl Sequencer {
             .stack_size(STACK_BYTES)
             .spawn(move || guarded(writer))?;
         let writer = Mutex::new(Some(thread));
-        Ok(Self { inbox: Some(sender), shared, store, clock, notary, publisher, writer })
+        Ok(Self { inbox: Some(sender), shared, store, clock, notary, publisher, writer, queue })
     }
 
     /// Has Worlds put away from now on, each time one is due and at the end. Only the
     /// first keeper given is kept.
     pub fn keep_snapshots(&self, keeper: Keeper) {
         let _first = self.shared.keeper.set(keeper);
+    }
+
+    /// False while so many wait for the writer that evaluations must not be added: who
+    /// asks first need not do in vain what a proposal takes, and an eighth of the queue
+    /// stays for logins and administration.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.queued() < self.queue - self.queue / 8
     }
 
     /// The World of the last commit. Never waits.

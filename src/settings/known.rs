@@ -22,6 +22,9 @@ pub(super) const ALL: &[&dyn Known] = &[
     &KEY_FILE,
     &CHECKPOINT_FILE,
     &LOG_PUBLIC,
+    &WITNESS_LOGS,
+    &WITNESS_ASK,
+    &WITNESS_CA,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -35,6 +38,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &HASH_THREADS,
     &CONNECTIONS,
     &WORKERS,
+    &LAG_MS,
     &GROUP_ENTRIES,
     &GROUP_WAIT_US,
     &SNAPSHOTS_EVERY,
@@ -110,6 +114,24 @@ pub(super) const LOG_PUBLIC: Key<Switch> = Key::switch(
     "log.public",
     false,
     "whether everybody may read checkpoint, tiles and all entries; else those with scope audit",
+);
+pub(super) const WITNESS_LOGS: Key<Text> = Key::text(
+    "witness.logs",
+    "",
+    "verifier keys of logs such as log.example+1a2b3c4d+AbCd…",
+    "the logs whose checkpoints this node cosigns, as their witness",
+);
+pub(super) const WITNESS_ASK: Key<Text> = Key::text(
+    "witness.ask",
+    "",
+    "at most 16 witnesses such as https://node.example/log/v1 node.example/witness+1a2b3c4d+BCd…",
+    "the witnesses that are asked to cosign this log's checkpoints, each by URL and verifier key",
+);
+pub(super) const WITNESS_CA: Key<Text> = Key::text(
+    "witness.ca",
+    "",
+    "a PEM file",
+    "the certificates that those of witnesses are checked against; the public ones if not given",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",
@@ -207,6 +229,14 @@ pub(super) const WORKERS: Key<Number> = Key::number(
     "threads that answer requests",
 );
 
+pub(super) const LAG_MS: Key<Number> = Key::number(
+    "limits.lag_ms",
+    200,
+    (1, 600_000),
+    "milliseconds",
+    "how late a worker may be; beyond it evaluations get 503 until it has caught up",
+);
+
 // ── the writer ──
 
 pub(super) const GROUP_ENTRIES: Key<Number> = Key::number(
@@ -218,10 +248,10 @@ pub(super) const GROUP_ENTRIES: Key<Number> = Key::number(
 );
 pub(super) const GROUP_WAIT_US: Key<Number> = Key::number(
     "sequencer.group_wait_us",
-    0,
+    500,
     (0, 100_000),
     "microseconds",
-    "how long a commit's first entry waits for others",
+    "how long a commit waits for others under load; a lone entry never waits",
 );
 
 // ── snapshots of the World ──

@@ -169,7 +169,8 @@ impl Layers {
         parsed.ok_or_else(|| self.wrong(key))
     }
 
-    fn wrong<K: Kind>(&self, key: &Key<K>) -> SettingError {
+    /// What a setting is that it must not be, and what would be right.
+    pub(super) fn wrong<K: Kind>(&self, key: &Key<K>) -> SettingError {
         let (found, origin) = match self.given.get(key.name) {
             Some((Value::String(text), origin)) => (text.clone(), origin.clone()),
             Some((value, origin)) => (value.to_string(), origin.clone()),

@@ -13,16 +13,19 @@ mod origin;
 mod path;
 mod refusal;
 mod transport;
+mod witness;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 pub use flags::Flags;
 pub use known::reference;
 pub use origin::Origin;
 pub use refusal::SettingError;
 pub use transport::{Network, PublicUrl, TlsFiles};
+pub use witness::{SubmissionUrl, Witness, WitnessSettings};
 
 use crate::event::DecisionSettings;
 use layer::Layers;
@@ -49,6 +52,8 @@ pub struct Settings {
     pub checkpoint_file: PathBuf,
     /// Whether everybody may read the log's checkpoint and tiles.
     pub log_public: bool,
+    /// Who cosigns whom.
+    pub witness: WitnessSettings,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The least severe log line that is written.
@@ -101,6 +106,8 @@ pub struct Limits {
     pub connections: usize,
     /// Threads that answer requests.
     pub workers: usize,
+    /// How late one of them may be before it refuses evaluations.
+    pub lag: Duration,
 }
 
 /// How the writer groups entries into one commit.
@@ -182,6 +189,7 @@ impl Settings {
             key_file: path::key_file(layers.text(&known::KEY_FILE)?, &data)?,
             checkpoint_file: path::checkpoint_file(layers.text(&known::CHECKPOINT_FILE)?, &data)?,
             log_public: layers.switch(&known::LOG_PUBLIC)?,
+            witness: WitnessSettings::read(layers)?,
             data,
             log_format: layers.choice(&known::LOG_FORMAT)?,
             log_level: layers.choice(&known::LOG_LEVEL)?,
@@ -216,6 +224,7 @@ impl Limits {
             hash_threads: or(layers.number(&known::HASH_THREADS)?, (cores / 2).max(1)),
             connections: layers.number(&known::CONNECTIONS)?,
             workers: or(layers.number(&known::WORKERS)?, cores),
+            lag: Duration::from_millis(layers.number(&known::LAG_MS)?),
         })
     }
 }

@@ -79,6 +79,7 @@ pub struct Metrics {
     log_index: IntGauge,
     epoch: IntGauge,
     sessions: IntGauge,
+    witness_asks: IntCounterVec,
 }
 
 impl Metrics {
@@ -148,6 +149,7 @@ impl Metrics {
                 .gauge("log_index", "Index of the newest entry; -1 while the log is empty.")?,
             epoch: new.gauge("epoch", "Entries so far that can alter a decision.")?,
             sessions: new.gauge("sessions_live", "Sessions in force.")?,
+            witness_asks: witness_asks(&new)?,
             registry: new.0,
         };
         metrics.begin()?;
@@ -243,6 +245,19 @@ impl Metrics {
         self.sessions.set(gauged(sessions as u64));
     }
 
+    /// A witness, by its key's name, will be asked: there are as many as settings name.
+    pub fn witness_named(&self, name: &str) {
+        for outcome in [COSIGNED, FAILED] {
+            self.witness_asks.with_label_values(&[name, outcome]);
+        }
+    }
+
+    /// A witness was asked, and has cosigned or not.
+    pub fn witness_asked(&self, name: &str, cosigned: bool) {
+        let outcome = if cosigned { COSIGNED } else { FAILED };
+        self.witness_asks.with_label_values(&[name, outcome]).inc();
+    }
+
     /// All of it in Prometheus' text format, version 0.0.4.
     ///
     /// # Errors
@@ -260,8 +275,15 @@ impl Metrics {
     }
 }
 
+fn witness_asks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Times that a witness was asked to cosign the log, by witness and outcome.";
+    new.counters("witness_asks_total", help, &["witness", "outcome"])
+}
+
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
+const COSIGNED: &str = "cosigned";
+const FAILED: &str = "failed";
 const SAME: &str = "same";
 const DIFFERS: &str = "differs";
 
@@ -377,6 +399,8 @@ mod tests {
             metrics.fsync(Duration::from_millis(1));
             metrics.queue_length(Queue::Sequencer, 5);
             metrics.world(41, 9, 2);
+            metrics.witness_named("one");
+            metrics.witness_asked("two", true);
         });
         for line in [
             r#"countersign_http_requests_total{route="/access/v1/evaluation",status="200"} 2"#,
@@ -393,6 +417,8 @@ mod tests {
             "countersign_log_index 41",
             "countersign_epoch 9",
             "countersign_sessions_live 2",
+            r#"countersign_witness_asks_total{outcome="failed",witness="one"} 0"#,
+            r#"countersign_witness_asks_total{outcome="cosigned",witness="two"} 1"#,
         ] {
             assert_shows(&text, line);
         }

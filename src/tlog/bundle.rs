@@ -42,10 +42,7 @@ pub enum BundleError {
 /// `tile/entries/x001/x234/067.p/12`. It holds the entries of the tile of the same
 /// index and width on level 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BundleId {
-    index: u64,
-    width: u16,
-}
+pub struct BundleId(TileId);
 
 impl BundleId {
     /// Names a bundle.
@@ -53,43 +50,43 @@ impl BundleId {
     /// # Errors
     /// [`NotATile::Width`] if the width is not 1 to 256.
     pub fn new(index: u64, width: u16) -> Result<Self, NotATile> {
-        Ok(Self { index, width: tile::checked_width(width)? })
+        TileId::new(0, index, width).map(Self)
     }
 
     /// The bundle `index` of a log of `size` entries, if it has any entry there.
     #[must_use]
     pub fn at(index: u64, size: u64) -> Option<Self> {
-        TileId::at(0, index, size).map(|tile| Self { index, width: tile.width() })
+        TileId::at(0, index, size).map(Self)
     }
 
     /// Its place, from 0.
     #[must_use]
     pub const fn index(self) -> u64 {
-        self.index
+        self.0.index()
     }
 
     /// How many entries it holds, 1 to 256.
     #[must_use]
     pub const fn width(self) -> u16 {
-        self.width
+        self.0.width()
     }
 
     /// True if it holds fewer than 256 entries.
     #[must_use]
     pub const fn is_partial(self) -> bool {
-        self.width < TILE_WIDTH
+        self.0.is_partial()
     }
 
     /// The full bundle in the same place, which takes a partial one's place in time.
     #[must_use]
     pub const fn full(self) -> Self {
-        Self { width: TILE_WIDTH, ..self }
+        Self(self.0.full())
     }
 
     /// The log's index of its first entry; nothing beyond what 64 bits hold.
     #[must_use]
     pub fn start(self) -> Option<u64> {
-        self.index.checked_mul(u64::from(TILE_WIDTH))
+        self.index().checked_mul(u64::from(TILE_WIDTH))
     }
 
     /// Its path below the log's prefix.
@@ -102,7 +99,7 @@ impl BundleId {
 impl fmt::Display for BundleId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("tile/entries/")?;
-        tile::write_place(f, self.index, self.width)
+        tile::write_place(f, self.index(), self.width())
     }
 }
 

@@ -95,6 +95,22 @@ impl Note {
         let all = kept.chain(answered.signatures().iter().cloned()).collect();
         Self::new(self.text().to_owned(), all)
     }
+
+    /// The same note with the signatures that a copy of it has besides, behind its own.
+    /// None of them is verified. What has another text is no copy, and of one that has more
+    /// than a note can hold nothing is taken.
+    #[must_use]
+    pub fn with_those_of(self, copy: &Self) -> Self {
+        if self.text() != copy.text() {
+            return self;
+        }
+        let known = |line: &Signature| {
+            self.signatures().iter().any(|own| own.name() == line.name() && own.id() == line.id())
+        };
+        let others = copy.signatures().iter().filter(|line| !known(line));
+        let all = self.signatures().iter().chain(others).cloned().collect();
+        Self::new(self.text().to_owned(), all).unwrap_or(self)
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +172,28 @@ mod tests {
         let fresh = both.with_cosignatures(&again, &keys).unwrap();
         let times: Vec<_> = fresh.verify(&keys).unwrap().iter().map(|by| by.time).collect();
         assert_eq!(times, [Some(2), Some(9)]);
+    }
+
+    #[test]
+    fn what_a_copy_has_besides_is_taken_and_of_another_text_nothing() {
+        let (one, two) = (witness("one", 1), witness("two", 2));
+        let keys = [one.verifier(), two.verifier()];
+        let cosigned = |by: &CosigningKey, time| {
+            signed().with_cosignatures(&format!("{}\n", by.cosign(TEXT, time)), &keys).unwrap()
+        };
+        let names = |note: &Note| -> Vec<String> {
+            note.signatures().iter().map(|line| line.name().to_string()).collect()
+        };
+        let both = cosigned(&one, 1).with_those_of(&cosigned(&two, 2));
+        assert_eq!(names(&both), ["example.com/log", "one", "two"]);
+        // Its own line stays, whatever the copy says.
+        assert_eq!(cosigned(&one, 1).with_those_of(&cosigned(&one, 9)), cosigned(&one, 1));
+        let other = Note::new("other\n".to_owned(), vec![two.cosign("other\n", 1)]).unwrap();
+        assert_eq!(signed().with_those_of(&other), signed());
+        let line = |name: usize| witness(&name.to_string(), 3).cosign(TEXT, 1);
+        let many: Vec<_> = (0..SIGNATURES_MAX).map(line).collect();
+        let full = Note::new(TEXT.to_owned(), many).unwrap();
+        assert_eq!(signed().with_those_of(&full), signed());
     }
 
     #[test]

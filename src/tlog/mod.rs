@@ -37,4 +37,5 @@ pub use receipt::{EXTRA_BYTES_MAX, NotATlogProof, TLOG_PROOF_BYTES_MAX};
 pub use receipt::{TlogProof, TlogProofError};
 pub use tile::{NotATile, TILE_WIDTH, TileId, decode_tile, encode_tile, partial_width, tiles_of};
 pub use tree::{NotATree, SIZE_MAX, Tree};
+pub use witness::conflict_size;
 pub use witness::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint, KnownLog, WitnessRefusal};

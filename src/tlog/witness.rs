@@ -152,6 +152,9 @@ pub enum WitnessRefusal {
 }
 
 impl WitnessRefusal {
+    /// The media type of a conflict's body.
+    pub const SIZE_MEDIA_TYPE: &str = "text/x.tlog.size";
+
     /// The HTTP status to answer with.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -169,7 +172,7 @@ impl WitnessRefusal {
     #[must_use]
     pub fn body(self) -> (&'static str, String) {
         match self {
-            Self::Conflict { known } => ("text/x.tlog.size", format!("{known}\n")),
+            Self::Conflict { known } => (Self::SIZE_MEDIA_TYPE, format!("{known}\n")),
             Self::Malformed
             | Self::UnknownLog
             | Self::Unsigned
@@ -177,6 +180,12 @@ impl WitnessRefusal {
             | Self::Inconsistent(_) => ("text/plain; charset=utf-8", format!("{self}\n")),
         }
     }
+}
+
+/// Reads a conflict's body: the size that the witness knows, from which the log tries again.
+#[must_use]
+pub fn conflict_size(body: &str) -> Option<u64> {
+    body.strip_suffix('\n').and_then(decimal::read)
 }
 
 impl From<CheckpointError> for WitnessRefusal {
@@ -270,6 +279,10 @@ mod tests {
     fn a_conflict_tells_the_size_known() {
         let (media_type, body) = WitnessRefusal::Conflict { known: 3 }.body();
         assert_eq!((media_type, body.as_str()), ("text/x.tlog.size", "3\n"));
+        assert_eq!(conflict_size(&body), Some(3));
+        for bad in ["", "\n", "3", "03\n", "3\n\n", "three\n", "-3\n"] {
+            assert_eq!(conflict_size(bad), None, "{bad}");
+        }
         let (media_type, _) = WitnessRefusal::Unsigned.body();
         assert_eq!(media_type, "text/plain; charset=utf-8");
     }

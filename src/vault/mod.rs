@@ -65,6 +65,8 @@ pub enum Purpose {
     Totp,
     /// The seed of the log's Ed25519 signing key, 32 bytes.
     Signing,
+    /// The seed of the Ed25519 key that cosigns other logs, 32 bytes.
+    Cosigning,
 }
 
 impl Purpose {
@@ -75,6 +77,7 @@ impl Purpose {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::Signing => "signing",
+            Self::Cosigning => "cosigning",
         }
     }
 }

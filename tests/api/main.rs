@@ -20,9 +20,12 @@ mod erasure;
 mod identity_provider;
 mod journal;
 mod keys;
+#[path = "../conformance/litewitness.rs"]
+mod litewitness;
 mod login;
 mod mfa;
 mod office;
+mod overload;
 mod past;
 mod races;
 mod secrets;
@@ -33,6 +36,7 @@ mod tls;
 mod transparency;
 mod traps;
 mod vault;
+mod witness;
 
 /// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted
 /// it has said so.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use countersign::settings::{Witness, WitnessSettings};
 use tempfile::TempDir;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
@@ -30,6 +33,53 @@ fn setup(directory: &Path) -> Setup {
     Setup::default()
         .with_setting(&format!("tls_cert={}", file("cert.pem")))
         .with_setting(&format!("tls_key={}", file("key.pem")))
+}
+
+/// Goal: witnesses of a house with authorities of its own are asked like others, and who
+/// only sits at their address is told nothing.
+#[test]
+fn a_witness_is_known_by_its_certificate() {
+    let directory = TempDir::new().unwrap();
+    if !certificate(directory.path()) {
+        return;
+    }
+    let mut log = TestApp::spawn(&Setup::default());
+    let key = log.node.sequencer.world().signing.in_force().next().unwrap().verifier_key.clone();
+    let watching = setup(directory.path()).with_setting(&format!("witness.logs={key}"));
+    let witness = TestApp::spawn(&watching);
+    let key = witness.node.sequencer.world().witnessing.key().unwrap().verifier_key.clone();
+    let url = witness.base.replace("http://", "https://");
+    let asked = Witness { url: format!("{url}/log/v1").parse().unwrap(), key: key.clone() };
+    let asking = WitnessSettings { ask: vec![asked], ..WitnessSettings::default() };
+
+    log.restart_with(|settings| settings.witness = asking.clone());
+    let outcomes = |outcome: &str, log: &TestApp| {
+        let line = format!("{{outcome=\"{outcome}\",witness=\"{}\"}} 0", key.name());
+        !log.node.metrics.render().unwrap().contains(&line)
+    };
+    until(|| outcomes("failed", &log));
+    assert!(!outcomes("cosigned", &log), "a certificate that nobody vouches for");
+    assert_eq!(witness.node.sequencer.world().witnessing.last(&origin(&log)), None);
+
+    let ca = Some(directory.path().join("cert.pem"));
+    log.restart_with(|settings| settings.witness = WitnessSettings { ca, ..asking });
+    until(|| outcomes("cosigned", &log));
+    assert!(!outcomes("failed", &log));
+    assert!(witness.node.sequencer.world().witnessing.last(&origin(&log)).is_some());
+}
+
+/// Waits for what comes about by itself.
+#[track_caller]
+fn until(come: impl Fn() -> bool) {
+    let late = Instant::now() + Duration::from_secs(60);
+    while !come() {
+        assert!(Instant::now() < late, "it never came");
+        thread::yield_now();
+    }
+}
+
+fn origin(app: &TestApp) -> String {
+    app.node.sequencer.world().signing.origin().unwrap().to_owned()
 }
 
 fn agent(trusted: RootCerts) -> ureq::Agent {

@@ -9,24 +9,24 @@ use crate::binary::{Ground, Said, text};
 use crate::place::Place;
 
 /// The verifier keys of a log, oldest first.
-fn keys(place: &Place) -> Vec<String> {
+pub fn keys(place: &Place) -> Vec<String> {
     let shown = place.json(&["keygen", "--show"]);
     shown["keys"].as_array().unwrap().iter().map(|key| text(key, "verifier_key")).collect()
 }
 
 /// One decision of the log.
-fn decision(place: &Place) -> String {
+pub fn decision(place: &Place) -> String {
     let out = place.say(&["log", "--type", "access.decided", "--format", "json"]).done().out;
     let first: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
     text(&first, "id")
 }
 
-fn path(ground: &Ground, name: &str) -> String {
+pub fn path(ground: &Ground, name: &str) -> String {
     ground.at(name).display().to_string()
 }
 
 /// Copies a folder, whole.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let from: PathBuf = entry.unwrap().path();

@@ -14,3 +14,4 @@ mod office;
 mod people;
 mod place;
 mod reading;
+mod witnesses;

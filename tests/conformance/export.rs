@@ -2,15 +2,15 @@
 //! (`signed_note` and `tlog_tiles` are ports of x/mod), and a tree kept in memory.
 
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use signed_note::{StandardVerifier, VerifierList};
 use tlog_tiles::{Tile, TileHashReader, TileReader};
+
+use crate::call::call;
 
 /// A data directory with more entries than one tile holds, its export and verifier key.
 fn exported(ground: &Path) -> (PathBuf, String) {
@@ -34,26 +34,11 @@ fn exported(ground: &Path) -> (PathBuf, String) {
     (folder.into(), shown["keys"][0]["verifier_key"].as_str().unwrap().to_owned())
 }
 
-/// Runs a command of the program in this process; what it said.
+/// Runs a command that ends well; what it said.
 fn run(arguments: &[&str]) -> String {
-    let said = Said::default();
-    let code = countersign::cli::call(arguments.iter().copied(), said.clone(), said.clone());
-    let text = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(code, 0, "{arguments:?}: {text}");
-    text
-}
-
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    let (code, said) = call(arguments);
+    assert_eq!(code, 0, "{arguments:?}: {said}");
+    said
 }
 
 struct Folder<'a>(&'a Path);

@@ -9,8 +9,11 @@
     reason = "a test fails by panicking, and says on standard output why it is skipped"
 )]
 
+#[path = "../binary/call.rs"]
+mod call;
 mod cedar;
 mod export;
+mod litewitness;
 mod tlog;
 
 use std::path::PathBuf;

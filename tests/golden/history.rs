@@ -7,9 +7,9 @@ use countersign::authn::services::NewService;
 use countersign::authn::{FreshTokens, Report, login, mfa, report, services, session};
 use countersign::cedar::Limits;
 use countersign::event::{
-    Actor, DecisionSettings, Event, HeadRef, LogCreated, LossAccepted, NodeStarted,
-    PolicyIndexDoubted, Presented, SigningKeyAdopted, SigningKeyRetired, SourceBinding,
-    ThrottleSettings,
+    Actor, CheckpointCosigned, DecisionSettings, Event, HeadRef, LogCreated, LossAccepted,
+    NodeStarted, PolicyIndexDoubted, Presented, SigningKeyAdopted, SigningKeyRetired,
+    SourceBinding, ThrottleSettings, WitnessKeyAdopted,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope,
@@ -19,7 +19,7 @@ use countersign::pap::{self, Draft};
 use countersign::pdp::{Ask, decide};
 use countersign::pip;
 use countersign::projection::Change;
-use countersign::tlog::{SigningKey, leaf_hash};
+use countersign::tlog::{CosigningKey, SigningKey, leaf_hash};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -57,6 +57,7 @@ pub fn written() -> Vec<String> {
     ends(&mut scribe, pep, session);
     signing(&mut scribe);
     doubt(&mut scribe);
+    witnessing(&mut scribe);
     scribe.lines
 }
 
@@ -301,6 +302,21 @@ fn doubt(scribe: &mut Scribe) {
     };
     let events = vec![Event::PolicyIndexDoubted(doubted)];
     scribe.write(&Actor::Node, Ok::<_, Never>(events));
+}
+
+/// Another log is cosigned, twice.
+fn witnessing(scribe: &mut Scribe) {
+    let key = CosigningKey::new("log.example/two/witness".parse().unwrap(), &[4; 32]);
+    let (credential, sealed) = (scribe.id(), scribe.digest());
+    let adopted = WitnessKeyAdopted { verifier_key: key.verifier(), credential, sealed };
+    let cosigned = |size: u64| {
+        let (origin, root) = ("other.example/log".to_owned(), leaf_hash(&size.to_be_bytes()));
+        Event::CheckpointCosigned(CheckpointCosigned { origin, size, root })
+    };
+    scribe.write(&Actor::Node, Ok::<_, Never>(vec![Event::WitnessKeyAdopted(adopted)]));
+    for size in [1, 300] {
+        scribe.write(&Actor::Anonymous, Ok::<_, Never>(vec![cosigned(size)]));
+    }
 }
 
 fn name(text: &str) -> Username {

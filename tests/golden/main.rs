@@ -32,7 +32,7 @@ use countersign::projection::World;
 use serde_json::Value;
 
 /// Every version there has been, oldest first.
-const VERSIONS: [&str; 4] = ["v1", "v2", "v2-sealed", "v3"];
+const VERSIONS: [&str; 5] = ["v1", "v2", "v2-sealed", "v3", "v4"];
 
 /// Goal: a deployment may skip any number of releases.
 #[test]

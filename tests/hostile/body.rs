@@ -130,8 +130,16 @@ const NAMES: &[&str] = &[
     "data",
 ];
 
+/// A body as an honest caller sends it: JSON, or a text as it is.
+pub fn honest(body: &Value) -> Vec<u8> {
+    body.as_str().map_or_else(|| body.to_string(), str::to_owned).into_bytes()
+}
+
 /// A valid body, made wrong in one to three places; sometimes in its bytes alone.
 pub fn mutated(valid: &Value, dice: &mut Dice) -> Vec<u8> {
+    if let Value::String(text) = valid {
+        return mutated_text(text, dice);
+    }
     let mut body = valid.clone();
     let bytes_alone = dice.one_in(6);
     if !bytes_alone {
@@ -142,6 +150,24 @@ pub fn mutated(valid: &Value, dice: &mut Dice) -> Vec<u8> {
     }
     let mut bytes = written(&body);
     if bytes_alone || dice.one_in(5) {
+        scramble(&mut bytes, dice);
+    }
+    bytes
+}
+
+/// A text, made wrong in its lines or in its bytes.
+fn mutated_text(valid: &str, dice: &mut Dice) -> Vec<u8> {
+    let mut lines: Vec<_> = valid.split('\n').map(str::to_owned).collect();
+    let (one, other) = (dice.below(lines.len()), dice.below(lines.len()));
+    match dice.below(6) {
+        0 => drop(lines.remove(one)),
+        1 => lines.swap(one, other),
+        2 => lines = lines.iter().cycle().take(lines.len() * (2 + other)).cloned().collect(),
+        3 => lines.insert(one, lines[other].repeat(*dice.pick(&[&1, &2, &9_000]))),
+        _ => lines[one] = other_text(&lines[one], dice),
+    }
+    let mut bytes = lines.join("\n").into_bytes();
+    if dice.one_in(4) {
         scramble(&mut bytes, dice);
     }
     bytes

@@ -2,6 +2,7 @@
 
 use countersign::authn::code_at;
 use countersign::clock::{Clock as _, SystemClock};
+use countersign::tlog::SigningKey;
 use serde_json::{Value, json};
 
 use crate::binary::{Ground, PASSWORD, Server, seed, text};
@@ -15,6 +16,11 @@ pub const VICTIM: &str = "victor";
 pub const LEAVER: &str = "lena";
 /// Who logs in.
 pub const VISITOR: &str = "vera";
+
+/// The key of another log, which this deployment cosigns.
+pub fn other_log() -> SigningKey {
+    SigningKey::new("other.example/log".parse().unwrap(), &[9; 32])
+}
 
 /// A served deployment and the keys to each of its doors.
 pub struct House {
@@ -44,8 +50,9 @@ impl House {
         let first_ticket = ground.found();
         let [pep, office] = ["evaluate", "publish,audit,admin"].map(|scopes| ground.token(scopes));
         // A publication may be larger than other bodies; not so large that it takes long.
-        let limit = ["--set", "limits.publish_body_bytes=262144", "--log-level", "warn"];
-        let server = ground.serve(&limit);
+        let watched = format!("witness.logs={}", other_log().verifier());
+        let settings = ["--set", "limits.publish_body_bytes=262144", "--set", &watched];
+        let server = ground.serve(&[&settings[..], &["--log-level", "warn"]].concat());
         let mut house = Self {
             ground,
             server,

@@ -24,6 +24,8 @@ pub struct Request {
     pub bytes: Vec<u8>,
     pub manner: Manner,
     pub is_head: bool,
+    /// Whether its refusals may be texts: a protocol of others says what they are.
+    pub is_text: bool,
     /// The `X-Request-ID` that its answer must carry, where it sends a single plain one.
     pub id: Option<String>,
 }
@@ -43,7 +45,7 @@ impl Request {
     /// What an honest caller sends, with the nth of the target's bodies.
     pub fn honest(target: &Target, token: Option<&String>) -> Self {
         let mut draft = Draft::of(target, &target.paths[0], token);
-        draft.body = target.bodies.first().map(ToString::to_string).unwrap_or_default().into();
+        draft.body = target.bodies.first().map(body::honest).unwrap_or_default();
         draft.framed()
     }
 
@@ -403,6 +405,7 @@ impl<'t> Draft<'t> {
             [(_, id)] if id.is_ascii() && !id.is_empty() => String::from_utf8(id.clone()).ok(),
             _ => None,
         };
-        Request { bytes, manner: self.manner, is_head: self.method == "HEAD", id }
+        let is_text = self.target.bodies.iter().any(serde_json::Value::is_string);
+        Request { bytes, manner: self.manner, is_head: self.method == "HEAD", is_text, id }
     }
 }

@@ -76,6 +76,9 @@ fn judge(answer: &Answer, request: &Request) -> Result<u16, &'static str> {
         _ if request.id.as_deref().is_some_and(|sent| sent != id) => {
             Err("the answer to another request")
         }
+        400.. if request.is_text && answer.header("content-type").starts_with("text/") => {
+            Ok(answer.status)
+        }
         400.. if !is_problem => Err("no problem details"),
         400.. if code.is_empty() && !request.is_head => Err("a problem without a code"),
         _ => Ok(answer.status),

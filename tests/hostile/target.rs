@@ -1,10 +1,13 @@
 //! Every door of the house, with the key that opens it.
 
 use countersign::model::Digest;
+use countersign::tlog::{
+    AddCheckpoint, Checkpoint, Hash, SigningKey, empty_root, leaf_hash, sign_checkpoint,
+};
 use serde_json::{Value, json};
 
 use crate::binary::{PASSWORD, shipped};
-use crate::house::{House, LEAVER, SOURCE, VICTIM, VISITOR};
+use crate::house::{House, LEAVER, SOURCE, VICTIM, VISITOR, other_log};
 
 /// One method of one URL template: what an honest caller sends.
 pub struct Target {
@@ -61,7 +64,21 @@ pub fn targets(house: &House) -> Vec<Target> {
     [accesses(house), persons(house), authors(house), administrators(house), auditors(house)]
         .into_iter()
         .flatten()
+        .chain([witness()])
         .collect()
+}
+
+/// Another log, which shows how it has grown.
+fn witness() -> Target {
+    let key: SigningKey = other_log();
+    let request = |size: u64, root: Hash| {
+        let checkpoint = Checkpoint::new("other.example/log", size, root).unwrap();
+        let note = sign_checkpoint(&checkpoint, &[&key]).unwrap().parse().unwrap();
+        Value::String(AddCheckpoint::new(0, Vec::new(), note).unwrap().to_string())
+    };
+    Target::new("POST", "/log/v1/add-checkpoint", 200)
+        .reading([request(0, empty_root()), request(1, leaf_hash(b"first"))])
+        .weighing(6)
 }
 
 fn accesses(house: &House) -> Vec<Target> {

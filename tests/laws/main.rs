@@ -7,6 +7,7 @@
 mod course;
 mod mutation;
 mod notes;
+mod publishing;
 mod sequencer;
 mod snapshot;
 mod tree;

@@ -98,7 +98,7 @@ fn whole(folder: &Path) -> Result<(Vec<Vec<u8>>, Vec<String>), NodeError> {
     let found = entries(&**node.sequencer.store())?;
     let mut faults = unopened(&node.sequencer.world(), &node.vault);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    if let Err(error) = runtime.block_on(node.begin(&settings.decisions)) {
+    if let Err(error) = runtime.block_on(node.begin(&settings)) {
         faults.push(format!("it does not go on: {error}"));
     }
     Ok((found, faults))
@@ -119,6 +119,9 @@ fn unopened(world: &World, vault: &Vault) -> Vec<String> {
     let mut named = Vec::new();
     for key in world.signing.in_force() {
         named.push(("the log", key.credential, Purpose::Signing, key.sealed));
+    }
+    if let Some(key) = world.witnessing.key() {
+        named.push(("the log", key.credential, Purpose::Cosigning, key.sealed));
     }
     for person in world.identities.iter() {
         let password = person.password.iter().map(|it| (it, Purpose::Password));

@@ -87,7 +87,7 @@ pub fn rolled_back(ground: &Ground) {
     let since = ["--since", crate::ground::text(&kept)];
     let arguments =
         [&["verify", "--key", &ground.key, "--data", crate::ground::text(&data)], &since[..]];
-    assert_eq!(crate::ground::call(&arguments.concat()).0, 1);
+    assert_eq!(crate::call::call(&arguments.concat()).0, 1);
 }
 
 /// A forger signs with a key of their own, under the log's name.
@@ -105,13 +105,13 @@ pub fn signed_by_another(ground: &Ground) {
     assert_eq!(ground.verify_directory(&data), Outcome::Found);
     // Without the auditor's key the log itself names another signer, and that shows too.
     let bare = ["verify", "--data", crate::ground::text(&data)];
-    assert_eq!(crate::ground::call(&bare).0, 1);
+    assert_eq!(crate::call::call(&bare).0, 1);
     // And the true log under a wrong key is not taken for the right one.
     let other = SigningKey::new("log.example/tamper".parse().unwrap(), &[8; 32]);
     let other = other.verifier().to_string();
     let own = ground.data();
     let wrong = ["verify", "--key", &other, "--data", crate::ground::text(&own)];
-    assert_eq!(crate::ground::call(&wrong).0, 1);
+    assert_eq!(crate::call::call(&wrong).0, 1);
 }
 
 fn read(data: &Path) -> Entries {

@@ -1,8 +1,7 @@
 //! A log with a history, its export, and what `verify` says of a copy.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use countersign::clock::SystemClock;
 use countersign::entropy::{SeededEntropy, SystemEntropy};
@@ -11,6 +10,8 @@ use countersign::sequencer::{Expected, Origin};
 use countersign::settings::{Flags, Settings};
 use countersign::telemetry::Metrics;
 use tempfile::TempDir;
+
+use crate::call::call;
 
 /// What `verify` made of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,27 +130,6 @@ pub fn surroundings() -> Surroundings {
 
 pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-/// Runs a command of the program in this process: its exit code and all that it said.
-pub fn call(arguments: &[&str]) -> (u8, String) {
-    let said = Said::default();
-    let code = countersign::cli::call(arguments.iter().copied(), said.clone(), said.clone());
-    let said = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
-    (code, said)
-}
-
-#[derive(Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A number from the environment.

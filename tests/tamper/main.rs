@@ -7,6 +7,8 @@
 
 #![cfg(test)]
 
+#[path = "../binary/call.rs"]
+mod call;
 mod entries;
 mod files;
 mod ground;

@@ -3,26 +3,40 @@
 use super::super::failure::Failure;
 use super::Tiled;
 use crate::event_store::{EventStore, StoredTiles};
-use crate::tlog::{BundleId, TileId, TileSource as _};
+use crate::tlog::{BundleId, Note, TileId, TileSource as _};
 
-/// A store that nobody writes to.
-pub(in super::super) struct Stopped<'a>(pub(in super::super) &'a dyn EventStore);
+/// A store that nobody writes to, and the checkpoint outside it.
+pub(in super::super) struct Stopped<'a> {
+    store: &'a dyn EventStore,
+    outside: Option<String>,
+}
+
+impl<'a> Stopped<'a> {
+    /// Of the checkpoint outside only the lines of witnesses are taken, which are nowhere
+    /// else; and only if it is of the same entries.
+    pub(in super::super) const fn new(store: &'a dyn EventStore, outside: Option<String>) -> Self {
+        Self { store, outside }
+    }
+}
 
 impl Tiled for Stopped<'_> {
     fn checkpoint(&self) -> Result<String, Failure> {
         let unsigned = || Failure::refused("no_checkpoint", "the log was never signed");
-        self.0.checkpoint()?.ok_or_else(unsigned)
+        let head = self.store.checkpoint()?.ok_or_else(unsigned)?;
+        let outside = self.outside.as_deref().and_then(|note| note.parse::<Note>().ok());
+        let cosigned = head.parse::<Note>().ok().zip(outside);
+        Ok(cosigned.map_or(head, |(head, outside)| head.with_those_of(&outside).to_string()))
     }
 
     /// Full tiles as they were stored, never computed: they are what is to be checked.
     fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, Failure> {
         if tile.is_partial() {
-            return Ok(Some(StoredTiles(self.0).tile(tile)?));
+            return Ok(Some(StoredTiles(self.store).tile(tile)?));
         }
-        Ok(self.0.tile(tile)?)
+        Ok(self.store.tile(tile)?)
     }
 
     fn bundle(&self, bundle: BundleId) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(StoredTiles(self.0).bundle(bundle)?)
+        Ok(StoredTiles(self.store).bundle(bundle)?)
     }
 }

@@ -105,6 +105,8 @@ impl TestApp {
         let data = directory.path().join("data");
         let mut set = setup.settings.clone();
         set.push("limits.hash_queue=512".to_owned());
+        // However slow the machine is, what is asked here is answered.
+        set.push("limits.lag_ms=600000".to_owned());
         let flags = Flags {
             data: Some(data.display().to_string()),
             listen: Some("127.0.0.1:0".to_owned()),
@@ -145,7 +147,13 @@ impl TestApp {
 
     /// Stops the node, drains it, and serves the same directory again.
     pub fn restart(&mut self) {
+        self.restart_with(|_| {});
+    }
+
+    /// The same, under other settings from here on.
+    pub fn restart_with(&mut self, alter: impl FnOnce(&mut Settings)) {
         self.stop();
+        alter(&mut self.settings);
         let (node, base, server) = serve(&self.settings, &self.clock, &self.entropy);
         self.node = Served(Some(node));
         self.base = base;
@@ -231,7 +239,7 @@ fn serve(settings: &Settings, clock: &ManualClock, entropy: &Arc<SeededEntropy>)
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let node = open(&settings, &around);
-            node.begin(&settings.decisions).await.unwrap();
+            node.begin(&settings).await.unwrap();
             let cost = HasherSettings::insecure_for_tests().with_queue(512);
             let entropy = Arc::clone(&node.surroundings.entropy);
             let hasher = Hasher::start(cost, entropy).unwrap();

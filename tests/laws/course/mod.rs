@@ -1,20 +1,18 @@
 //! Logs as they come about: courses of commands, most of them sensible, each decided by
 //! the pure function that decides it in a node.
 
+mod keys;
+mod persons;
+
 use std::sync::Arc;
 
-use countersign::authn::enrol::{Enrolment, enrol};
-use countersign::authn::erase;
-use countersign::authn::mfa::{MfaVerdict, Offer, conclude as conclude_mfa, offer};
-use countersign::authn::persons::{self, NewPerson};
 use countersign::authn::services::{self, NewService};
-use countersign::authn::{FreshTokens, Report, login, report, session};
+use countersign::authn::{FreshTokens, Report, report};
 use countersign::cedar::{Limits, on_large_stack};
 use countersign::entropy::SeededEntropy;
 use countersign::event::{
-    Actor, DecisionSettings, Envelope, Event, HeadRef, KeyRotated, LogCreated, LossAccepted,
-    NewEvent, Presented, Reported, SigningKeyAdopted, SigningKeyRetired, SourceBinding, Stamp,
-    Tail, ThrottleSettings,
+    Actor, DecisionSettings, Envelope, Event, KeyRotated, LogCreated, NewEvent, Presented,
+    Reported, SourceBinding, Stamp, Tail, ThrottleSettings,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -24,7 +22,6 @@ use countersign::pap::{self, Draft};
 use countersign::pdp::{Ask, decide};
 use countersign::pip;
 use countersign::projection::{Change, World};
-use countersign::tlog::{SigningKey, leaf_hash};
 use countersign::vault::{FreshKeys, Sealer};
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
@@ -80,6 +77,8 @@ pub enum Step {
     Report(Pick, u8, Reported),
     Sign(bool),
     Unsign(Pick),
+    Watch,
+    Cosign(u8, u64),
     Doubt,
     Ask(usize, Option<Pick>),
 }
@@ -131,6 +130,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(service, token, what)| Step::Report(service, token, what)),
         2 => prop::bool::weighted(0.2).prop_map(Step::Sign),
         1 => any::<Pick>().prop_map(Step::Unsign),
+        1 => Just(Step::Watch),
+        2 => (0_u8..3, 0_u64..9).prop_map(|(log, more)| Step::Cosign(log, more)),
         1 => Just(Step::Doubt),
         12 => (who(), prop::option::of(any::<Pick>()))
             .prop_map(|(who, session)| Step::Ask(who, session)),
@@ -237,68 +238,10 @@ impl Course {
             Step::Report(which, token, what) => self.report(*which, *token, *what),
             Step::Sign(after_loss) => Some(self.sign(*after_loss)),
             Step::Unsign(which) => self.unsign(*which),
+            Step::Watch => self.watch(),
+            Step::Cosign(log, more) => Some(self.cosign(*log, *more)),
             _ => self.take_of_person(step),
         }
-    }
-
-    fn take_of_person(&mut self, step: &Step) -> Option<Vec<Event>> {
-        let now = self.now;
-        match step {
-            Step::Register(who, roles) => self.register(*who, roles),
-            Step::Ticket(who) => {
-                let ticket = self.digest();
-                let issued = persons::issue_ticket(&self.live, &name(*who), ticket, now).ok()?;
-                self.tickets.push(ticket);
-                Some(issued)
-            }
-            Step::Enrol(which) => {
-                let ticket = *pick(&self.tickets, *which)?;
-                let (credential, sealed) = (self.id(), self.digest());
-                enrol(&self.live, &Enrolment { ticket, credential, sealed }, now).ok()
-            }
-            Step::Disable(who) => persons::disable(&self.live, &name(*who), Label::default()).ok(),
-            Step::Erase(who) => self.erase(*who),
-            Step::Role(who, role, true) => {
-                persons::grant_role(&self.live, &name(*who), &label(ROLES[*role])).ok()
-            }
-            Step::Role(who, role, false) => {
-                persons::revoke_role(&self.live, &name(*who), &label(ROLES[*role])).ok()
-            }
-            Step::Login(who, right) => self.login(*who, *right),
-            Step::Offer(which) => {
-                let session = self.session(*which)?;
-                let (credential, sealed) = (self.id(), self.digest());
-                offer(&self.live, session, &Offer { credential, sealed }, now).ok()
-            }
-            Step::Code(which, right) => self.code(*which, *right),
-            Step::LogOut(which) => session::log_out(&self.live, self.session(*which)?, now).ok(),
-            _ => None,
-        }
-    }
-
-    /// A key is adopted, of the same origin or, after a loss, of another.
-    fn sign(&mut self, after_loss: bool) -> Vec<Event> {
-        let origin = self.live.signing.origin().unwrap_or("log.example/0").to_owned();
-        let (credential, sealed) = (self.id(), self.digest());
-        let adopted = |origin: &str| {
-            let key = SigningKey::new(origin.parse().unwrap(), sealed.as_bytes());
-            let verifier_key = key.verifier();
-            Event::SigningKeyAdopted(SigningKeyAdopted { verifier_key, credential, sealed })
-        };
-        if !after_loss {
-            return vec![adopted(&origin)];
-        }
-        let root = leaf_hash(origin.as_bytes());
-        let found = HeadRef { origin, size: self.stored.len() as u64, root };
-        let lost = LossAccepted { expected: None, found, reason: Label::default() };
-        let another = format!("log.example/{}", self.drawn);
-        vec![Event::LossAccepted(lost), adopted(&another)]
-    }
-
-    fn unsign(&mut self, which: Pick) -> Option<Vec<Event>> {
-        let all: Vec<_> = self.live.signing.in_force().map(|key| key.credential).collect();
-        let credential = *pick(&all, which)?;
-        Some(vec![Event::SigningKeyRetired(SigningKeyRetired { credential })])
     }
 
     fn publish(&mut self, schema: bool, policies: u8) -> Option<Vec<Event>> {
@@ -332,52 +275,6 @@ impl Course {
         let admitted = pip::admit(&self.live, vec![change], 10).ok()?;
         let publication = self.id();
         pip::put_in_force(&self.live, &admitted, publication, Label::default(), None).ok()
-    }
-
-    /// Erases a person; the key goes as it does in a node.
-    fn erase(&mut self, who: usize) -> Option<Vec<Event>> {
-        let user = self.live.user(&name(who));
-        let key = self.sealer.keys().known_or_new(&user).unwrap().id();
-        let reason = Label::default();
-        let erased = erase::person(&self.live, &name(who), &user, vec![key], &reason).ok()?;
-        self.sealer.keys().destroy_key(&user, key).unwrap();
-        Some(erased)
-    }
-
-    fn forget(&mut self, who: usize) -> Option<Vec<Event>> {
-        let user = Uid::parse("User", NAMES[who]).unwrap();
-        let key = self.sealer.keys().known(&user).unwrap()?.id();
-        self.sealer.keys().destroy_key(&user, key).unwrap();
-        Some(vec![erase::subject(user, vec![key], Label::default())])
-    }
-
-    fn register(&mut self, who: usize, roles: &[usize]) -> Option<Vec<Event>> {
-        let ticket = self.digest();
-        let roles = roles.iter().map(|role| label(ROLES[*role])).collect();
-        let new = NewPerson { name: name(who), roles, ticket: Some(ticket) };
-        let registered = persons::register(&self.live, &new, self.now).ok()?;
-        self.tickets.push(ticket);
-        Some(registered)
-    }
-
-    fn login(&mut self, who: usize, right: bool) -> Option<Vec<Event>> {
-        let (name, tokens) = (name(who), self.tokens());
-        let tag = Digest::of(name.as_str());
-        let attempt = login::begin(&self.live, Some(&name), tag, self.now).ok()?;
-        login::conclude(&self.live, &attempt, right, &tokens, self.now).ok()
-    }
-
-    fn code(&mut self, which: Pick, right: bool) -> Option<Vec<Event>> {
-        let session = self.session(which)?;
-        let person = self.live.sessions.get(&session)?.person.clone()?;
-        let person = self.live.identities.get(&person)?;
-        let pending = person.pending_totp.as_ref().map(|pending| pending.credential.id);
-        let in_use = person.totp.as_ref().map(|totp| totp.credential.id);
-        let credential = pending.or(in_use)?;
-        let step = right.then(|| self.now.seconds() / 30);
-        let verdict = MfaVerdict { session, credential, step };
-        let tokens = self.tokens();
-        conclude_mfa(&self.live, &verdict, &tokens, self.now).ok()
     }
 
     fn token(&mut self, provider: bool) -> Option<Vec<Event>> {
