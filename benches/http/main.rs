@@ -284,7 +284,7 @@ impl Bench {
                 |calm, changing| p99(changing) / p99(calm),
                 |bench, connections| bench.round(single, connections),
                 |bench, connections| {
-                    let changing = Changing::start(served.address, &tokens.admin, 1_000);
+                    let changing = Changing::start(served.address, &tokens.author, 1_000);
                     let samples = bench.round(single, connections);
                     rates.push(changing.stop());
                     samples

@@ -61,7 +61,8 @@ impl Server {
 }
 
 impl Served {
-    /// Founds a node with so many policies besides those that decide, and serves it; gives the first administrator's ticket, too.
+    /// Founds a node with so many policies besides those that decide, and serves it; gives
+    /// the first administrator's ticket, too.
     pub fn start(directory: &Path, set: &[String], others: usize) -> (Self, SecretToken) {
         let flags = Flags {
             data: Some(directory.join("data").display().to_string()),
@@ -153,8 +154,8 @@ async fn back(body: web::Bytes) -> HttpResponse {
 pub struct Tokens {
     pub pep: String,
     pub session: String,
-    /// The administrator's.
-    pub admin: String,
+    /// A service's that changes the directory: a person's second factor would grow old.
+    pub author: String,
 }
 
 impl Tokens {
@@ -167,11 +168,13 @@ impl Tokens {
         let alice = two_factors(address, "alice", alice["ticket"].as_str().unwrap()).await;
         let asked = json!({"scopes": ["evaluate"], "label": "bench"});
         let pep = call(address, "/tokens/v1", admin, &asked, 201).await;
+        let asked = json!({"scopes": ["publish"], "label": "bench"});
+        let author = call(address, "/tokens/v1", admin, &asked, 201).await;
         let text = |of: &Value, name: &str| of[name].as_str().unwrap().to_owned();
         Self {
             pep: text(&pep, "token"),
             session: text(&alice, "session_token"),
-            admin: admin.to_owned(),
+            author: text(&author, "token"),
         }
     }
 }

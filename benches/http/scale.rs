@@ -57,10 +57,10 @@ pub struct Changing {
 
 impl Changing {
     /// Starts to move users between roles, so many a second.
-    pub fn start(address: SocketAddr, admin: &str, a_second: u64) -> Self {
+    pub fn start(address: SocketAddr, author: &str, a_second: u64) -> Self {
         let (stop, made) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&made));
-        let bearer = format!("Bearer {admin}");
+        let bearer = format!("Bearer {author}");
         let thread = thread::spawn(move || {
             System::new().block_on(async {
                 let mut connection = Connection::open(address).await;

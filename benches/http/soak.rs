@@ -15,7 +15,7 @@ const BATCHES: f64 = 3.0;
 /// Changes of the directory a second.
 const CHANGES: u64 = 40;
 /// Logins of unknown names at a time.
-const LOGINS: usize = 4;
+const LOGINS: usize = 1;
 /// Connections that evaluate.
 const CONNECTIONS: usize = 64;
 /// What may still settle: buffers, arenas and the snapshots' first round.
@@ -46,7 +46,7 @@ pub fn soak(
     println!("| minute | resident | open files | p99 of evaluations |");
     println!("|---:|---:|---:|---:|");
     let flood = Flood::start(served.address, LOGINS);
-    let changing = Changing::start(served.address, &tokens.admin, CHANGES);
+    let changing = Changing::start(served.address, &tokens.author, CHANGES);
     let begun = Instant::now();
     let (mut decisions, mut settled, mut minute) = (0, Vec::new(), 0);
     while begun.elapsed() < Duration::from_secs(minutes * 60) {
@@ -85,8 +85,8 @@ fn told(settled: &[Held]) {
     };
     let files = |part: &[Held]| part.iter().map(|held| held.files).max().unwrap_or_default();
     println!(
-        "\nAfter {} s of warm-up, resident memory was {} MiB on average in the first half and {} MiB \
-         in the second; open files at most {} and {}.",
+        "\nAfter {} s of warm-up, resident memory was {} MiB on average in the first half and {} \
+         MiB in the second; open files at most {} and {}.",
         WARM_UP.as_secs(),
         mean(first),
         mean(last),

@@ -9,6 +9,9 @@ use crate::model::PolicyId;
 const HELP: &str = "if it is meant for some only, say so in its scope, such as \
     `resource is Document` or `action == Action::\"…\"`; a guardrail is right as it is";
 
+/// How many are named one by one.
+const SHOWN_MAX: usize = 20;
+
 /// The policies that every question has to pass, because nothing in their scopes can tell
 /// one from another: the cost of a decision grows with their number, and with no other.
 pub(super) fn unhooked<'a>(
@@ -20,7 +23,15 @@ pub(super) fn unhooked<'a>(
                        for every request, at 1 to 2 µs each";
         Fault::new(codes::POLICY_SCOPE_WARNING, message).with_help(HELP).about(id)
     };
-    index.unhooked().filter_map(|policy| name(policy.id())).map(fault).collect()
+    let mut ids: Vec<_> = index.unhooked().filter_map(|policy| name(policy.id())).collect();
+    ids.sort_unstable();
+    let more = ids.len().saturating_sub(SHOWN_MAX);
+    let mut faults: Vec<_> = ids.into_iter().take(SHOWN_MAX).map(fault).collect();
+    if more > 0 {
+        let message = format!("{more} more policies leave everything open in their scopes");
+        faults.push(Fault::new(codes::POLICY_SCOPE_WARNING, message));
+    }
+    faults
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub struct App {
     /// Which services may ask for decisions, as of the newest epoch.
     pub(super) traffic: Traffic,
     /// Which evaluations are decided twice.
-    pub(super) cross_check: CrossCheck,
+    pub(super) cross_check: Arc<CrossCheck>,
     /// One fold of the past at a time: it costs as much as the log is long.
     pub(super) folding: Arc<Semaphore>,
     /// A few tiles at a time: a partial one of a high level is made of many.
@@ -78,7 +78,7 @@ impl App {
             entropy,
             metrics,
             traffic: Traffic::default(),
-            cross_check: CrossCheck::one_in(settings.cross_check_every),
+            cross_check: Arc::new(CrossCheck::one_in(settings.cross_check_every)),
             folding: Arc::new(Semaphore::new(1)),
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),

@@ -1,11 +1,11 @@
 //! Every so many evaluations, one is decided by Cedar's own authorizer as well.
 
 use std::num::NonZeroU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{App, Problem, body};
-use crate::cedar::on_large_stack;
+use crate::cedar::{Fault, on_large_stack};
 use crate::event::{AccessDecided, Event, PolicyIndexDoubted};
 use crate::model::Moment;
 use crate::pdp::{Ask, doubt};
@@ -16,7 +16,7 @@ use crate::sequencer::{Expected, Origin};
 /// a hundred thousand policies, too, the checks take no more than 2 % of a core.
 const REST: u32 = 50;
 
-/// Says when a check is due.
+/// Says when a check is due, and keeps what was found until it is on the record.
 #[derive(Debug)]
 pub struct CrossCheck {
     every: Option<NonZeroU64>,
@@ -28,6 +28,17 @@ struct Turn {
     since: u64,
     running: bool,
     rests_until: Option<Instant>,
+    found: Option<PolicyIndexDoubted>,
+}
+
+/// What an evaluation has to do first.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Nothing,
+    /// It is the one to check; no other is until [`CrossCheck::done`].
+    Check,
+    /// Something was found and is not on the record yet: nobody is answered before.
+    Record(PolicyIndexDoubted),
 }
 
 impl CrossCheck {
@@ -36,35 +47,41 @@ impl CrossCheck {
         Self { every: NonZeroU64::new(every), turn: Mutex::default() }
     }
 
-    /// Counts an evaluation; true if it is the one to check. Then no other is until
-    /// [`CrossCheck::done`].
-    fn is_due(&self, now: Instant) -> bool {
-        let Some(every) = self.every else { return false };
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        turn.since = turn.since.saturating_add(1);
-        let due = turn.since >= every.get()
-            && !turn.running
-            && turn.rests_until.is_none_or(|until| now >= until);
-        if due {
-            (turn.since, turn.running) = (0, true);
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an evaluation.
+    fn step(&self, now: Instant) -> Step {
+        let Some(every) = self.every else { return Step::Nothing };
+        let mut turn = self.turn();
+        if let Some(found) = &turn.found {
+            return Step::Record(found.clone());
         }
-        due
+        turn.since = turn.since.saturating_add(1);
+        let rested = turn.rests_until.is_none_or(|until| now >= until);
+        if turn.since < every.get() || turn.running || !rested {
+            return Step::Nothing;
+        }
+        (turn.since, turn.running) = (0, true);
+        Step::Check
     }
 
     fn done(&self, now: Instant, took: Duration) {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = self.turn();
         turn.running = false;
         turn.rests_until = now.checked_add(took.saturating_mul(REST));
     }
 }
 
-/// Ends a check however it ends.
-struct Running<'a> {
-    check: &'a CrossCheck,
+/// Ends a check however it ends. It is held by the work, not by the one who waits for it:
+/// hanging up neither ends a check nor forgets what it finds.
+struct Running {
+    check: Arc<CrossCheck>,
     begun: Instant,
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.check.done(Instant::now(), self.begun.elapsed());
     }
@@ -86,38 +103,51 @@ pub struct Taken<'a> {
 /// is asked.
 ///
 /// # Errors
-/// Why the difference could not be recorded: then there is no answer.
+/// Why the difference could not be recorded: then there is no answer, for this evaluation
+/// or any other, until it is.
 pub async fn differs(
     app: &App,
     origin: &Origin,
     taken: &Taken<'_>,
     ask: impl FnOnce() -> Ask,
 ) -> Result<bool, Problem> {
-    if !app.cross_check.is_due(Instant::now()) {
-        return Ok(false);
+    match app.cross_check.step(Instant::now()) {
+        Step::Nothing => Ok(false),
+        Step::Record(doubt) => record(app, origin.clone(), doubt).await.map(|()| true),
+        Step::Check => match check(app, taken, ask()).await? {
+            Some(doubt) => record(app, origin.clone(), doubt).await.map(|()| true),
+            None => Ok(false),
+        },
     }
-    let running = Running { check: &app.cross_check, begun: Instant::now() };
-    let (world, now) = (Arc::clone(taken.world), taken.now);
-    let (ask, decided) = (ask(), taken.decided.clone());
-    let work = move || on_large_stack(|| doubt(&world, &ask, now, &decided));
-    let doubted = body::blocking(work).await?.map_err(|fault| Problem::defect(&fault))?;
-    drop(running);
-    app.metrics.cross_checked(doubted.is_some());
-    match doubted {
-        Some(doubt) => record(app, origin.clone(), doubt).await.map(|()| true),
-        None => Ok(false),
-    }
+}
+
+async fn check(
+    app: &App,
+    taken: &Taken<'_>,
+    ask: Ask,
+) -> Result<Option<PolicyIndexDoubted>, Problem> {
+    let running = Running { check: Arc::clone(&app.cross_check), begun: Instant::now() };
+    let (world, now, decided) = (Arc::clone(taken.world), taken.now, taken.decided.clone());
+    let metrics = Arc::clone(&app.metrics);
+    let work = move || {
+        let found = on_large_stack(|| doubt(&world, &ask, now, &decided))?;
+        metrics.cross_checked(found.is_some());
+        running.check.turn().found.clone_from(&found);
+        Ok::<_, Fault>(found)
+    };
+    body::blocking(work).await?.map_err(|fault| Problem::defect(&fault))
 }
 
 async fn record(app: &App, origin: Origin, doubt: PolicyIndexDoubted) -> Result<(), Problem> {
     let policies: Vec<_> = doubt.differing.iter().map(ToString::to_string).collect();
     tracing::error!(?policies, "the index of policies differs from Cedar's authorizer");
     let decide = move |world: &World, _| {
-        // Another evaluation may have found the same meanwhile.
-        let news = world.index_doubted.is_none();
+        // Another evaluation may have found or recorded the same meanwhile.
+        let news = world.index_doubts.current().is_none();
         Ok::<_, Problem>(news.then_some(Event::PolicyIndexDoubted(doubt)).into_iter().collect())
     };
     app.sequencer.commit(origin, Expected::default(), decide).await?;
+    app.cross_check.turn().found = None;
     Ok(())
 }
 
@@ -141,12 +171,13 @@ mod tests {
     #[test]
     fn one_evaluation_in_so_many_is_due_and_no_other_meanwhile() {
         let (check, now) = (CrossCheck::one_in(3), Instant::now());
-        let due: Vec<_> = (0..8).map(|_| check.is_due(now)).collect();
+        let is_due = |check: &CrossCheck, now| check.step(now) == Step::Check;
+        let due: Vec<_> = (0..8).map(|_| is_due(&check, now)).collect();
         assert_eq!(due, [false, false, true, false, false, false, false, false]);
         check.done(now, Duration::from_millis(2));
-        assert!(!check.is_due(now + Duration::from_millis(99)));
-        assert!(check.is_due(now + Duration::from_millis(100)));
-        assert!((0..100).all(|_| !CrossCheck::one_in(0).is_due(now)));
+        assert!(!is_due(&check, now + Duration::from_millis(99)));
+        assert!(is_due(&check, now + Duration::from_millis(100)));
+        assert!((0..100).all(|_| !is_due(&CrossCheck::one_in(0), now)));
     }
 
     const SCHEMA: &str = "entity User; entity Document;
@@ -224,6 +255,25 @@ mod tests {
         let decided = decide(&world, &eve(), now);
         let taken = Taken { world: &world, now, decided: &decided };
         (decided.decision, differs(app, &Origin::node(), &taken, eve).await.unwrap())
+    }
+
+    #[actix_web::test]
+    async fn what_was_found_is_not_forgotten_until_it_is_on_the_record() {
+        let data = TempDir::new().unwrap();
+        let app = node(&data).await;
+        break_index(&app, &"not-eve".parse().unwrap()).await;
+        let world = app.sequencer.world();
+        let now = app.sequencer.now(&world);
+        let decided = decide(&world, &eve(), now);
+        let taken = Taken { world: &world, now, decided: &decided };
+        assert_eq!(app.cross_check.step(Instant::now()), Step::Check);
+        // Whoever asked has gone: the check was made, and nothing recorded.
+        let found = check(&app, &taken, eve()).await.unwrap();
+        assert!(found.is_some());
+        assert_eq!(app.cross_check.step(Instant::now()), Step::Record(found.unwrap()));
+        assert_eq!(asked(&app).await, (Verdict::Allow, true));
+        assert!(app.sequencer.world().index_doubts.current().is_some());
+        assert_eq!(asked(&app).await, (Verdict::Deny, false));
     }
 
     #[actix_web::test]

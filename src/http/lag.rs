@@ -68,11 +68,18 @@ pub async fn shed(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let late = request.app_data::<Rc<Lag>>().is_some_and(|lag| lag.is_over());
-    if late && request.path().starts_with("/access/v1/") {
+    if late && evaluates(request.path()) {
         let refused = Problem::overloaded().error_response();
         return Ok(request.into_response(refused).map_into_right_body());
     }
     Ok(next.call(request).await?.map_into_left_body())
+}
+
+/// True for the paths of evaluations, in whatever encoding: routes are found by what a path
+/// means, and no other begins with anything that needs to be encoded.
+fn evaluates(path: &str) -> bool {
+    let space = path.splitn(4, '/').take(3);
+    path.starts_with("/access/v1/") || space.into_iter().any(|part| part.contains('%'))
 }
 
 #[cfg(test)]
@@ -104,7 +111,10 @@ mod tests {
     async fn a_late_worker_refuses_evaluations_and_nothing_else() {
         for (findings, path, status) in [
             ([900, 900], "/access/v1/evaluation", StatusCode::SERVICE_UNAVAILABLE),
+            ([900, 900], "/%61ccess/v1/evaluation", StatusCode::SERVICE_UNAVAILABLE),
+            ([900, 900], "/access/%761/evaluation", StatusCode::SERVICE_UNAVAILABLE),
             ([900, 900], "/readyz", StatusCode::OK),
+            ([900, 900], "/policies/v1/a%20b", StatusCode::OK),
             ([900, 0], "/access/v1/evaluation", StatusCode::OK),
         ] {
             let server = App::new()

@@ -150,6 +150,7 @@ pub fn admit(world: &World, draft: Draft, limits: &Limits) -> Result<Admission, 
     }
     storable(&sources).map_err(Refusal::PolicyInvalid)?;
     let compiled = compile(world, set, schema.as_deref(), &sources, limits)?;
+    compiled.policies.tried().map_err(Refusal::PolicyInvalid)?;
     let warnings = [compiled.schema.warnings(), compiled.policies.warnings()].concat();
     world.artefacts().keep(digest, compiled);
     Ok(Admission {

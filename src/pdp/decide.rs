@@ -30,7 +30,7 @@ const ERRED_ON_PERSONAL: &str = "an error in a policy that reads something perso
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
 pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
-    taken(world, ask, now, &Gaps::default(), Way::of(world)).decided
+    taken(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
 }
 
 /// A decision taken again.
@@ -47,7 +47,7 @@ pub struct Again {
 /// whether the answer may rest on what cannot be seen any more.
 #[must_use]
 pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
-    taken(world, ask, then, &Gaps::default(), Way::of(world))
+    taken(world, ask, then, &Gaps::default(), Way::of(world, ask.set))
 }
 
 /// Takes a recorded decision again in a World folded to just before it. Costs what
@@ -55,7 +55,7 @@ pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
 #[must_use]
 pub fn decide_again(world: &World, recorded: &AccessDecided) -> Again {
     let ask = Ask::recorded(recorded);
-    taken(world, &ask, recorded.now, &Gaps::of(recorded), Way::of(world))
+    taken(world, &ask, recorded.now, &Gaps::of(recorded), Way::of(world, ask.set))
 }
 
 /// Which policies are asked. The answer is the same; if ever it is not, that is on the
@@ -69,8 +69,11 @@ pub(super) enum Way {
 }
 
 impl Way {
-    fn of(world: &World) -> Self {
-        if world.index_doubted.is_some() { Self::Each } else { Self::Indexed }
+    /// The few policies of Countersign's own administration are all asked: nothing is won
+    /// by an index there, and nobody checks it.
+    fn of(world: &World, set: SetKind) -> Self {
+        let doubted = world.index_doubts.current().is_some();
+        if doubted || set == SetKind::System { Self::Each } else { Self::Indexed }
     }
 }
 

@@ -24,7 +24,7 @@ pub fn doubt(
     now: Moment,
     decided: &AccessDecided,
 ) -> Option<PolicyIndexDoubted> {
-    if world.index_doubted.is_some() {
+    if world.index_doubts.current().is_some() {
         return None;
     }
     let by_cedar = taken(world, ask, now, &Gaps::default(), Way::Each).decided;

@@ -14,10 +14,10 @@ use super::policies::PolicySetSaved;
 use super::services::ServicesState;
 use super::sessions::SessionsState;
 use super::{
-    Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, PolicySetState, Services,
-    Sessions, SigningKeys, Streams, Witnessing, World,
+    Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, IndexDoubts,
+    PolicySetState, Services, Sessions, SigningKeys, Streams, Witnessing, World,
 };
-use crate::event::{DecisionSettings, PolicyIndexDoubted};
+use crate::event::DecisionSettings;
 use crate::model::{Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Version};
 
 /// Why bytes are not a World that was put away by this build. The bytes are not
@@ -53,8 +53,7 @@ struct WorldState<'a> {
     identities: IdentitiesState,
     sessions: SessionsState,
     services: ServicesState,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    index_doubted: Option<PolicyIndexDoubted>,
+    index_doubts: IndexDoubts,
     signing: SigningKeys,
     witnessing: Witnessing,
     accesses: Accesses,
@@ -80,7 +79,7 @@ impl World {
             identities: self.identities.state(),
             sessions: self.sessions.state(),
             services: self.services.state(),
-            index_doubted: self.index_doubted.as_deref().cloned(),
+            index_doubts: self.index_doubts.clone(),
             signing: self.signing.clone(),
             witnessing: self.witnessing.clone(),
             accesses: self.accesses,
@@ -118,7 +117,7 @@ impl World {
             identities: Identities::restored(state.identities),
             sessions: Sessions::restored(state.sessions),
             services: Services::restored(state.services),
-            index_doubted: state.index_doubted.map(Into::into),
+            index_doubts: state.index_doubts,
             signing: state.signing,
             witnessing: state.witnessing,
             accesses: state.accesses,
@@ -136,11 +135,12 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("accesses.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
     include_str!("identities.rs"),
+    include_str!("index_doubts.rs"),
     include_str!("mod.rs"),
     include_str!("policies.rs"),
     include_str!("services.rs"),

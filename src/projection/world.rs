@@ -7,12 +7,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Accesses, Artefacts, Directory, Erasures, Identities, Node, PolicySetState, Services, Sessions,
-    SigningKeys, Streams, Witnessing,
+    Accesses, Artefacts, Directory, Erasures, Identities, IndexDoubts, Node, PolicySetState,
+    Services, Sessions, SigningKeys, Streams, Witnessing,
 };
 use crate::event::{
-    DecisionSettings, Envelope, Event, PolicyIndexDoubted, SessionEnded, SessionStarted,
-    SubjectErased,
+    DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
 };
 use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
 
@@ -46,8 +45,8 @@ pub struct World {
     pub sessions: Sessions,
     /// The service tokens.
     pub services: Services,
-    /// Why the index of policies is not used, if it is not.
-    pub index_doubted: Option<Arc<PolicyIndexDoubted>>,
+    /// Where the index of policies was found wrong.
+    pub index_doubts: IndexDoubts,
     /// Who signs the log.
     pub signing: SigningKeys,
     /// What is vouched for as a witness of other logs.
@@ -96,7 +95,7 @@ impl World {
             identities: Identities::default(),
             sessions: Sessions::default(),
             services: Services::default(),
-            index_doubted: None,
+            index_doubts: IndexDoubts::default(),
             signing: SigningKeys::default(),
             witnessing: Witnessing::default(),
             accesses: Accesses::default(),
@@ -160,8 +159,8 @@ impl World {
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
             Event::LossAccepted(_) => self.witnessing.loss_accepted(),
-            Event::NodeStarted(it) => return self.build_started(&it.build),
-            Event::PolicyIndexDoubted(it) => self.index_doubted = Some(Arc::new(it.clone())),
+            Event::NodeStarted(it) => return self.index_doubts.started(it),
+            Event::PolicyIndexDoubted(it) => self.index_doubts.doubted(it),
             Event::SigningKeyAdopted(it) => self.signing.adopted(it, entry.index),
             Event::SigningKeyRetired(it) => self.signing.retired(it, entry.index),
             Event::KeyRotated(it) => self.key = Some(it.adopted),
@@ -216,11 +215,6 @@ impl World {
         }
     }
 
-    /// Another build has another index; true if that is news.
-    fn build_started(&mut self, build: &str) -> bool {
-        self.index_doubted.take_if(|doubt| doubt.build != build).is_some()
-    }
-
     fn subject_erased(&mut self, it: &SubjectErased) {
         self.erasures.erased(it);
         self.directory.close_personal(&it.subject, &self.erasures);
@@ -270,8 +264,8 @@ impl World {
         if !self.witnessing.is_empty() {
             parts.insert("witnessing", of(&self.witnessing));
         }
-        if let Some(doubt) = &self.index_doubted {
-            parts.insert("index_doubted", of(doubt.as_ref()));
+        if !self.index_doubts.is_empty() {
+            parts.insert("index_doubts", unordered(self.index_doubts.iter()));
         }
         let all =
             parts.iter().flat_map(|(name, digest)| [name.as_bytes(), digest.as_bytes().as_slice()]);

@@ -121,11 +121,12 @@ impl Sequencer {
         let _first = self.shared.keeper.set(keeper);
     }
 
-    /// False while so many wait for the writer that one more would be refused: who asks
-    /// first need not do in vain what a proposal takes.
+    /// False while so many wait for the writer that evaluations must not be added: who
+    /// asks first need not do in vain what a proposal takes, and an eighth of the queue
+    /// stays for logins and administration.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.queued() < self.queue
+        self.queued() < self.queue - self.queue / 8
     }
 
     /// The World of the last commit. Never waits.
