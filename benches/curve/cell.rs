@@ -1,0 +1,184 @@
+//! One cell of the curve: so many policies, so many entities.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use countersign::cedar::{Evaluation, Question};
+use countersign::event::{Presented, Verdict};
+use countersign::model::{AccessRequest, Moment, SetKind, Uid};
+use countersign::pdp::{self, Ask};
+use countersign::projection::{Compiled, DirectoryView, World};
+use serde_json::{Value, json};
+
+use crate::ground::compiled;
+use crate::samples::{Samples, timed};
+use crate::scope::Scopes;
+use crate::workload::{Asked, Organisation, Rule};
+
+/// How many requests are drawn for a cell.
+const DRAWN: usize = 2_000;
+/// How many are compared with Cedar's own authorizer at least, while one takes up to
+/// [`SLOW`]; of slower ones, so many.
+const COMPARED: usize = 200;
+const COMPARED_SLOW: usize = 24;
+const SLOW: Duration = Duration::from_millis(50);
+
+/// What was seen of a cell.
+pub struct Cell {
+    pub policies: usize,
+    pub entities: usize,
+    /// What admitting the set of policies took.
+    pub admission: Duration,
+    /// Policies in scope of a request, on average.
+    pub in_scope: f64,
+    /// Requests answered both ways, each time the same.
+    pub compared: usize,
+    /// How many of a hundred requests were allowed.
+    pub allowed: usize,
+    pub decide: Samples,
+    pub evaluate: Samples,
+    /// Cedar's own authorizer.
+    pub each: Samples,
+}
+
+/// How long each kind of call is measured.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    pub time: Duration,
+    pub drawn: usize,
+}
+
+impl Effort {
+    pub const FULL: Self = Self { time: Duration::from_millis(400), drawn: DRAWN };
+    pub const TRIED: Self = Self { time: Duration::from_millis(5), drawn: COMPARED };
+}
+
+/// A request as the PDP is asked it and as the policies are.
+struct Drawn {
+    ask: Ask,
+    question: Question,
+}
+
+/// Checks a World's answers, then times them.
+///
+/// # Panics
+/// If ours differ from Cedar's, or if what is drawn would show too little: no allow, no
+/// deny, no forbid that decides.
+pub fn measured(
+    world: &World,
+    organisation: &Organisation,
+    rules: &[Rule],
+    admission: Duration,
+    how: Effort,
+) -> Cell {
+    let workload = organisation.workload;
+    let asked = organisation.requests(rules, how.drawn);
+    let compiled = compiled(world);
+    let drawn: Vec<_> = asked.iter().map(|one| Drawn::of(one, organisation, compiled)).collect();
+    let scopes = Scopes::of(workload, rules);
+    let counts = asked.iter().take(COMPARED).map(|one| scopes.count(one, &world.directory));
+    let in_scope = counts.sum::<usize>() as f64 / COMPARED as f64;
+    let (allowed, by_forbid) = decided_alike(world, compiled, &drawn);
+    assert!(allowed > 0 && allowed < drawn.len(), "{allowed} allowed of {}", drawn.len());
+    assert!(by_forbid > 0, "no forbid has decided");
+    let each = compared(world, compiled, &drawn);
+    let view = view(world, compiled);
+    Cell {
+        policies: compiled.policies.len(),
+        entities: world.directory.len(),
+        admission,
+        in_scope,
+        compared: each.len(),
+        allowed: allowed * 100 / drawn.len(),
+        decide: repeated(how, &drawn, |one| pdp::decide(world, &one.ask, Moment::EPOCH)),
+        evaluate: repeated(how, &drawn, |one| compiled.policies.evaluate(&one.question, &view)),
+        each,
+    }
+}
+
+impl Drawn {
+    fn of(asked: &Asked, organisation: &Organisation, compiled: &Compiled) -> Self {
+        let [principal, resource] = asked.names(organisation.workload);
+        let named = |uid: &Uid| json!({"type": uid.kind().as_str(), "id": uid.id()});
+        let context = json!({"mfa": asked.mfa, "office": asked.office});
+        let body = json!({
+            "subject": named(&principal),
+            "action": {"name": asked.action},
+            "resource": named(&resource),
+            "context": context,
+        });
+        let action = Uid::parse("Action", asked.action).unwrap();
+        let Value::Object(said) = &context else { unreachable!() };
+        let shaped = compiled.schema.shape_context(&action, said);
+        assert!(shaped.missing.is_empty() && shaped.pruned.is_empty());
+        let ask = Ask {
+            set: SetKind::Application,
+            request: AccessRequest::from_json(&body).unwrap(),
+            presented: Presented::Nothing,
+            pep: "bench".to_owned(),
+        };
+        Self { ask, question: Question { principal, action, resource, context: shaped.value } }
+    }
+}
+
+fn view<'a>(world: &'a World, compiled: &'a Compiled) -> DirectoryView<'a> {
+    DirectoryView { directory: &world.directory, schema: &compiled.schema }
+}
+
+/// How many are allowed, and how many a forbid denies; the whole decision must be that
+/// of the policies.
+fn decided_alike(world: &World, compiled: &Compiled, drawn: &[Drawn]) -> (usize, usize) {
+    let view = view(world, compiled);
+    let (mut allowed, mut by_forbid) = (0, 0);
+    for one in drawn {
+        let decided = pdp::decide(world, &one.ask, Moment::EPOCH);
+        let evaluated = compiled.policies.evaluate(&one.question, &view);
+        assert_eq!(decided.decision == Verdict::Allow, evaluated.allowed, "{decided:?}");
+        assert_eq!((&decided.note, decided.omitted), (&None, 0), "{decided:?}");
+        assert_eq!(decided.determining, evaluated.determining, "{decided:?}");
+        assert_eq!(evaluated.errors, [], "{decided:?}");
+        allowed += usize::from(evaluated.allowed);
+        by_forbid += usize::from(!evaluated.allowed && !evaluated.determining.is_empty());
+    }
+    (allowed, by_forbid)
+}
+
+/// The times of Cedar's own authorizer, whose every answer must be ours.
+fn compared(world: &World, compiled: &Compiled, drawn: &[Drawn]) -> Samples {
+    let view = view(world, compiled);
+    let (mut times, mut different) = (Vec::new(), Vec::new());
+    let mut fastest = Duration::MAX;
+    for one in drawn {
+        let question = &one.question;
+        let (theirs, time): (Evaluation, _) =
+            timed(|| compiled.policies.evaluate_each(black_box(question), &view));
+        let ours = compiled.policies.evaluate(question, &view);
+        if ours != theirs {
+            different.push((question.clone(), ours, theirs));
+        }
+        times.push(time);
+        fastest = fastest.min(time);
+        let enough = if fastest > SLOW { COMPARED_SLOW } else { COMPARED };
+        if times.len() >= enough {
+            break;
+        }
+    }
+    let count = different.len();
+    assert_eq!(count, 0, "{count} of {} differ, the first {:?}", times.len(), different.first());
+    Samples::of(times)
+}
+
+/// Call after call on request after request, each timed by itself.
+fn repeated<T>(how: Effort, drawn: &[Drawn], call: impl Fn(&Drawn) -> T) -> Samples {
+    let begun = Instant::now();
+    let mut times = Vec::new();
+    while begun.elapsed() < how.time {
+        for one in drawn {
+            let begun = Instant::now();
+            let given = call(black_box(one));
+            times.push(begun.elapsed());
+            drop(black_box(given));
+        }
+    }
+    Samples::of(times)
+}
