@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The witnesses of a log, as its publisher sees them.
 pub trait Witnesses: Send {
     /// Asks them to cosign a checkpoint that has been published. Blocks the publishing of
-    /// the next one, so for seconds at most.
+    /// the next one, so for two seconds at most, whoever has to be asked twice.
     fn ask(&mut self, note: &str) -> Asked;
 }
 

@@ -1,10 +1,11 @@
 //! `POST /log/v1/add-checkpoint`: this node as a witness of other logs.
 //!
 //! No token is asked for: what lets a request in is the signature of a log that the
-//! settings name. Its answers are the specification's, not problem details.
+//! settings name. Its answers are the specification's, not problem details; that a log
+//! comes too soon is told by 429 and `Retry-After`, of which the specification says nothing.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::request_id::correlation;
@@ -17,7 +18,7 @@ use crate::tlog::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint, WitnessRefusal};
 /// record before the answer leaves.
 ///
 /// # Errors
-/// [`Problem`] where it could not be read or recorded.
+/// [`Problem`] where it could not be read or recorded, or too many wait for the writer.
 ///
 /// # Source
 /// c2sp.org/tlog-witness, “add-checkpoint”.
@@ -42,7 +43,11 @@ pub async fn add_checkpoint(
 
 fn refused(refusal: WitnessRefusal) -> HttpResponse {
     let (media_type, body) = refusal.body();
-    answer(status(refusal), media_type, body)
+    let mut answer = answer(status(refusal), media_type, body);
+    if let Some(seconds) = refusal.retry_after_s() {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
 }
 
 fn status(refusal: WitnessRefusal) -> StatusCode {
@@ -58,6 +63,10 @@ fn answer(status: StatusCode, media_type: &'static str, body: String) -> HttpRes
 impl From<WitnessRefusal> for Problem {
     /// What a refusal would be among our own errors.
     fn from(refusal: WitnessRefusal) -> Self {
-        Self::new(status(refusal), "not_cosigned", refusal.to_string())
+        let problem = Self::new(status(refusal), "not_cosigned", refusal.to_string());
+        match refusal.retry_after_s() {
+            Some(seconds) => problem.retry_after(seconds),
+            None => problem,
+        }
     }
 }

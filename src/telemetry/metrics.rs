@@ -80,6 +80,7 @@ pub struct Metrics {
     epoch: IntGauge,
     sessions: IntGauge,
     witness_asks: IntCounterVec,
+    witness_contradictions: IntCounterVec,
 }
 
 impl Metrics {
@@ -150,6 +151,7 @@ impl Metrics {
             epoch: new.gauge("epoch", "Entries so far that can alter a decision.")?,
             sessions: new.gauge("sessions_live", "Sessions in force.")?,
             witness_asks: witness_asks(&new)?,
+            witness_contradictions: witness_contradictions(&new)?,
             registry: new.0,
         };
         metrics.begin()?;
@@ -250,12 +252,18 @@ impl Metrics {
         for outcome in [COSIGNED, FAILED] {
             self.witness_asks.with_label_values(&[name, outcome]);
         }
+        self.witness_contradictions.with_label_values(&[name]);
     }
 
     /// A witness was asked, and has cosigned or not.
     pub fn witness_asked(&self, name: &str, cosigned: bool) {
         let outcome = if cosigned { COSIGNED } else { FAILED };
         self.witness_asks.with_label_values(&[name, outcome]).inc();
+    }
+
+    /// A witness says that it has seen another past of the log.
+    pub fn witness_contradicts(&self, name: &str) {
+        self.witness_contradictions.with_label_values(&[name]).inc();
     }
 
     /// All of it in Prometheus' text format, version 0.0.4.
@@ -278,6 +286,11 @@ impl Metrics {
 fn witness_asks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
     let help = "Times that a witness was asked to cosign the log, by witness and outcome.";
     new.counters("witness_asks_total", help, &["witness", "outcome"])
+}
+
+fn witness_contradictions(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Times that a witness knew another past of the log; any is an alarm, by witness.";
+    new.counters("witness_contradictions_total", help, &["witness"])
 }
 
 const ALLOW: &str = "allow";
@@ -401,6 +414,7 @@ mod tests {
             metrics.world(41, 9, 2);
             metrics.witness_named("one");
             metrics.witness_asked("two", true);
+            metrics.witness_contradicts("two");
         });
         for line in [
             r#"countersign_http_requests_total{route="/access/v1/evaluation",status="200"} 2"#,
@@ -419,6 +433,8 @@ mod tests {
             "countersign_sessions_live 2",
             r#"countersign_witness_asks_total{outcome="failed",witness="one"} 0"#,
             r#"countersign_witness_asks_total{outcome="cosigned",witness="two"} 1"#,
+            r#"countersign_witness_contradictions_total{witness="one"} 0"#,
+            r#"countersign_witness_contradictions_total{witness="two"} 1"#,
         ] {
             assert_shows(&text, line);
         }

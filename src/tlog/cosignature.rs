@@ -59,14 +59,15 @@ pub(super) fn split(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 impl Note {
     /// The same note with the signatures that a witness answered, as far as they are by
-    /// `keys`. They take the place of earlier ones by the same keys, whose times are past.
+    /// `keys`: the first of each, for more would take the room of others. They take the
+    /// place of earlier ones by the same keys, whose times are past.
     ///
     /// `answer` is the body of an add-checkpoint response: signature lines, each ended by
     /// a newline.
     ///
     /// # Errors
-    /// A line that is no signature, more than [`SIGNATURES_MAX`], a known key's that does
-    /// not hold, or none of a known key.
+    /// A line that is no signature, more than [`SIGNATURES_MAX`], a known key's first that
+    /// does not hold, or none of a known key.
     ///
     /// # Source
     /// c2sp.org/tlog-witness, “add-checkpoint”.
@@ -75,10 +76,11 @@ impl Note {
         if lines.split('\n').count() > SIGNATURES_MAX {
             return Err(NoteError::TooManySignatures);
         }
-        let mut answered = Vec::new();
+        let mut answered: Vec<Signature> = Vec::new();
         for (line, signature) in (1..).zip(lines.split('\n')) {
             let signature = Signature::read(signature).ok_or(NoteError::SignatureLine { line })?;
-            if keys.iter().any(|key| signature.claims(key)) {
+            let again = answered.iter().any(|earlier| earlier.claims_as(&signature));
+            if !again && keys.iter().any(|key| signature.claims(key)) {
                 answered.push(signature);
             }
         }
@@ -87,11 +89,8 @@ impl Note {
         }
         let answered = Self::new(self.text().to_owned(), answered)?;
         answered.verify(keys)?;
-        let replaced = |old: &&Signature| {
-            let by_same = |new: &Signature| new.name() == old.name() && new.id() == old.id();
-            !answered.signatures().iter().any(by_same)
-        };
-        let kept = self.signatures().iter().filter(replaced).cloned();
+        let kept = |old: &&Signature| !answered.signatures().iter().any(|new| new.claims_as(old));
+        let kept = self.signatures().iter().filter(kept).cloned();
         let all = kept.chain(answered.signatures().iter().cloned()).collect();
         Self::new(self.text().to_owned(), all)
     }
@@ -104,9 +103,7 @@ impl Note {
         if self.text() != copy.text() {
             return self;
         }
-        let known = |line: &Signature| {
-            self.signatures().iter().any(|own| own.name() == line.name() && own.id() == line.id())
-        };
+        let known = |line: &Signature| self.signatures().iter().any(|own| own.claims_as(line));
         let others = copy.signatures().iter().filter(|line| !known(line));
         let all = self.signatures().iter().chain(others).cloned().collect();
         Self::new(self.text().to_owned(), all).unwrap_or(self)
@@ -172,6 +169,23 @@ mod tests {
         let fresh = both.with_cosignatures(&again, &keys).unwrap();
         let times: Vec<_> = fresh.verify(&keys).unwrap().iter().map(|by| by.time).collect();
         assert_eq!(times, [Some(2), Some(9)]);
+    }
+
+    /// Goal: no witness takes the room of the others.
+    #[test]
+    fn of_each_key_one_line_is_added() {
+        let (one, two) = (witness("one", 1), witness("two", 2));
+        let keys = [one.verifier(), two.verifier()];
+        let lines = |by: &CosigningKey, times: std::ops::Range<u64>| -> String {
+            times.map(|time| format!("{}\n", by.cosign(TEXT, time))).collect()
+        };
+        let many = lines(&one, 1..60) + &format!("{}\n", one.cosign("other\n", 60));
+        let with_one = signed().with_cosignatures(&many, &keys).unwrap();
+        let both = with_one.with_cosignatures(&lines(&two, 1..60), &keys).unwrap();
+        let names: Vec<_> = both.signatures().iter().map(|line| line.name().as_str()).collect();
+        assert_eq!(names, ["example.com/log", "one", "two"]);
+        let times: Vec<_> = both.verify(&keys).unwrap().iter().map(|by| by.time).collect();
+        assert_eq!(times, [Some(1), Some(1)]);
     }
 
     #[test]

@@ -92,6 +92,11 @@ impl Signature {
         &self.bytes
     }
 
+    /// True if both claim to be by the same key.
+    pub(super) fn claims_as(&self, other: &Self) -> bool {
+        self.id == other.id && self.name == other.name
+    }
+
     /// True if it claims to be by this key.
     pub(super) fn claims(&self, key: &VerifierKey) -> bool {
         self.id == key.id() && self.name == *key.name()
@@ -172,23 +177,28 @@ impl Note {
     /// Which of these keys signed the text, each once, in the order of the signatures.
     /// Those of other keys are ignored, also if name or id alone is known.
     ///
+    /// The first line of a key speaks for it: further ones are not looked at, hold or not,
+    /// so that a note costs one verification for each key, however many lines it has.
+    ///
     /// # Errors
-    /// [`NoteError::Forged`] if any signature of a known key does not hold,
+    /// [`NoteError::Forged`] if the first signature of a known key does not hold,
     /// [`NoteError::Unsigned`] if there is none of a known key.
     ///
     /// # Source
-    /// c2sp.org/signed-note, “Signatures”.
+    /// c2sp.org/signed-note, “Signatures”; that the first line counts is what `note.Open`
+    /// of Go does.
     pub fn verify<'k>(&self, keys: &'k [VerifierKey]) -> Result<Vec<Verified<'k>>, NoteError> {
         let mut verified: Vec<Verified<'k>> = Vec::new();
         for signature in &self.signatures {
             let known = keys.iter().find(|key| signature.claims(key));
             let Some(key) = known else { continue };
+            if verified.iter().any(|by| by.key == key) {
+                continue;
+            }
             let Some(holds) = key.verify(&self.text, &signature.bytes) else {
                 return Err(NoteError::Forged { name: signature.name.clone() });
             };
-            if verified.iter().all(|other| other.key != key) {
-                verified.push(holds);
-            }
+            verified.push(holds);
         }
         if verified.is_empty() { Err(NoteError::Unsigned) } else { Ok(verified) }
     }
@@ -282,6 +292,20 @@ mod tests {
         let refusal = Err(NoteError::Forged { name: "b".parse().unwrap() });
         assert_eq!(forged.verify(&[a.verifier(), b.verifier()]), refusal);
         assert!(forged.verify(&[a.verifier()]).is_ok());
+    }
+
+    /// Goal: what a note costs to verify grows with the keys, not with its lines. The first
+    /// line of a key speaks for it, as in Go's `note.Open`.
+    #[test]
+    fn of_each_key_the_first_line_is_verified_and_no_other() {
+        let (a, b) = (key("a", 1), key("b", 2));
+        let keys = [a.verifier(), b.verifier()];
+        let first_holds = note(vec![a.sign(TEXT), b.sign(TEXT), a.sign("other\n")]);
+        let verified = first_holds.verify(&keys).unwrap();
+        assert_eq!(verified.iter().map(|by| by.key).collect::<Vec<_>>(), [&keys[0], &keys[1]]);
+        let first_fails = note(vec![a.sign("other\n"), b.sign(TEXT), a.sign(TEXT)]);
+        let refusal = Err(NoteError::Forged { name: "a".parse().unwrap() });
+        assert_eq!(first_fails.verify(&keys), refusal);
     }
 
     #[test]

@@ -149,6 +149,11 @@ pub enum WitnessRefusal {
     /// keeping as evidence.
     #[error("the consistency proof does not hold: {0}")]
     Inconsistent(#[from] ProofError),
+    /// The witness keeps a record of each size that it cosigns, and has kept one of this
+    /// log a moment ago. None of the specification's refusals: what a witness asks of a
+    /// log besides is its own affair.
+    #[error("a new size of this log is cosigned once a second at most: come back")]
+    TooSoon,
 }
 
 impl WitnessRefusal {
@@ -164,6 +169,21 @@ impl WitnessRefusal {
             Self::UnknownLog => 404,
             Self::Conflict { .. } => 409,
             Self::Inconsistent(_) => 422,
+            Self::TooSoon => 429,
+        }
+    }
+
+    /// After how many seconds the very same request may be taken; none if never.
+    #[must_use]
+    pub const fn retry_after_s(self) -> Option<u64> {
+        match self {
+            Self::TooSoon => Some(1),
+            Self::Malformed
+            | Self::UnknownLog
+            | Self::Unsigned
+            | Self::OldTooLarge { .. }
+            | Self::Conflict { .. }
+            | Self::Inconsistent(_) => None,
         }
     }
 
@@ -177,7 +197,8 @@ impl WitnessRefusal {
             | Self::UnknownLog
             | Self::Unsigned
             | Self::OldTooLarge { .. }
-            | Self::Inconsistent(_) => ("text/plain; charset=utf-8", format!("{self}\n")),
+            | Self::Inconsistent(_)
+            | Self::TooSoon => ("text/plain; charset=utf-8", format!("{self}\n")),
         }
     }
 }

@@ -4,10 +4,14 @@
 use std::convert::Infallible;
 use std::fs;
 use std::sync::Barrier;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use actix_web::rt::System;
 use countersign::event::Event;
 use countersign::model::Digest;
+use countersign::projection::World;
+use countersign::sequencer::{Expected, Origin};
 use countersign::tlog::{
     AddCheckpoint, Checkpoint, Hash, Nodes, Note, SigningKey, Tree, Verified, VerifierKey,
     consistency_proof, leaf_hash, sign_checkpoint,
@@ -182,6 +186,7 @@ fn what_has_not_grown_is_refused_and_leaves_no_trace() {
     assert_eq!((endless.status, endless.code().as_str()), (413, "body_too_large"));
 
     assert_eq!(journal::names(&app, first), [""; 0]);
+    app.clock.advance(1);
     cosigned(&app, &ask(&app, &log.request(5, 6)), &log.note(6));
 }
 
@@ -191,6 +196,7 @@ fn of_two_futures_at_once_one_is_cosigned() {
     let futures = [Log::of("one"), Log::of("another")];
     let app = watching(&futures[0].key.verifier());
     cosigned(&app, &ask(&app, &futures[0].request(0, COMMON)), &futures[0].note(COMMON));
+    app.clock.advance(1);
     let requests = futures.each_ref().map(|log| log.request(COMMON, 9));
     let (first, start) = (journal::size(&app), Barrier::new(20));
 
@@ -216,7 +222,70 @@ fn of_two_futures_at_once_one_is_cosigned() {
     assert_eq!((recorded.len(), it.root), (1, root(&futures[winner % 2].leaves[..9])));
     let (won, lost) = (&futures[winner % 2], &futures[(winner + 1) % 2]);
     assert_eq!(ask(&app, &lost.request(9, 12)).status, 422);
+    app.clock.advance(1);
     cosigned(&app, &ask(&app, &won.request(9, 12)), &won.note(12));
+}
+
+/// Goal: whoever keeps a log cannot make its witness's grow without end.
+#[test]
+fn a_log_that_grows_too_fast_is_told_when_to_come_back() {
+    let log = Log::of("one");
+    let app = watching(&log.key.verifier());
+    cosigned(&app, &ask(&app, &log.request(0, 3)), &log.note(3));
+    let first = journal::size(&app);
+
+    let refused = ask(&app, &log.request(3, 5));
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "1"), "{}", refused.text);
+    assert!(refused.header("content-type").starts_with("text/plain"));
+    // It is told so after all that is wrong with a request, and a repetition is nothing new.
+    assert_eq!(ask(&app, &log.request(5, 5)).status, 409);
+    cosigned(&app, &ask(&app, &log.request(3, 3)), &log.note(3));
+    assert_eq!(journal::names(&app, first), [""; 0]);
+
+    app.clock.advance(1);
+    cosigned(&app, &ask(&app, &log.request(3, 5)), &log.note(5));
+    assert_eq!(ask(&app, &log.request(5, 6)).status, 429);
+}
+
+/// Goal: anybody may ask, so nobody who does reaches the one writer without news, or is
+/// looked at while the writer has more to do than it can.
+#[test]
+fn strangers_do_not_reach_the_writer() {
+    let log = Log::of("one");
+    let setup = Setup::default().with_setting("log.public=true").with_setting("limits.queue=1");
+    let app = TestApp::spawn(&setup.with_setting(&format!("witness.logs={}", log.key.verifier())));
+    cosigned(&app, &ask(&app, &log.request(0, 3)), &log.note(3));
+    let sequencer = &app.node.sequencer;
+    let nothing = |gate: Option<(Sender<()>, Receiver<()>)>| {
+        let decide = move |_: &World, _| {
+            if let Some((entered, gate)) = gate {
+                entered.send(()).unwrap();
+                gate.recv().unwrap();
+            }
+            Ok::<Vec<Event>, ()>(Vec::new())
+        };
+        System::new().block_on(sequencer.commit(Origin::node(), Expected::default(), decide))
+    };
+    thread::scope(|scope| {
+        let ((enter, entered), (open, gate)) = (channel(), channel());
+        scope.spawn(|| nothing(Some((enter, gate))).unwrap());
+        entered.recv().unwrap();
+        // The writer is held; who had to wait for it would hear nothing.
+        cosigned(&app, &ask(&app, &log.request(3, 3)), &log.note(3));
+        assert_eq!(ask(&app, &log.request(0, 5)).status, 409);
+        assert_eq!(ask(&app, &log.request(3, 5)).status, 429);
+        scope.spawn(|| nothing(None).unwrap());
+        while sequencer.has_room() {
+            thread::yield_now();
+        }
+        for request in [log.request(3, 3), log.request(0, 5)] {
+            let refused = ask(&app, &request);
+            assert_eq!((refused.status, refused.code()), (503, "overloaded".to_owned()));
+            assert_eq!(refused.header("retry-after"), "1");
+        }
+        open.send(()).unwrap();
+    });
+    app.assert_replays();
 }
 
 /// Goal: nobody becomes a witness by accident.
@@ -238,6 +307,8 @@ fn litewitness_and_this_node_answer_alike() {
     let (origin, key) = sigsum_log();
     let app = watching(&key);
     for exchange in transcript(&text) {
+        // litewitness takes whatever comes however soon.
+        app.clock.advance(1);
         let answer = ask(&app, &exchange.request);
         let asked: AddCheckpoint = exchange.request.parse().unwrap();
         // litewitness answers 403 for an unknown log; the specification has since set 404.

@@ -145,6 +145,7 @@ fn a_fork_finds_no_witness() {
     let told = || fork.ground.server_log();
     until("the refusal", || told().contains("has not cosigned"));
     assert!(told().contains("it answered 422"), "{}", told());
+    assert!(told().contains("ERROR") && told().contains("stop this node"), "{}", told());
 
     // It goes on all the same, but nobody who wants the witness's word believes it.
     assert_eq!(fork.say(&["verify", "--key", &key]).code, Some(0));
