@@ -3,6 +3,9 @@
 
 #![cfg(test)] // so that the lints take all of this for a test
 
+#[path = "http/others.rs"]
+mod others;
+
 use std::cell::LazyCell;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -32,6 +35,7 @@ use countersign::tlog::{Checkpoint, SigningKey, Tree, leaf_hash, sign_checkpoint
 use countersign::vault::{FreshKeys, Sealer};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use futures_util::future::join_all;
+use others::others;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -262,27 +266,5 @@ fn file(path: &str) -> String {
 /// So many policies: those that decide, and others for other people and things, some of
 /// them for the same action.
 fn text(count: usize) -> String {
-    let other = |n: usize| {
-        let (permit, forbid) = (format!("@id(\"p{n}\") permit"), format!("@id(\"p{n}\") forbid"));
-        match n % 4 {
-            0 => format!(
-                "{permit} (principal == User::\"u{n}\", action == Action::\"open\", \
-                 resource == ProtectedResource::\"r{n}\");\n"
-            ),
-            1 => format!(
-                "{permit} (principal in Role::\"r{n}\", action == Action::\"view\", \
-                 resource is Document) when {{ resource.classification == \"public\" }};\n"
-            ),
-            2 => format!(
-                "{forbid} (principal in Role::\"r{n}\", action == Action::\"open\", \
-                 resource is ProtectedResource) \
-                 unless {{ context has session && context.session.aal >= 2 }};\n"
-            ),
-            _ => format!(
-                "{permit} (principal in Segment::\"s{n}\", action == Action::\"connect\", \
-                 resource in Segment::\"t{n}\");\n"
-            ),
-        }
-    };
-    DECISIVE.to_owned() + &(2..count).map(other).collect::<String>()
+    DECISIVE.to_owned() + &others(2..count)
 }

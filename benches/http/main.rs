@@ -20,6 +20,7 @@ mod client;
 mod load;
 mod log;
 mod node;
+mod others;
 mod overload;
 mod samples;
 mod scale;

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use totp_rs::Secret;
 
 use crate::client::call;
-use crate::scale;
+use crate::others::others as policies;
 
 const PASSWORD: &str = "seven quiet harbours at dusk";
 
@@ -119,7 +119,7 @@ fn founding(others: usize) -> Founding {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let files = ["assurance", "least-privilege", "segments"];
     let named = |name| (format!("{name}.cedar"), read(&format!("policies/cloud/{name}.cedar")));
-    let others = (others > 0).then(|| ("others.cedar".to_owned(), scale::others(others)));
+    let others = (others > 0).then(|| ("others.cedar".to_owned(), policies(0..others)));
     let entities: Value = serde_json::from_str(&read("schemas/cloud.entities.json")).unwrap();
     Founding {
         administrator: "admin".parse().unwrap(),

@@ -1,4 +1,4 @@
-//! The same question to a node with many policies, and while the directory changes.
+//! The same question while the directory changes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,34 +10,6 @@ use actix_web::rt::{System, time::sleep_until};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, post};
-
-/// Policies for other people and things than the one that is asked about, some of them for
-/// the same action.
-pub fn others(count: usize) -> String {
-    let other = |n: usize| {
-        let (permit, forbid) = (format!("@id(\"o{n}\") permit"), format!("@id(\"o{n}\") forbid"));
-        match n % 4 {
-            0 => format!(
-                "{permit} (principal == User::\"u{n}\", action == Action::\"open\", \
-                 resource == ProtectedResource::\"r{n}\");\n"
-            ),
-            1 => format!(
-                "{permit} (principal in Role::\"r{n}\", action == Action::\"view\", \
-                 resource is Document) when {{ resource.classification == \"public\" }};\n"
-            ),
-            2 => format!(
-                "{forbid} (principal in Role::\"r{n}\", action == Action::\"open\", \
-                 resource is ProtectedResource) \
-                 unless {{ context has session && context.session.aal >= 2 }};\n"
-            ),
-            _ => format!(
-                "{permit} (principal in Segment::\"s{n}\", action == Action::\"connect\", \
-                 resource in Segment::\"t{n}\");\n"
-            ),
-        }
-    };
-    (0..count).map(other).collect()
-}
 
 /// Changes of the directory in one request.
 const TOGETHER: u64 = 20;

@@ -1,12 +1,7 @@
 //! More is asked than can be recorded.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread::yield_now;
-
-use actix_web::rt::System;
-use countersign::event::Event;
-use countersign::projection::World;
-use countersign::sequencer::{Expected, Origin};
 
 use crate::office::{Office, ask, setup};
 
@@ -17,22 +12,12 @@ fn an_evaluation_too_many_is_refused_at_once_and_says_when_to_come_back() {
     let office = Office::with(&setup().with_setting("limits.queue=1"));
     let (app, request) = (&office.app, ask("alice", "read", "plan"));
     let sequencer = &app.node.sequencer;
-    let nothing = |gate: Option<(Sender<()>, Receiver<()>)>| {
-        let decide = move |_: &World, _| {
-            if let Some((entered, gate)) = gate {
-                entered.send(()).unwrap();
-                gate.recv().unwrap();
-            }
-            Ok::<Vec<Event>, ()>(Vec::new())
-        };
-        System::new().block_on(sequencer.commit(Origin::node(), Expected::default(), decide))
-    };
     let ((enter, entered), (open, gate)) = (channel(), channel());
     std::thread::scope(|scope| {
-        scope.spawn(|| nothing(Some((enter, gate))).unwrap());
+        scope.spawn(|| app.propose_nothing(Some((enter, gate))));
         entered.recv().unwrap();
         // The writer is held; one may wait for it.
-        scope.spawn(|| nothing(None).unwrap());
+        scope.spawn(|| app.propose_nothing(None));
         while sequencer.has_room() {
             yield_now();
         }

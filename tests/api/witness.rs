@@ -4,14 +4,11 @@
 use std::convert::Infallible;
 use std::fs;
 use std::sync::Barrier;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 
-use actix_web::rt::System;
 use countersign::event::Event;
 use countersign::model::Digest;
-use countersign::projection::World;
-use countersign::sequencer::{Expected, Origin};
 use countersign::tlog::{
     AddCheckpoint, Checkpoint, Hash, Nodes, Note, SigningKey, Tree, Verified, VerifierKey,
     consistency_proof, leaf_hash, sign_checkpoint,
@@ -256,25 +253,15 @@ fn strangers_do_not_reach_the_writer() {
     let app = TestApp::spawn(&setup.with_setting(&format!("witness.logs={}", log.key.verifier())));
     cosigned(&app, &ask(&app, &log.request(0, 3)), &log.note(3));
     let sequencer = &app.node.sequencer;
-    let nothing = |gate: Option<(Sender<()>, Receiver<()>)>| {
-        let decide = move |_: &World, _| {
-            if let Some((entered, gate)) = gate {
-                entered.send(()).unwrap();
-                gate.recv().unwrap();
-            }
-            Ok::<Vec<Event>, ()>(Vec::new())
-        };
-        System::new().block_on(sequencer.commit(Origin::node(), Expected::default(), decide))
-    };
     thread::scope(|scope| {
         let ((enter, entered), (open, gate)) = (channel(), channel());
-        scope.spawn(|| nothing(Some((enter, gate))).unwrap());
+        scope.spawn(|| app.propose_nothing(Some((enter, gate))));
         entered.recv().unwrap();
         // The writer is held; who had to wait for it would hear nothing.
         cosigned(&app, &ask(&app, &log.request(3, 3)), &log.note(3));
         assert_eq!(ask(&app, &log.request(0, 5)).status, 409);
         assert_eq!(ask(&app, &log.request(3, 5)).status, 429);
-        scope.spawn(|| nothing(None).unwrap());
+        scope.spawn(|| app.propose_nothing(None));
         while sequencer.has_room() {
             thread::yield_now();
         }

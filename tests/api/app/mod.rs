@@ -4,6 +4,7 @@ mod answer;
 mod asking;
 mod login;
 mod tokens;
+mod writer;
 
 pub use answer::Answer;
 pub use asking::decided;
