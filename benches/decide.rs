@@ -18,7 +18,7 @@ use countersign::clock::SystemClock;
 use countersign::entropy::SystemEntropy;
 use countersign::event::{
     AccessDecided, DecisionSettings, Event, LogCreated, PersonRegistered, Presented,
-    SessionStarted, SigningKeyAdopted, Verdict, decode,
+    SessionPurpose, SessionStarted, SigningKeyAdopted, Verdict, decode,
 };
 use countersign::event_store::{EventStore, MemoryStore, SledStore};
 use countersign::model::{
@@ -249,6 +249,7 @@ fn session(person: Username) -> SessionStarted {
         session: SESSION,
         person,
         methods: Methods::from_iter([Method::Pwd, Method::Otp]),
+        purpose: SessionPurpose::Everything,
         token: Digest::of("token"),
         session_token: Digest::of("session"),
     }

@@ -7,7 +7,7 @@ use actix_web::rt::System;
 use countersign::clock::SystemClock;
 use countersign::entropy::SystemEntropy;
 use countersign::event::{
-    AccessDecided, Event, PersonRegistered, Presented, SessionStarted, Verdict,
+    AccessDecided, Event, PersonRegistered, Presented, SessionPurpose, SessionStarted, Verdict,
 };
 use countersign::event_store::EventStore;
 use countersign::model::{AccessRequest, Digest, Index, Method, Methods, Moment, SetKind};
@@ -99,6 +99,7 @@ fn logged_in(nth: u64) -> [Event; 2] {
         session: session(nth),
         person: registered.person.clone(),
         methods: Methods::from_iter([Method::Pwd, Method::Otp]),
+        purpose: SessionPurpose::Everything,
         token: Digest::of(format!("token {nth}")),
         session_token: Digest::of(format!("session {nth}")),
     };

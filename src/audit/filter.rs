@@ -177,6 +177,7 @@ fn set_of(event: &Event) -> Option<SetKind> {
         | Event::MfaVerified(_)
         | Event::MfaRefused(_)
         | Event::CredentialDisabled(_)
+        | Event::CredentialRemoved(_)
         | Event::SessionStarted(_)
         | Event::SessionRaised(_)
         | Event::SessionEnded(_)

@@ -5,7 +5,8 @@ use std::fmt::Display;
 use crate::event::{
     AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, LossAccepted,
     MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
-    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SubjectErased, Verdict,
+    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SessionPurpose,
+    SessionStarted, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -66,9 +67,8 @@ pub fn describe(entry: &Envelope) -> String {
         Event::CredentialDisabled(it) => {
             format!("a credential of {} was disabled after too many failures", it.person)
         }
-        Event::SessionStarted(it) => {
-            format!("a session of {} began at {}", it.person, assurance(&it.methods))
-        }
+        Event::CredentialRemoved(it) => format!("a credential of {} was removed", it.person),
+        Event::SessionStarted(it) => session_started(it),
         Event::SessionRaised(it) => {
             format!("a session of {} rose to {}", it.person, assurance(&it.methods))
         }
@@ -157,6 +157,21 @@ fn mfa_refused(it: &MfaRefused) -> String {
     }
 }
 
+fn session_started(it: &SessionStarted) -> String {
+    let person = &it.person;
+    match it.purpose {
+        SessionPurpose::Everything => {
+            format!("a session of {person} began at {}", assurance(&it.methods))
+        }
+        SessionPurpose::PasswordChange => {
+            format!("a session of {person} began, for setting a new password alone")
+        }
+        SessionPurpose::Recovery => {
+            format!("a session of {person} began, for binding a new authenticator alone")
+        }
+    }
+}
+
 const fn ending(reason: SessionEnding) -> &'static str {
     match reason {
         SessionEnding::LoggedOut => "the person logged out",
@@ -223,7 +238,7 @@ fn assurance(used: &Methods) -> String {
 }
 
 fn methods(used: &Methods) -> String {
-    let names: Vec<_> = used.0.iter().map(|method| method.as_str()).collect();
+    let names: Vec<_> = used.0.iter().filter_map(|method| method.rfc8176()).collect();
     if names.is_empty() { "no method".to_owned() } else { names.join(" and ") }
 }
 

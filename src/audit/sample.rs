@@ -8,7 +8,8 @@ use crate::cedar::Limits;
 use crate::event::{
     AccessDecided, Actor, AuthenticationReported, DecisionSettings, Envelope, Event, LogCreated,
     MfaVerified, NewEvent, NodeStarted, PasswordVerified, PersonRegistered, Presented, Reported,
-    RoleGranted, SessionEnded, SessionEnding, SessionRaised, SessionStarted, Stamp, Tail, decode,
+    RoleGranted, SessionEnded, SessionEnding, SessionPurpose, SessionRaised, SessionStarted, Stamp,
+    Tail, decode,
 };
 use crate::model::{
     Aal, AccessRequest, Digest, EntityDocument, Index, Label, Method, Methods, Moment, SetKind, Uid,
@@ -161,6 +162,7 @@ impl Log {
         let credential = Uuid::from_u128(5);
         let verified = PasswordVerified { person: person.clone(), credential };
         let started = SessionStarted {
+            purpose: SessionPurpose::Everything,
             session,
             person,
             methods: Methods::default().with(Method::Pwd),

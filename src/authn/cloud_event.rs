@@ -172,7 +172,8 @@ fn read_methods(given: &Value) -> Result<Methods, BadReport> {
         given.as_array().ok_or_else(|| BadReport::at("data.methods", "must be an array"))?;
     let counted = names.iter().enumerate().filter(|(_, name)| *name != "mfa"); // it follows
     let method = |(place, name): (usize, &Value)| {
-        let known = name.as_str().and_then(|_| Method::deserialize(name).ok());
+        let read = name.as_str().and_then(|_| Method::deserialize(name).ok());
+        let known = read.filter(|method| method.rfc8176().is_some());
         let problem = "is not a method known here: use pwd, otp, pop, hwk, swk or user";
         known.ok_or_else(|| BadReport::at(format!("data.methods[{place}]"), problem))
     };

@@ -5,7 +5,8 @@ use uuid::Uuid;
 use super::session::{self, LOCAL_SOURCE};
 use super::{FreshTokens, Refusal, throttle};
 use crate::event::{
-    CredentialDisabled, Event, PasswordRefused, PasswordVerified, Refused, SessionStarted,
+    CredentialDisabled, Event, PasswordRefused, PasswordVerified, Refused, SessionPurpose,
+    SessionStarted,
 };
 use crate::model::{Digest, Method, Methods, Moment, Username};
 use crate::projection::{Credential, Person, World};
@@ -130,6 +131,7 @@ fn verified(
         methods: Methods::default().with(Method::Pwd),
         token: tokens.token,
         session_token: tokens.session_token,
+        purpose: SessionPurpose::Everything,
     }));
     events
 }

@@ -26,6 +26,12 @@ pub enum Refusal {
     /// The session has ended, is past its limits, or is none of ours.
     #[error("the session is over: log in again")]
     SessionOver,
+    /// The session is for setting a new password alone.
+    #[error("this session is for setting a new password: set one, then log in")]
+    PasswordChangeRequired,
+    /// The session is for binding a new authenticator alone.
+    #[error("this session is for setting up a new authenticator: set one up, then log in")]
+    RecoveryOnly,
     /// There is no TOTP authenticator that a code could be of.
     #[error("no second factor is set up: set one up first")]
     MfaNotSetUp,
@@ -134,6 +140,8 @@ impl Refusal {
             Self::Throttled { .. } => "throttled",
             Self::TicketInvalid => "ticket_invalid",
             Self::SessionOver => "session_over",
+            Self::PasswordChangeRequired => "password_change_required",
+            Self::RecoveryOnly => "recovery_only",
             Self::MfaNotSetUp => "mfa_not_set_up",
             Self::MfaDisabled => "mfa_disabled",
             Self::MfaFailed => "mfa_failed",

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Refusal;
-use crate::event::{Event, SessionEnded, SessionEnding};
+use crate::event::{Event, SessionEnded, SessionEnding, SessionPurpose};
 use crate::model::{Aal, Moment, Uid, Username};
 use crate::projection::{PendingTotp, Person, Session, World};
 
@@ -30,6 +30,9 @@ pub struct SessionView {
     pub aal: Aal,
     /// The methods used, by their RFC 8176 names.
     pub amr: BTreeSet<&'static str>,
+    /// What it is for; absent if for everything.
+    #[serde(skip_serializing_if = "SessionPurpose::is_everything")]
+    pub purpose: SessionPurpose,
     /// When the person last authenticated.
     pub authenticated_at: Moment,
     /// When its absolute limit passes.
@@ -47,13 +50,14 @@ pub struct SessionView {
 /// # Errors
 /// [`Refusal::SessionOver`].
 pub fn view(world: &World, session: Uuid, now: Moment) -> Result<SessionView, Refusal> {
-    let Open { session, person } = open(world, session, now)?;
+    let Open { session, person } = open_for_any(world, session, now)?;
     let limits = &world.settings.session;
     let awaits = |it: &PendingTotp| now < it.expires_at && !it.credential.disabled;
     Ok(SessionView {
         user: session.user.clone(),
         aal: session.aal,
         amr: session.methods.names(),
+        purpose: session.purpose,
         authenticated_at: session.authenticated_at,
         expires_at: session.expires_at(limits),
         idle_until: session.last_active.plus_seconds(limits.idle_s(session.aal)),
@@ -67,7 +71,7 @@ pub fn view(world: &World, session: Uuid, now: Moment) -> Result<SessionView, Re
 /// # Errors
 /// [`Refusal::SessionOver`] if it was over before.
 pub fn log_out(world: &World, session: Uuid, now: Moment) -> Result<Vec<Event>, Refusal> {
-    let open = open(world, session, now)?;
+    let open = open_for_any(world, session, now)?;
     Ok(vec![ended(open.session.id, SessionEnding::LoggedOut)])
 }
 
@@ -78,8 +82,18 @@ pub(super) struct Open<'a> {
     pub(super) person: &'a Person,
 }
 
-/// Looks up a session of this deployment's own.
+/// Looks up a session of this deployment's own that is for everything.
 pub(super) fn open(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>, Refusal> {
+    let open = open_for_any(world, session, now)?;
+    match open.session.purpose {
+        SessionPurpose::Everything => Ok(open),
+        SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
+        SessionPurpose::Recovery => Err(Refusal::RecoveryOnly),
+    }
+}
+
+/// Looks up a session of this deployment's own, whatever it is for.
+pub(super) fn open_for_any(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>, Refusal> {
     let limits = &world.settings.session;
     let found = world.sessions.get(&session).filter(|session| session.in_force(now, limits));
     let open = found.and_then(|session| {
@@ -156,6 +170,7 @@ mod tests {
             user: story.world.user(&named("alice")),
             aal: Aal::ONE,
             amr: ["pwd"].into(),
+            purpose: SessionPurpose::Everything,
             authenticated_at: start,
             expires_at: start.plus_seconds(86_400),
             idle_until: start.plus_seconds(3_600),

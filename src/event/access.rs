@@ -68,6 +68,11 @@ pub enum SessionUsed {
         /// The session's id.
         id: Uuid,
     },
+    /// In force, but only for setting a password or binding an authenticator.
+    Restricted {
+        /// The session's id.
+        id: Uuid,
+    },
     /// In force, but of another user than the subject asked about.
     OtherSubject {
         /// The session's id.
@@ -85,6 +90,7 @@ impl SessionUsed {
             Self::Unknown => Presented::Unknown,
             Self::InForce(SessionFacts { id, .. })
             | Self::Over { id }
+            | Self::Restricted { id }
             | Self::OtherSubject { id, .. } => Presented::Session(*id),
         }
     }

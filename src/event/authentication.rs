@@ -138,6 +138,17 @@ pub struct CredentialDisabled {
     pub credential: Uuid,
 }
 
+/// A credential was taken away: it cannot be used any more and its secret is destroyed
+/// (`countersign.credential.removed.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRemoved {
+    /// Whose.
+    pub person: Username,
+    /// The credential's id.
+    pub credential: Uuid,
+}
+
 /// A session began (`countersign.session.started.v1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -152,6 +163,32 @@ pub struct SessionStarted {
     pub token: Digest,
     /// SHA-256 of the token for PEPs.
     pub session_token: Digest,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "SessionPurpose::is_everything")]
+    pub purpose: SessionPurpose,
+}
+
+/// What a session may be used for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionPurpose {
+    /// Everything that its assurance allows.
+    #[default]
+    Everything,
+    /// Setting a new password and nothing else: the old one is known to others, or too
+    /// short by now. No PEP and no administration takes it.
+    PasswordChange,
+    /// Binding a new authenticator and nothing else, after a recovery code. No PEP and
+    /// no administration takes it.
+    Recovery,
+}
+
+impl SessionPurpose {
+    /// True for all but the sessions that are for one thing alone.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        matches!(self, Self::Everything)
+    }
 }
 
 /// A session rose in assurance; its old tokens ended

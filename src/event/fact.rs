@@ -4,13 +4,13 @@ use serde_json::value::RawValue;
 
 use super::{
     AccessDecided, AuthenticationReported, CheckpointCosigned, CredentialDisabled,
-    DecisionSettings, DirectoryActivated, EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated,
-    LossAccepted, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordEnrolled,
-    PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
-    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RoleGranted,
-    RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
-    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
-    TicketIssued, TicketUsed, WitnessKeyAdopted,
+    CredentialRemoved, DecisionSettings, DirectoryActivated, EntitySubmitted, EntityWithdrawn,
+    KeyRotated, LogCreated, LossAccepted, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
+    NodeStarted, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
+    PersonRegistered, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn,
+    RoleGranted, RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked,
+    SessionEnded, SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired,
+    SubjectErased, TicketIssued, TicketUsed, WitnessKeyAdopted,
 };
 use crate::model::StreamName;
 
@@ -86,6 +86,7 @@ facts! {
     MfaVerified(MfaVerified) = "countersign.mfa.verified.v1",
     MfaRefused(MfaRefused) = "countersign.mfa.refused.v1",
     CredentialDisabled(CredentialDisabled) = "countersign.credential.disabled.v1",
+    CredentialRemoved(CredentialRemoved) = "countersign.credential.removed.v1",
     SessionStarted(SessionStarted) = "countersign.session.started.v1",
     SessionRaised(SessionRaised) = "countersign.session.raised.v1",
     SessionEnded(SessionEnded) = "countersign.session.ended.v1",
@@ -149,7 +150,8 @@ impl Event {
             | Self::MfaEnrolled(_)
             | Self::MfaVerified(_)
             | Self::MfaRefused(_)
-            | Self::CredentialDisabled(_) => {
+            | Self::CredentialDisabled(_)
+            | Self::CredentialRemoved(_) => {
                 StreamName::of("person", self.subject().unwrap_or_default())
             }
         }
@@ -173,6 +175,7 @@ impl Event {
             | Self::MfaVerified(MfaVerified { person, .. })
             | Self::MfaRefused(MfaRefused { person, .. })
             | Self::CredentialDisabled(CredentialDisabled { person, .. })
+            | Self::CredentialRemoved(CredentialRemoved { person, .. })
             | Self::SessionStarted(SessionStarted { person, .. })
             | Self::SessionRaised(SessionRaised { person, .. }) => Some(person.to_string()),
             Self::PasswordRefused(it) => it.person.as_ref().map(ToString::to_string),

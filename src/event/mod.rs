@@ -22,9 +22,10 @@ pub use administration::{
     ServiceRegistered, ServiceRevoked, SourceBinding,
 };
 pub use authentication::{
-    AuthenticationReported, CredentialDisabled, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
-    PasswordEnrolled, PasswordRefused, PasswordVerified, Refused, Reported, SessionEnded,
-    SessionEnding, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
+    AuthenticationReported, CredentialDisabled, CredentialRemoved, MfaEnrolled, MfaOffered,
+    MfaRefused, MfaVerified, PasswordEnrolled, PasswordRefused, PasswordVerified, Refused,
+    Reported, SessionEnded, SessionEnding, SessionPurpose, SessionRaised, SessionStarted,
+    TicketIssued, TicketUsed,
 };
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;

@@ -108,6 +108,7 @@ impl Event {
             | Self::MfaVerified(_)
             | Self::MfaRefused(_)
             | Self::CredentialDisabled(_)
+            | Self::CredentialRemoved(_)
             | Self::SessionStarted(_)
             | Self::SessionRaised(_)
             | Self::SessionEnded(_)

@@ -15,9 +15,11 @@ impl From<authn::Refusal> for Problem {
                 StatusCode::UNAUTHORIZED
             }
             "throttled" => StatusCode::TOO_MANY_REQUESTS,
-            "assurance_too_low" | "reauthentication_required" | "not_yours" => {
-                StatusCode::FORBIDDEN
-            }
+            "assurance_too_low"
+            | "reauthentication_required"
+            | "not_yours"
+            | "password_change_required"
+            | "recovery_only" => StatusCode::FORBIDDEN,
             "person_unknown" | "service_unknown" => StatusCode::NOT_FOUND,
             "person_exists" | "last_administrator" | "mfa_not_set_up" | "mfa_disabled"
             | "role_unchanged" | "person_disabled" | "person_erased" | "service_exists" => {

@@ -22,6 +22,7 @@ pub(super) fn look_up(
     let found = world.sessions.get(&id).filter(|session| session.in_force(now, limits));
     Some(match found {
         None => SessionUsed::Over { id },
+        Some(session) if !session.purpose.is_everything() => SessionUsed::Restricted { id },
         Some(session) if owner(session, set).as_ref() == Some(subject) => {
             SessionUsed::InForce(facts(session))
         }

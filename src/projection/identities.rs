@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{
-    CredentialDisabled, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, PasswordEnrolled,
-    PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered, RoleGranted,
-    RoleRevoked, TicketIssued, TicketUsed,
+    CredentialDisabled, CredentialRemoved, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
+    PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
+    PersonRegistered, RoleGranted, RoleRevoked, TicketIssued, TicketUsed,
 };
 use crate::model::{Digest, Label, Moment, Username};
 
@@ -281,6 +281,14 @@ impl Identities {
         if let Some(credential) = self.credential(&it.person, it.credential) {
             credential.disabled = true;
         }
+    }
+
+    pub(super) fn credential_removed(&mut self, it: &CredentialRemoved) {
+        let Some(person) = self.person(&it.person) else { return };
+        let gone = |credential: &Credential| credential.id == it.credential;
+        person.password.take_if(|password| gone(password));
+        person.totp.take_if(|totp| gone(&totp.credential));
+        person.pending_totp.take_if(|pending| gone(&pending.credential));
     }
 
     fn credential(&mut self, name: &Username, id: Uuid) -> Option<&mut Credential> {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{
-    AccessDecided, AuthenticationReported, Reported, SessionLimits, SessionRaised, SessionStarted,
-    SessionUsed,
+    AccessDecided, AuthenticationReported, Reported, SessionLimits, SessionPurpose, SessionRaised,
+    SessionStarted, SessionUsed,
 };
 use crate::model::{Aal, Digest, Methods, Moment, Uid, Username};
 
@@ -33,6 +33,9 @@ pub struct Session {
     pub methods: Methods,
     /// The assurance they give.
     pub aal: Aal,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "SessionPurpose::is_everything")]
+    pub purpose: SessionPurpose,
     /// Who vouches for it: `countersign` or an identity provider's source.
     pub source: String,
     /// When it began.
@@ -130,6 +133,7 @@ impl Sessions {
             person: Some(it.person.clone()),
             aal: it.methods.aal().unwrap_or(Aal::ONE),
             methods: it.methods.clone(),
+            purpose: it.purpose,
             source: "countersign".to_owned(),
             started_at: at,
             authenticated_at: at,
@@ -169,6 +173,7 @@ impl Sessions {
             person: None,
             aal: methods.aal().unwrap_or(Aal::ONE).min(it.max_aal),
             methods,
+            purpose: SessionPurpose::Everything,
             source: it.source.clone(),
             started_at: before.as_deref().map_or(it.occurred_at, |session| session.started_at),
             authenticated_at: latest(|session| session.authenticated_at),

@@ -191,6 +191,7 @@ impl World {
             Event::MfaVerified(it) => self.identities.mfa_verified(it),
             Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
             Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
+            Event::CredentialRemoved(it) => self.identities.credential_removed(it),
             Event::SessionStarted(it) => self.session_started(it, at),
             Event::SessionRaised(it) => self.sessions.raised(it, at),
             Event::SessionEnded(it) => self.session_ended(it, &entry.stream),
@@ -326,6 +327,7 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::MfaVerified(_)
         | Event::MfaRefused(_)
         | Event::CredentialDisabled(_)
+        | Event::CredentialRemoved(_)
         | Event::AccessDecided(_) => false,
     }
 }
