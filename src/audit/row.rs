@@ -341,7 +341,7 @@ mod tests {
     fn no_caller_can_write_a_line_of_their_own() {
         let told = rows(|log| {
             let mut ask = question("a\nallow", "view\u{1b}[2J", "x", Presented::Nothing);
-            ask.request.resource.id = "\u{202e}\r".to_owned();
+            std::sync::Arc::make_mut(&mut ask.request).resource.id = "\u{202e}\r".to_owned();
             log.ask(&ask);
         });
         assert!(told[0].chars().all(|c| !c.is_control()), "{told:?}");

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::{
-    AccessRequest, Digest, Index, Method, Moment, Personal, PolicyId, SetKind, Uid, Version,
+    AccessRequest, Acr, Digest, Index, Method, Moment, Personal, PolicyId, SetKind, Uid, Version,
 };
 
 /// Allow or deny.
@@ -136,6 +136,25 @@ pub enum Note {
     Reserved,
 }
 
+/// Which login would have turned a denial into an allow (RFC 9470 §3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUp {
+    /// The classes that suffice, cheapest first; none if no login would help.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<Acr>,
+    /// How old the authentication may be in seconds, for the first of them; absent if as
+    /// old as a session may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u64>,
+}
+
+impl StepUp {
+    /// What the obligation to have it done is called (`AuthZEN` Obligations Profile,
+    /// draft 1).
+    pub const OBLIGATION: &str = "step-up";
+}
+
 /// A decision was taken (`countersign.access.decided.v1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +198,9 @@ pub struct AccessDecided {
     /// Why it was denied, where that was not Cedar's verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// Of a denial, which login would help; absent if that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

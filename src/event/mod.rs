@@ -15,7 +15,8 @@ mod stored;
 mod witness;
 
 pub use access::{
-    AccessDecided, Note, PolicyFailure, Presented, SessionFacts, SessionUsed, Verdict, VersionRef,
+    AccessDecided, Note, PolicyFailure, Presented, SessionFacts, SessionUsed, StepUp, Verdict,
+    VersionRef,
 };
 pub use administration::{
     LogCreated, NodeStarted, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,

@@ -22,6 +22,7 @@ mod log;
 mod login;
 mod metadata;
 mod mfa;
+mod obligations;
 mod observe;
 mod past;
 mod peer;

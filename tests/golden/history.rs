@@ -250,8 +250,7 @@ fn decisions(scribe: &mut Scribe, pep: Uuid, session: Uuid) {
         (ask("alice", "levitate", json!({})), Presented::Unknown),
     ];
     for (request, presented) in asked {
-        let set = SetKind::Application;
-        let ask = Ask { set, request, presented, pep: pep.to_string() };
+        let ask = Ask::access(request, presented, pep.to_string());
         let decided = decide(&scribe.world, &ask, scribe.now());
         let event = Event::AccessDecided(Box::new(decided));
         scribe.write(&Actor::Service(pep), Ok::<_, Never>(vec![event]));
