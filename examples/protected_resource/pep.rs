@@ -23,7 +23,7 @@ pub async fn protected_resource(pdp: web::Data<Pdp>, request: HttpRequest) -> Ht
     let session = bearer.map(str::to_owned);
     let asked = web::block(move || ask(&pdp, &user, session.as_deref())).await;
     match asked {
-        Ok(Some(answer)) if answer["decision"] == true => {
+        Ok(Some(answer)) if answer.pointer("/decision") == Some(&json!(true)) => {
             HttpResponse::Ok().body("You are in. Two factors, and a record of it.\n")
         }
         Ok(Some(answer)) => refused(&answer),
@@ -51,11 +51,12 @@ fn ask(pdp: &Pdp, user: &str, session: Option<&str>) -> Option<Value> {
 
 /// A denial; with the challenge of RFC 9470 §3 where another login would help.
 fn refused(answer: &Value) -> HttpResponse {
-    let step_up = &answer["context"]["obligations"][0]["properties"];
-    let Some(acr_values) = step_up["acr_values"].as_str() else {
+    let step_up = |name: &str| answer.pointer(&format!("/context/obligations/0/properties/{name}"));
+    let Some(acr_values) = step_up("acr_values").and_then(Value::as_str) else {
         return HttpResponse::Forbidden().body("no\n");
     };
-    let max_age = step_up["max_age"].as_u64().map(|age| format!(", max_age=\"{age}\""));
+    let max_age = step_up("max_age").and_then(Value::as_u64);
+    let max_age = max_age.map(|age| format!(", max_age=\"{age}\""));
     let challenge = format!(
         "Bearer error=\"insufficient_user_authentication\", \
          error_description=\"log in as asked\", acr_values=\"{acr_values}\"{}",
