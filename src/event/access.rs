@@ -51,8 +51,18 @@ pub struct SessionFacts {
     pub methods: std::collections::BTreeSet<Method>,
     /// When the person last authenticated.
     pub authenticated_at: Moment,
-    /// Who vouches for it: `countersign` or an identity provider's source.
+    /// Who vouches for it: an identity provider's source, or `countersign`, and then it
+    /// is left out.
+    #[serde(default = "ours", skip_serializing_if = "is_ours")]
     pub source: String,
+}
+
+fn ours() -> String {
+    "countersign".to_owned()
+}
+
+fn is_ours(source: &str) -> bool {
+    source == "countersign"
 }
 
 /// What became of the session presented.
@@ -161,7 +171,8 @@ impl StepUp {
 pub struct AccessDecided {
     /// The answer.
     pub decision: Verdict,
-    /// By which of the two policy sets.
+    /// By which of the two policy sets; left out if the owner's.
+    #[serde(default, skip_serializing_if = "SetKind::is_application")]
     pub set: SetKind,
     /// The request as understood, without any session token.
     pub request: AccessRequest,
