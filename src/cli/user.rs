@@ -333,7 +333,7 @@ impl Shown {
             roles: person.roles.clone(),
             disabled: person.disabled,
             password: person.password.is_some(),
-            totp: person.totp.is_some(),
+            totp: !person.totps.is_empty(),
             registered_at: person.registered_at,
         }
     }

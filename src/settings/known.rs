@@ -54,6 +54,8 @@ pub(super) const ALL: &[&dyn Known] = &[
     &AAL1_IDLE_S,
     &AAL2_ABSOLUTE_S,
     &AAL2_IDLE_S,
+    &AAL3_ABSOLUTE_S,
+    &AAL3_IDLE_S,
     &TICKET_S,
     &MFA_PENDING_S,
     &FAILURES_FREE,
@@ -337,6 +339,20 @@ pub(super) const AAL2_IDLE_S: Key<Number> = Key::number(
     "seconds",
     "how long it lasts unused",
 );
+pub(super) const AAL3_ABSOLUTE_S: Key<Number> = Key::number(
+    "decisions.session.aal3_absolute_s",
+    DAY / 2,
+    (1, DAY / 2),
+    "seconds",
+    "how long a session with an attested key lasts, if a session of two factors lasts as long",
+);
+pub(super) const AAL3_IDLE_S: Key<Number> = Key::number(
+    "decisions.session.aal3_idle_s",
+    900,
+    (1, 900),
+    "seconds",
+    "how long it lasts unused",
+);
 pub(super) const TICKET_S: Key<Number> = Key::number(
     "decisions.session.ticket_s",
     DAY,
@@ -379,5 +395,5 @@ pub(super) const FAILURES_MAX_TOTP: Key<Number> = Key::number(
     20,
     (1, 100),
     "failures",
-    "consecutive failures that disable a TOTP authenticator",
+    "consecutive failures that disable a TOTP authenticator, or a set of recovery codes",
 );
