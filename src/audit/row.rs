@@ -343,7 +343,7 @@ mod tests {
                 password(Some("alice"), Refused::Wrong),
                 password(None, Refused::Unknown),
                 Event::MfaRefused(replayed),
-                Event::SessionEnded(SessionEnded { session: Uuid::nil(), reason }),
+                Event::SessionEnded(SessionEnded { session: Uuid::nil(), reason, person: None }),
             ]);
         });
         assert_eq!(told[0], "alice gave a wrong password");

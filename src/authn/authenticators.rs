@@ -171,12 +171,8 @@ pub fn re_enrol(
             why: Disabling::Administrator,
         })
     });
-    let ended = session::end_all_of(
-        world,
-        person,
-        &world.user(person),
-        SessionEnding::EndedByAdministrator,
-    );
+    let end = |id| session::ended_by_administrator(id, person.clone());
+    let ended = session::end_all_of(world, person, &world.user(person), end);
     Ok(disabled.chain(issued).chain(ended).collect())
 }
 

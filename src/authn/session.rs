@@ -169,16 +169,22 @@ pub(super) fn end_all_of(
     world: &World,
     person: &Username,
     user: &Uid,
-    why: SessionEnding,
+    end: impl Fn(Uuid) -> Event,
 ) -> Vec<Event> {
     let own = |session: &&Arc<Session>| session.person.as_ref() == Some(person);
     let theirs = world.sessions.iter().filter(own).chain(world.sessions.of_user(user));
     let ids: BTreeSet<_> = theirs.map(|session| session.id).collect();
-    ids.into_iter().map(|id| ended(id, why)).collect()
+    ids.into_iter().map(end).collect()
 }
 
 pub(super) const fn ended(session: Uuid, reason: SessionEnding) -> Event {
-    Event::SessionEnded(SessionEnded { session, reason })
+    Event::SessionEnded(SessionEnded { session, reason, person: None })
+}
+
+/// A session's end that its person hears of.
+pub(super) const fn ended_by_administrator(session: Uuid, person: Username) -> Event {
+    let reason = SessionEnding::EndedByAdministrator;
+    Event::SessionEnded(SessionEnded { session, reason, person: Some(person) })
 }
 
 #[cfg(test)]

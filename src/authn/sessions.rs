@@ -102,16 +102,17 @@ pub fn end_of(
     person: &Username,
     session: Option<Uuid>,
 ) -> Result<Vec<Event>, Refusal> {
-    let (person, why) = (&persons::known(world, person)?.name, SessionEnding::EndedByAdministrator);
-    let user = world.user(person);
+    let person = &persons::known(world, person)?.name;
+    let (user, end) =
+        (world.user(person), |id| session::ended_by_administrator(id, person.clone()));
     let Some(session) = session else {
-        return Ok(session::end_all_of(world, person, &user, why));
+        return Ok(session::end_all_of(world, person, &user, end));
     };
     let theirs = |it: &&std::sync::Arc<Session>| {
         it.person.as_ref() == Some(person) || (it.person.is_none() && it.user == user)
     };
     match world.sessions.get(&session).filter(theirs) {
-        Some(_) => Ok(vec![session::ended(session, why)]),
+        Some(_) => Ok(vec![end(session)]),
         None => Err(Refusal::SessionUnknown { session }),
     }
 }

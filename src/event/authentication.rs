@@ -288,6 +288,9 @@ pub struct SessionEnded {
     pub session: Uuid,
     /// Why.
     pub reason: SessionEnding,
+    /// Whose it was, where an administrator ended it: they hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Username>,
 }
 
 /// What an identity provider may report.

@@ -25,6 +25,9 @@ pub(super) const ALL: &[&dyn Known] = &[
     &WITNESS_LOGS,
     &WITNESS_ASK,
     &WITNESS_CA,
+    &NOTIFY_WEBHOOK,
+    &NOTIFY_SECRET_FILE,
+    &NOTIFY_CA,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -134,6 +137,24 @@ pub(super) const WITNESS_CA: Key<Text> = Key::text(
     "",
     "a PEM file",
     "the certificates that those of witnesses are checked against; the public ones if not given",
+);
+pub(super) const NOTIFY_WEBHOOK: Key<Text> = Key::text(
+    "notify.webhook",
+    "",
+    "https:// and a host, a path or none, no query; http:// on loopback only",
+    "the webhook that hears what happens to anybody's authenticators",
+);
+pub(super) const NOTIFY_SECRET_FILE: Key<Text> = Key::text(
+    "notify.secret_file",
+    "",
+    "a file of at least 32 bytes",
+    "the secret that what the webhook hears is signed with",
+);
+pub(super) const NOTIFY_CA: Key<Text> = Key::text(
+    "notify.ca",
+    "",
+    "a PEM file",
+    "the certificates that the webhook's is checked against; the public ones if not given",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",
