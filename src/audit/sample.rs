@@ -215,7 +215,7 @@ impl Log {
     pub(super) fn end(&mut self, session: Uuid) {
         if self.world.sessions.get(&session).is_some() {
             let reason = SessionEnding::LoggedOut;
-            self.write(vec![Event::SessionEnded(SessionEnded { session, reason })]);
+            self.write(vec![Event::SessionEnded(SessionEnded { session, reason, person: None })]);
         }
     }
 

@@ -9,19 +9,25 @@ use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::caller::Caller;
-use super::login::Fresh;
+use super::caller::{COOKIE, Caller};
+use super::login::{Fresh, removal};
 use super::sealed::{self, Secret};
 use super::{App, Problem, body};
 use crate::authn::mfa::{Candidate, MfaVerdict, Offer, candidates, conclude, offer};
-use crate::authn::{self, TotpSeed};
+use crate::authn::{self, Outcome, TotpSeed};
 use crate::entropy::{draw, uuid_v7};
 use crate::event::Event;
-use crate::model::{Digest, Moment, TotpCode, Username};
+use crate::model::{Digest, Label, Moment, TotpCode, Username};
 use crate::vault::Purpose;
 
 /// What authenticator apps show as the issuer.
 const ISSUER: &str = "Countersign";
+
+#[derive(Deserialize)]
+struct SetUpMfa {
+    #[serde(default)]
+    label: Label,
+}
 
 #[derive(Deserialize)]
 struct VerifyMfa {
@@ -34,14 +40,15 @@ struct VerifyMfa {
 /// after one right code.
 ///
 /// # Errors
-/// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`.
+/// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`, 409
+/// `too_many_authenticators`.
 pub async fn set_up(
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
-    body::json(&app, &request, payload).await?;
+    let SetUpMfa { label } = body::typed(body::json(&app, &request, payload).await?)?;
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     rehearse(&app, session, credential)?;
     let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
@@ -49,14 +56,18 @@ pub async fn set_up(
         .map_err(|error| Problem::bad("name_too_long", error.to_string()))?;
     let bytes = Zeroizing::new(seed.expose().to_vec());
     let secret = Secret { credential, purpose: Purpose::Totp, bytes };
-    let decide =
-        move |sealed, world: &_, now| offer(world, session, &Offer { credential, sealed }, now);
+    let named = label.clone();
+    let decide = move |sealed, world: &_, now| {
+        offer(world, session, &Offer { credential, sealed, label: named }, now)
+    };
     let recorded = sealed::replace(&app, caller.origin(&request), &person, secret, decide).await?;
     let expires_at = recorded.entries.iter().find_map(|entry| match &entry.event {
         Event::MfaOffered(offered) => Some(offered.expires_at),
         _ => None,
     });
     let body = json!({
+        "id": credential,
+        "label": label,
         "otpauth_uri": shown.otpauth_uri.as_str(),
         "secret": shown.secret_base32.as_str(),
         "qr_png": format!("data:image/png;base64,{}", STANDARD.encode(&*shown.qr_png)),
@@ -68,11 +79,13 @@ pub async fn set_up(
 /// Refuses whom the writer would refuse, before a seed is sealed for nothing.
 fn rehearse(app: &App, session: Uuid, credential: Uuid) -> Result<(), authn::Refusal> {
     let world = app.sequencer.world();
-    let unsealed = Offer { credential, sealed: Digest::of("") };
+    let unsealed = Offer { credential, sealed: Digest::of(""), label: Label::default() };
     offer(&world, session, &unsealed, app.sequencer.now(&world)).map(drop)
 }
 
-/// Checks a code; the session rises to AAL2 and its tokens are replaced.
+/// Checks a code; the session rises to AAL2 and its tokens are replaced. One that a
+/// recovery code began ends instead: the answer is `{"bound": true}`, and the person logs
+/// in.
 ///
 /// # Errors
 /// [`Problem`]: 401 `mfa_failed`, 409 `mfa_not_set_up`, 429 `throttled`.
@@ -98,12 +111,24 @@ pub async fn verify(
     let digests = fresh.digests();
     let decide = move |world: &_, now| conclude(world, &verdict, &digests, now);
     let recorded = sealed::record(&app, caller.origin(&request), &person, decide).await?;
-    let raised = recorded.entries.iter().any(|it| matches!(it.event, Event::SessionRaised(_)));
-    if raised { fresh.answer(&recorded, cookie) } else { Err(authn::Refusal::MfaFailed.into()) }
+    let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
+    match authn::outcome(&events) {
+        Outcome::Raised { .. } => fresh.answer(&recorded, cookie),
+        Outcome::Recovering { bound: true } => Ok(bound(&request)),
+        _ => Err(authn::Refusal::MfaFailed.into()),
+    }
+}
+
+fn bound(request: &HttpRequest) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    if request.cookie(COOKIE).is_some() {
+        answer.cookie(removal());
+    }
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).json(json!({"bound": true}))
 }
 
 /// Which of the candidates the code belongs to, and to which time step; a code
-/// that belongs to none counts against the last, the one in use.
+/// that belongs to none is said of the last.
 fn matching(
     app: &App,
     person: &Username,

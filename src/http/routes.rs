@@ -4,16 +4,17 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, route};
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
-    login, metadata, mfa, past, policies, proof, schema, session, tokens, users, witness,
+    Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
+    health, keys, log, login, metadata, mfa, past, policies, proof, recovery, schema, session,
+    sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 37] = [
+pub const TEMPLATES: [&str; 47] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -23,6 +24,13 @@ pub const TEMPLATES: [&str; 37] = [
     "/auth/v1/setup-mfa",
     "/auth/v1/logout",
     "/auth/v1/session",
+    "/auth/v1/sessions",
+    "/auth/v1/sessions/{id}",
+    "/auth/v1/sign-ins",
+    "/auth/v1/authenticators",
+    "/auth/v1/authenticators/{id}",
+    "/auth/v1/recovery-codes",
+    "/auth/v1/recover",
     "/events/v1",
     "/policies/v1",
     "/policies/v1/{policy}",
@@ -31,6 +39,9 @@ pub const TEMPLATES: [&str; 37] = [
     "/entities/v1/{type}/{id:.*}",
     "/users/v1",
     "/users/v1/{name}/ticket",
+    "/users/v1/{name}/re-enrol",
+    "/users/v1/{name}/sessions",
+    "/users/v1/{name}/sessions/{id}",
     "/users/v1/{name}/disable",
     "/users/v1/{name}/erase",
     "/users/v1/{name}/roles/{role}",
@@ -69,6 +80,21 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
+        .service(
+            at("/auth/v1/sessions")
+                .route(get().to(sessions::list))
+                .route(delete().to(sessions::end_others)),
+        )
+        .service(at("/auth/v1/sessions/{id}").route(delete().to(sessions::end)))
+        .service(at("/auth/v1/sign-ins").route(get().to(sessions::sign_ins)))
+        .service(at("/auth/v1/authenticators").route(get().to(authenticators::list)))
+        .service(
+            at("/auth/v1/authenticators/{id}")
+                .route(patch().to(authenticators::rename))
+                .route(delete().to(authenticators::remove)),
+        )
+        .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
+        .service(at("/auth/v1/recover").route(post().to(recovery::recover)))
         // Identity providers
         .service(at("/events/v1").route(post().to(events::report)))
         // Authors
@@ -84,6 +110,13 @@ pub fn routes(server: &mut ServiceConfig) {
         // Administrators
         .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
         .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
+        .service(at("/users/v1/{name}/re-enrol").route(post().to(recovery::re_enrol)))
+        .service(
+            at("/users/v1/{name}/sessions")
+                .route(get().to(sessions::list_of))
+                .route(delete().to(sessions::end_all_of)),
+        )
+        .service(at("/users/v1/{name}/sessions/{id}").route(delete().to(sessions::end_of)))
         .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
         .service(at("/users/v1/{name}/erase").route(post().to(erasures::person)))
         .service(at("/erasures/v1").route(post().to(erasures::subject)))

@@ -4,11 +4,20 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::caller::COOKIE;
-use super::login::browser_cookie;
+use super::login::removal;
 use super::mfa::person;
 use super::{App, Problem};
 use crate::authn::session::{self, view};
 use crate::sequencer::Expected;
+
+/// The answer to who is out: a browser forgets its token.
+pub(super) fn gone(request: &HttpRequest) -> HttpResponse {
+    let mut answer = HttpResponse::NoContent();
+    if request.cookie(COOKIE).is_some() {
+        answer.cookie(removal());
+    }
+    answer.finish()
+}
 
 /// What the caller's own session is worth.
 ///
@@ -29,11 +38,5 @@ pub async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpRe
     let (caller, id, _) = person(&app, &request)?;
     let decide = move |world: &_, now| session::log_out(world, id, now);
     app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
-    let mut gone = browser_cookie("");
-    gone.make_removal();
-    let mut answer = HttpResponse::NoContent();
-    if request.cookie(COOKIE).is_some() {
-        answer.cookie(gone);
-    }
-    Ok(answer.finish())
+    Ok(gone(&request))
 }
