@@ -87,7 +87,7 @@ pub fn offer(
 /// [`Refusal::SessionOver`]; [`Refusal::MfaNotSetUp`] or [`Refusal::MfaDisabled`] if
 /// there is none; [`Refusal::Throttled`] if each has failed too recently.
 pub fn candidates(world: &World, session: Uuid, now: Moment) -> Result<Vec<Candidate>, Refusal> {
-    let open = session::open(world, session, now)?;
+    let open = session::open_unfinished(world, session, now)?;
     let (mut ready, mut throttled) = (Vec::new(), None);
     for one in authenticators(open, now)? {
         match one.check_throttle(world, now) {
@@ -118,7 +118,7 @@ pub fn conclude(
     tokens: &FreshTokens,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let open = session::open(world, verdict.session, now)?;
+    let open = session::open_unfinished(world, verdict.session, now)?;
     let mut held = authenticators(open, now)?.into_iter();
     let tried =
         held.find(|one| one.credential.id == verdict.credential).ok_or(Refusal::MfaFailed)?;
@@ -165,7 +165,7 @@ impl Authenticator<'_> {
 }
 
 /// A new authenticator takes the assurance that the person's others can give.
-fn may_bind(open: Open<'_>) -> bool {
+pub(super) fn may_bind(open: Open<'_>) -> bool {
     open.person.totp.is_none() || open.session.aal >= Aal::TWO
 }
 

@@ -21,10 +21,15 @@ impl From<authn::Refusal> for Problem {
             | "password_change_required"
             | "recovery_only" => StatusCode::FORBIDDEN,
             "person_unknown" | "service_unknown" => StatusCode::NOT_FOUND,
-            "person_exists" | "last_administrator" | "mfa_not_set_up" | "mfa_disabled"
-            | "role_unchanged" | "person_disabled" | "person_erased" | "service_exists" => {
-                StatusCode::CONFLICT
-            }
+            "person_exists"
+            | "last_administrator"
+            | "mfa_not_set_up"
+            | "mfa_disabled"
+            | "password_not_in_use"
+            | "role_unchanged"
+            | "person_disabled"
+            | "person_erased"
+            | "service_exists" => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, refusal.code(), refusal.to_string());

@@ -135,8 +135,9 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("accesses.rs"),
+    include_str!("buckets.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
     include_str!("identities.rs"),
