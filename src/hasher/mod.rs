@@ -18,13 +18,12 @@ mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
-use crate::event::PasswordScheme;
 use crate::model::Password;
 
 pub use cost::{HasherSettings, UnfitCost};
@@ -143,11 +142,6 @@ impl Hasher {
     /// `None` is a user who does not exist or has no password: the same work is
     /// done at the cost in force, and the answer is that it does not match.
     ///
-    /// That a password does not match is said no earlier than the slowest scheme in use
-    /// would have said it: imported hashes take longer than ours, or not as long, and
-    /// whoever has one would be told apart by that. How long that is is known from the
-    /// first of them that was verified since the start.
-    ///
     /// # Errors
     /// [`HasherError::Busy`] at once if the queue is full, whoever the user is;
     /// [`HasherError::TooCostly`] before any work.
@@ -164,14 +158,22 @@ impl Hasher {
         self.settings.affords(stored.recipe())?;
         let Computed { tag, took } = self.tag(password, &stored).await?;
         let matches = bool::from(tag.ct_eq(stored.tag())) & known;
-        if stored.scheme() != PasswordScheme::Argon2id {
-            self.pace.foreign(took);
-        }
-        if !matches {
-            tokio::time::sleep(self.pace.floor().saturating_sub(took)).await;
-        }
+        self.pace.measured(stored.scheme(), took);
         let weaker = stored.is_weaker_than(self.settings.cost);
         Ok(Verdict { matches, needs_rehash: matches && weaker })
+    }
+
+    /// How long to take, at the least, to tell a stranger that a password does not match:
+    /// a quarter more than the slowest scheme in use does. Hashes that were imported take
+    /// longer than ours, or not as long, and reading one takes a moment more than reading
+    /// none; whoever has one would be told apart by that. What imported ones take is known
+    /// from the first that was verified since the start.
+    ///
+    /// # Source
+    /// ASVS 6.3.8.
+    #[must_use]
+    pub fn floor(&self) -> Duration {
+        self.pace.floor()
     }
 
     /// How many jobs wait, not counting those being worked on.

@@ -334,9 +334,8 @@ async fn seventy_two_bytes_of_a_password_count_for_bcrypt() {
 fn what_asks_for_too_much_is_not_imported() {
     let salt_and_tag = "c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
     let argon2 = |cost: &str| format!("$argon2id$v=19${cost}${salt_and_tag}");
-    let bcrypt = |cost: u32| {
-        format!("$2b${cost:02}$abcdefghijklmnopqrstuuOPQRSTUVWXYZabcdefghijklmnopqrstu")
-    };
+    let tail = "uzfqreZhByPpy4t9SOQLKOr6FdXgsNL4CmazYolgGehfYsP1d1IM2";
+    let bcrypt = |cost: u32| format!("$2b${cost:02}${tail}");
     for text in [argon2("m=65536,t=10,p=4"), bcrypt(14), bcrypt(4)] {
         assert!(PasswordHash::imported(&text).is_ok(), "{text}");
     }

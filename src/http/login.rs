@@ -1,5 +1,7 @@
 //! `POST /auth/v1/login`: the first step, a password.
 
+use std::time::Instant;
+
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -103,7 +105,8 @@ pub struct Checked {
     anew: Option<PasswordHash>,
 }
 
-/// Compares with the stored hash, or at the same cost with a dummy. A right password whose
+/// Compares with the stored hash, or at the same cost with a dummy; that it does not match
+/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right password whose
 /// hash is weaker than a new one would be is hashed once more, unless the hasher is busy:
 /// then the next login does it.
 ///
@@ -114,6 +117,8 @@ pub async fn verify(
     attempt: &Attempt,
     password: Password,
 ) -> Result<Checked, Problem> {
+    // Monotonic readings, compared with their like alone.
+    let begun = Instant::now();
     let stored = match (&attempt.person, &attempt.credential) {
         (Some(person), Some((credential, sealed))) => {
             let (app, credential, sealed) = (app.clone(), *credential, *sealed);
@@ -124,6 +129,9 @@ pub async fn verify(
         _ => None,
     };
     let verdict = app.hasher.verify(password.clone(), stored).await?;
+    if !verdict.matches {
+        tokio::time::sleep(app.hasher.floor().saturating_sub(begun.elapsed())).await;
+    }
     let alone = stands_alone(&password);
     let anew = if verdict.needs_rehash { app.hasher.hash(password).await.ok() } else { None };
     Ok(Checked { matches: verdict.matches, alone, anew })

@@ -202,6 +202,7 @@ fn an_imported_password_works_and_is_hashed_anew_at_the_first_login() {
     let first = journal::size(&app);
     app.login("carol", "correct horse battery").expect(200);
     assert_eq!(journal::names(&app, first), ["password.verified", "session.started"]);
+    assert!(!app.stored().contains("uzfqreZhByPpy4t9SOQLKO"), "no hash is in the log");
     let many = json!({"users": vec![json!({"name": "x", "hash": BCRYPT}); 101]});
     assert_eq!(app.post("/users/v1/import", &admin.token, &many).code(), "too_many");
     app.assert_replays();
