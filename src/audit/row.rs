@@ -3,10 +3,11 @@
 use std::fmt::Display;
 
 use crate::event::{
-    AccessDecided, AuthenticationReported, CredentialDisabled, DirectoryActivated, Disabling,
-    Envelope, Event, LossAccepted, MfaRefused, Note, PasswordRefused, PoliciesActivated,
-    PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported, SchemaActivated,
-    ServiceRegistered, SessionEnding, SessionPurpose, SessionStarted, SubjectErased, Verdict,
+    AccessDecided, AttemptsThrottled, AuthenticationReported, CredentialDisabled,
+    DirectoryActivated, Disabling, Envelope, Event, LossAccepted, MfaRefused, Note,
+    PasswordGrounds, PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
+    RecoveryCodeRefused, Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding,
+    SessionPurpose, SessionStarted, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -55,9 +56,20 @@ pub fn describe(entry: &Envelope) -> String {
             format!("{} was issued a ticket to set a password, until {}", it.person, it.expires_at)
         }
         Event::TicketUsed(it) => format!("{} used a ticket", it.person),
-        Event::PasswordEnrolled(it) => format!("{} set a password", it.person),
+        Event::PasswordEnrolled(it) => match it.grounds {
+            PasswordGrounds::Ticket => format!("{} set a password", it.person),
+            PasswordGrounds::Changed => format!("{} changed the password", it.person),
+        },
         Event::PasswordVerified(it) => format!("{} gave a right password", it.person),
         Event::PasswordRefused(it) => password_refused(it),
+        Event::PasswordCompromised(it) => {
+            format!("the password of {} is known to others{}", it.person, because(&it.reason))
+        }
+        Event::PasswordRehashed(it) => format!("the password of {} was hashed anew", it.person),
+        Event::PasswordImported(it) => {
+            format!("a password of {} was imported, hashed by {}", it.person, it.scheme.as_str())
+        }
+        Event::AttemptsThrottled(it) => attempts_throttled(it),
         Event::MfaOffered(it) => {
             format!("{} was offered an authenticator, until {}", it.person, it.expires_at)
         }
@@ -156,6 +168,13 @@ fn password_refused(it: &PasswordRefused) -> String {
     }
 }
 
+fn attempts_throttled(it: &AttemptsThrottled) -> String {
+    format!(
+        "{} attempts to log in were turned away unread between {} and {}: {} names, {} sources",
+        it.count, it.from, it.to, it.names, it.sources
+    )
+}
+
 fn mfa_refused(it: &MfaRefused) -> String {
     let person = &it.person;
     match it.reason {
@@ -195,6 +214,9 @@ fn session_started(it: &SessionStarted) -> String {
         SessionPurpose::PasswordChange => {
             format!("a session of {person} began, for setting a new password alone")
         }
+        SessionPurpose::SecondFactor => {
+            format!("a session of {person} began, for giving a second factor alone")
+        }
         SessionPurpose::Recovery => {
             format!("a session of {person} began, for binding a new authenticator alone")
         }
@@ -206,6 +228,7 @@ const fn ending(reason: SessionEnding) -> &'static str {
         SessionEnding::LoggedOut => "the person logged out",
         SessionEnding::PersonDisabled => "the person was disabled",
         SessionEnding::PasswordEnrolled => "the person set a new password",
+        SessionEnding::PasswordCompromised => "the person's password is known to others",
         SessionEnding::Reported => "the identity provider says so",
         SessionEnding::Expired => "it was past its limits",
         SessionEnding::Displaced => "the user had too many open at once",
@@ -334,6 +357,8 @@ mod tests {
                     person: person.map(|name| name.parse().unwrap()),
                     credential: None,
                     reason,
+                    source: None,
+                    buckets: Vec::new(),
                 })
             };
             let (person, credential) = ("alice".parse().unwrap(), Uuid::nil());

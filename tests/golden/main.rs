@@ -17,6 +17,7 @@
 #![cfg(test)]
 
 mod history;
+mod passwords;
 mod scribe;
 mod sealed;
 

@@ -2,6 +2,7 @@
 //! the pure function that decides it in a node.
 
 mod keys;
+mod passwords;
 mod persons;
 
 use std::sync::Arc;
@@ -69,6 +70,10 @@ pub enum Step {
     Rotate,
     Role(usize, usize, bool),
     Login(usize, bool),
+    Import(usize),
+    Compromise(usize),
+    Change(Pick, bool),
+    TurnAway,
     Offer(Pick),
     Code(Pick, bool),
     LogOut(Pick),
@@ -120,6 +125,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who(), 0..3_usize, any::<bool>())
             .prop_map(|(who, role, granted)| Step::Role(who, role, granted)),
         14 => (who(), prop::bool::weighted(0.7)).prop_map(|(who, right)| Step::Login(who, right)),
+        2 => who().prop_map(Step::Import),
+        1 => who().prop_map(Step::Compromise),
+        3 => (any::<Pick>(), prop::bool::weighted(0.7))
+            .prop_map(|(session, right)| Step::Change(session, right)),
+        1 => Just(Step::TurnAway),
         6 => any::<Pick>().prop_map(Step::Offer),
         9 => (any::<Pick>(), prop::bool::weighted(0.6))
             .prop_map(|(session, right)| Step::Code(session, right)),
