@@ -8,6 +8,7 @@ use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 use super::recipe::Recipe;
 use super::*;
 use crate::entropy::SeededEntropy;
+use crate::event::PasswordScheme;
 
 fn entropy() -> Arc<dyn Entropy> {
     Arc::new(SeededEntropy::new(7))
