@@ -13,9 +13,10 @@ pub fn p_value(one: &[f64], other: &[f64]) -> f64 {
     all.sort_by(|left, right| left.0.total_cmp(&right.0));
     let (mut rank_sum, mut ties, mut at) = (0.0, 0.0, 0);
     while at < all.len() {
-        let same = all[at..].iter().take_while(|(value, _)| *value == all[at].0).count();
+        let same =
+            all[at..].iter().take_while(|(value, _)| value.total_cmp(&all[at].0).is_eq()).count();
         // The ranks from at + 1 to at + same have this mean.
-        let rank = at as f64 + (same as f64 + 1.0) / 2.0;
+        let rank = at as f64 + f64::midpoint(same as f64, 1.0);
         rank_sum += rank * all[at..at + same].iter().filter(|(_, first)| *first).count() as f64;
         ties += (same as f64).powi(3) - same as f64;
         at += same;

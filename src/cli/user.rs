@@ -358,6 +358,7 @@ struct Users {
 }
 
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the members of the server's answer")]
 struct Shown {
     name: Username,
     roles: BTreeSet<String>,

@@ -1,5 +1,6 @@
 //! A password's hash, as it is sealed in the vault.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -105,13 +106,13 @@ impl PasswordHash {
                     Variant::Id => "$argon2id",
                     Variant::I => "$argon2i",
                 });
-                text.push_str(&format!("$v=19$m={memory_kib},t={passes},p={lanes}$"));
+                let _infallible = write!(text, "$v=19$m={memory_kib},t={passes},p={lanes}$");
                 STANDARD_NO_PAD.encode_string(&self.salt, &mut text);
                 text.push('$');
                 STANDARD_NO_PAD.encode_string(&self.tag, &mut text);
             }
             Recipe::Bcrypt { rounds } => {
-                text.push_str(&format!("$2b${rounds:02}$"));
+                let _infallible = write!(text, "$2b${rounds:02}$");
                 BCRYPT_BASE64.encode_string(&self.salt, &mut text);
                 text.extend(self.tag.iter().map(|byte| char::from(*byte)));
             }

@@ -29,7 +29,7 @@ impl Course {
         let known = self.live.identities.get(&name).and_then(|person| person.password.clone());
         let imported = known.is_some_and(|password| password.imported.is_some());
         let rehashed = (right && imported).then(|| (self.id(), self.digest()));
-        let verdict = Verdict { matches: right, alone: self.drawn % 5 != 0, rehashed };
+        let verdict = Verdict { matches: right, alone: !self.drawn.is_multiple_of(5), rehashed };
         login::conclude(&self.live, &attempt, &verdict, &tokens, self.now).ok()
     }
 

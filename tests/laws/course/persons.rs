@@ -25,7 +25,7 @@ impl Course {
             Step::Enrol(which) => {
                 let ticket = *pick(&self.tickets, *which)?;
                 let (credential, sealed) = (self.id(), self.digest());
-                let (alone, from) = (self.drawn % 2 == 0, None);
+                let (alone, from) = (self.drawn.is_multiple_of(2), None);
                 let enrolment = Enrolment { ticket, credential, sealed, alone, from };
                 enrol(&self.live, &enrolment, now).ok()
             }
