@@ -23,6 +23,7 @@ use countersign::tlog::{CosigningKey, SigningKey, leaf_hash};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::recovery::recovered;
 use crate::scribe::Scribe;
 
 const SCHEMA: &str = "\
@@ -58,6 +59,7 @@ pub fn written() -> Vec<String> {
     signing(&mut scribe);
     doubt(&mut scribe);
     witnessing(&mut scribe);
+    recovered(&mut scribe);
     scribe.lines
 }
 

@@ -17,6 +17,7 @@
 #![cfg(test)]
 
 mod history;
+mod recovery;
 mod scribe;
 mod sealed;
 
