@@ -25,6 +25,7 @@ mod keys;
 mod litewitness;
 mod login;
 mod mfa;
+mod notifications;
 mod office;
 mod overload;
 mod passwords;

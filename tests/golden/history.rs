@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::passwords;
+use crate::recovery::recovered;
 use crate::scribe::Scribe;
 
 const SCHEMA: &str = "\
@@ -60,6 +61,7 @@ pub fn written() -> Vec<String> {
     signing(&mut scribe);
     doubt(&mut scribe);
     witnessing(&mut scribe);
+    recovered(&mut scribe);
     scribe.lines
 }
 

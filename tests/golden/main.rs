@@ -18,6 +18,7 @@
 
 mod history;
 mod passwords;
+mod recovery;
 mod scribe;
 mod sealed;
 

@@ -55,7 +55,7 @@ impl Target {
 
     /// True if a body that is right as JSON costs a password's hash.
     pub fn hashes(&self) -> bool {
-        self.template == "/auth/v1/login"
+        matches!(self.template, "/auth/v1/login" | "/auth/v1/recover")
     }
 }
 
@@ -64,6 +64,7 @@ pub fn targets(house: &House) -> Vec<Target> {
     [accesses(house), persons(house), authors(house), administrators(house), auditors(house)]
         .into_iter()
         .flatten()
+        .chain(own(house))
         .chain([witness()])
         .collect()
 }
@@ -152,6 +153,31 @@ fn persons(house: &House) -> Vec<Target> {
             .with(std::slice::from_ref(&house.idp))
             .reading(reports())
             .weighing(10),
+    ]
+}
+
+/// What persons do about their own sessions and authenticators.
+fn own(house: &House) -> Vec<Target> {
+    let session = [house.session[0].clone()];
+    let nobodys = "01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57";
+    let (ended, removed) =
+        (format!("/auth/v1/sessions/{nobodys}"), format!("/auth/v1/authenticators/{nobodys}"));
+    let code = "mzxw-6ytb-mzxw-6ytb-mzxw-6ytb";
+    let recover = json!({"username": VISITOR, "password": PASSWORD, "code": code});
+    vec![
+        Target::new("GET", "/auth/v1/sessions", 200).with(&session),
+        Target::new("DELETE", "/auth/v1/sessions", 204).with(&session),
+        Target::new("DELETE", "/auth/v1/sessions/{id}", 404).with(&session).at(&[&ended]),
+        Target::new("GET", "/auth/v1/sign-ins", 200).with(&session),
+        Target::new("GET", "/auth/v1/authenticators", 200).with(&session),
+        Target::new("PATCH", "/auth/v1/authenticators/{id}", 404)
+            .with(&session)
+            .at(&[&removed])
+            .reading([json!({"label": "the telephone"})])
+            .weighing(2),
+        Target::new("DELETE", "/auth/v1/authenticators/{id}", 404).with(&session).at(&[&removed]),
+        Target::new("POST", "/auth/v1/recovery-codes", 409).with(&session).reading([json!({})]),
+        Target::new("POST", "/auth/v1/recover", 401).reading([recover]).weighing(4),
     ]
 }
 
@@ -260,6 +286,17 @@ fn administrators(house: &House) -> Vec<Target> {
             .weighing(4),
         Target::new("PUT", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
         Target::new("DELETE", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
+        Target::new("GET", "/users/v1/{name}/sessions", 200).with(office).at(&[&user("sessions")]),
+        Target::new("DELETE", "/users/v1/{name}/sessions", 204)
+            .with(office)
+            .at(&[&user("sessions")]),
+        Target::new("DELETE", "/users/v1/{name}/sessions/{id}", 404)
+            .with(office)
+            .at(&[&user("sessions/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57")]),
+        Target::new("POST", "/users/v1/{name}/re-enrol", 201)
+            .with(office)
+            .at(&[&user("re-enrol")])
+            .reading([json!({})]),
         Target::new("POST", "/users/v1/{name}/disable", 204)
             .with(office)
             .at(&[&user("disable")])

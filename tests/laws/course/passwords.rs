@@ -13,7 +13,7 @@ use super::{Course, name};
 
 impl Course {
     /// From one of three networks, or from a device that is known.
-    fn approach(&self, name: &Username) -> Approach {
+    pub(super) fn approach(&self, name: &Username) -> Approach {
         let place = self.drawn % 4;
         Approach {
             name_tag: Digest::of(name.as_str()),
