@@ -4,9 +4,9 @@ use std::fmt::Display;
 
 use crate::event::{
     AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, LossAccepted,
-    MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
-    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SessionPurpose,
-    SessionStarted, SubjectErased, Verdict,
+    MfaRefused, Note, PasskeyRefused, PasskeyRegistered, PasskeyVerified, PasswordRefused,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, Refused, Reported, SchemaActivated,
+    ServiceRegistered, SessionEnding, SessionPurpose, SessionStarted, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -64,8 +64,11 @@ pub fn describe(entry: &Envelope) -> String {
         Event::MfaEnrolled(it) => format!("{} confirmed an authenticator", it.person),
         Event::MfaVerified(it) => format!("{} gave a right code", it.person),
         Event::MfaRefused(it) => mfa_refused(it),
+        Event::PasskeyRegistered(it) => passkey_registered(it),
+        Event::PasskeyVerified(it) => passkey_verified(it),
+        Event::PasskeyRefused(it) => passkey_refused(it),
         Event::CredentialDisabled(it) => {
-            format!("a credential of {} was disabled after too many failures", it.person)
+            format!("a credential of {} was disabled and must be bound anew", it.person)
         }
         Event::CredentialRemoved(it) => format!("a credential of {} was removed", it.person),
         Event::SessionStarted(it) => session_started(it),
@@ -143,7 +146,9 @@ fn password_refused(it: &PasswordRefused) -> String {
         (Some(person), Refused::Unknown) => {
             format!("{person} gave a password but cannot log in with one")
         }
-        (Some(person), Refused::Replayed) => format!("{person} gave a password used before"),
+        (Some(person), Refused::Replayed | Refused::Cloned) => {
+            format!("{person} gave a password used before")
+        }
         (None, _) => "somebody gave a password for a name that nobody has".to_owned(),
     }
 }
@@ -153,7 +158,40 @@ fn mfa_refused(it: &MfaRefused) -> String {
     match it.reason {
         Refused::Wrong => format!("{person} gave a wrong code"),
         Refused::Unknown => format!("{person} gave a code but has no authenticator for it"),
-        Refused::Replayed => format!("{person} gave a code that had been used before"),
+        Refused::Replayed | Refused::Cloned => {
+            format!("{person} gave a code that had been used before")
+        }
+    }
+}
+
+fn passkey_registered(it: &PasskeyRegistered) -> String {
+    let name = if it.label.is_empty() { String::new() } else { format!(" `{}`", it.label) };
+    let kind = match (it.attested, it.backup_eligible, it.user_verifying) {
+        (Some(model), false, _) => format!("attested to be in hardware of model {model}"),
+        (_, true, _) => "which may be copied to other devices".to_owned(),
+        (_, false, true) => "which verifies its user".to_owned(),
+        (_, false, false) => "for use beside a password".to_owned(),
+    };
+    format!("{} registered a passkey{name}, {kind}", it.person)
+}
+
+fn passkey_verified(it: &PasskeyVerified) -> String {
+    let user = if it.user_verified { "which verified its user" } else { "present but no more" };
+    format!("{} used a passkey, {user}", it.person)
+}
+
+fn passkey_refused(it: &PasskeyRefused) -> String {
+    match (&it.person, it.reason) {
+        (Some(person), Refused::Cloned) => {
+            format!("a passkey of {person} did not count on: there is a copy of it")
+        }
+        (Some(person), Refused::Wrong | Refused::Replayed) => {
+            format!("{person} used a passkey wrongly")
+        }
+        (Some(person), Refused::Unknown) => {
+            format!("{person} used a passkey that may not be used")
+        }
+        (None, _) => "somebody used a passkey that nobody has".to_owned(),
     }
 }
 
@@ -180,6 +218,7 @@ const fn ending(reason: SessionEnding) -> &'static str {
         SessionEnding::Reported => "the identity provider says so",
         SessionEnding::Expired => "it was past its limits",
         SessionEnding::Displaced => "the user had too many open at once",
+        SessionEnding::Fulfilled => "what it was for is done",
     }
 }
 

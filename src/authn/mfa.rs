@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::session::{self, Open};
-use super::{FreshTokens, Refusal, throttle};
+use super::{FreshTokens, Refusal, binding, throttle};
 use crate::event::{
     CredentialDisabled, Event, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused,
     SessionRaised,
@@ -13,7 +13,7 @@ use crate::projection::{Credential, World};
 
 /// How recent the authentication must be for a new authenticator to be bound, in
 /// seconds.
-pub const OFFER_AUTHENTICATION_AGE_MAX_S: u64 = 900;
+pub const OFFER_AUTHENTICATION_AGE_MAX_S: u64 = binding::AUTHENTICATION_AGE_MAX_S;
 
 /// A TOTP authenticator to be set up; the vault holds its seed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +64,7 @@ pub fn offer(
     offer: &Offer,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let open = session::open(world, session, now)?;
-    if !may_bind(open) {
-        return Err(Refusal::AssuranceTooLow { required: Aal::TWO });
-    }
-    if now.seconds_since(open.session.authenticated_at) > OFFER_AUTHENTICATION_AGE_MAX_S {
-        let max_age_s = OFFER_AUTHENTICATION_AGE_MAX_S;
-        return Err(Refusal::ReauthenticationRequired { max_age_s });
-    }
+    let open = binding::open(world, session, Aal::TWO, now)?;
     Ok(vec![Event::MfaOffered(MfaOffered {
         person: open.person.name.clone(),
         credential: offer.credential,
@@ -164,14 +157,10 @@ impl Authenticator<'_> {
     }
 }
 
-/// A new authenticator takes the assurance that the person's others can give.
-fn may_bind(open: Open<'_>) -> bool {
-    open.person.totp.is_none() || open.session.aal >= Aal::TWO
-}
-
 fn authenticators(open: Open<'_>, now: Moment) -> Result<Vec<Authenticator<'_>>, Refusal> {
     let pending = open.person.pending_totp.as_ref();
-    let pending = pending.filter(|pending| now < pending.expires_at && may_bind(open));
+    let reaches = binding::reaches(open, Aal::TWO);
+    let pending = pending.filter(|pending| now < pending.expires_at && reaches);
     let pending = pending.map(|pending| &pending.credential);
     let in_use = open.person.totp.as_ref();
     let all = pending

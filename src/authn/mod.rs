@@ -4,6 +4,8 @@
 //! enrol    ticket ─────────────► password
 //! login    begin ─► (argon2) ──► conclude ─► session at AAL1
 //! mfa      offer ─► candidates ─► (TOTP) ──► conclude ─► the same session at AAL2
+//! passkey  registrant ─► (made) ───► register
+//!          offered ─► (signs) ─────► log in, raise ─► session at AAL2, or 3 if attested
 //! session  who I am, log out
 //! report   an identity provider's own events
 //! persons, services              administration
@@ -13,6 +15,7 @@
 //! the one writer against the newest World and checks everything again, so that of
 //! any number of parallel attempts each sees what the one before it has done.
 
+pub mod binding;
 mod cloud_event;
 pub mod enrol;
 pub mod erase;
@@ -23,6 +26,10 @@ mod laws;
 pub mod login;
 pub mod mfa;
 mod outcome;
+#[cfg(test)]
+mod passkey_laws;
+pub mod passkey_login;
+pub mod passkeys;
 mod password;
 pub mod persons;
 mod refusal;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::passkeys::PASSKEYS_MAX;
 use super::persons::ROLES;
 use crate::model::{Aal, Label, Username};
 
@@ -41,8 +42,21 @@ pub enum Refusal {
     /// The one answer for a wrong code and for one that was accepted before.
     #[error("the code is wrong or was used before: wait for the next one")]
     MfaFailed,
+    /// The one answer for a passkey that is unknown, disabled, a copy, or that signed
+    /// something else.
+    #[error("the passkey was not accepted")]
+    PasskeyFailed,
+    /// There is no passkey that this session could be raised by.
+    #[error("no passkey is set up that this session could be raised by: set one up first")]
+    PasskeyNotSetUp,
+    /// The key is an account's already.
+    #[error("this passkey is registered already: use another authenticator")]
+    PasskeyExists,
+    /// The person has as many as anybody may have.
+    #[error("there are {} passkeys already: remove one first", PASSKEYS_MAX)]
+    PasskeysFull,
     /// The session's assurance does not reach.
-    #[error("this needs a session at {required}: give a code of your second factor first")]
+    #[error("this needs a session at {required}: use your second factor or a passkey first")]
     AssuranceTooLow {
         /// What it takes.
         required: Aal,
@@ -145,6 +159,10 @@ impl Refusal {
             Self::MfaNotSetUp => "mfa_not_set_up",
             Self::MfaDisabled => "mfa_disabled",
             Self::MfaFailed => "mfa_failed",
+            Self::PasskeyFailed => "passkey_failed",
+            Self::PasskeyNotSetUp => "passkey_not_set_up",
+            Self::PasskeyExists => "passkey_exists",
+            Self::PasskeysFull => "passkeys_full",
             Self::AssuranceTooLow { .. } => "assurance_too_low",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
             Self::PersonExists { .. } => "person_exists",

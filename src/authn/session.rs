@@ -43,6 +43,8 @@ pub struct SessionView {
     pub mfa_enrolled: bool,
     /// True if one is being set up and awaits its first right code.
     pub mfa_pending: bool,
+    /// How many passkeys the person has in use.
+    pub passkeys: usize,
 }
 
 /// Shows a session that is in force.
@@ -63,6 +65,7 @@ pub fn view(world: &World, session: Uuid, now: Moment) -> Result<SessionView, Re
         idle_until: session.last_active.plus_seconds(limits.idle_s(session.aal)),
         mfa_enrolled: person.totp.as_ref().is_some_and(|totp| !totp.credential.disabled),
         mfa_pending: person.pending_totp.as_ref().is_some_and(awaits),
+        passkeys: person.usable_passkeys().count(),
     })
 }
 
@@ -176,6 +179,7 @@ mod tests {
             idle_until: start.plus_seconds(3_600),
             mfa_enrolled: false,
             mfa_pending: false,
+            passkeys: 0,
         };
         assert_eq!(shown(&story), first);
 

@@ -315,6 +315,8 @@ struct Shown {
     disabled: bool,
     password: bool,
     totp: bool,
+    #[serde(default)]
+    passkeys: usize,
     registered_at: Moment,
 }
 
@@ -334,17 +336,25 @@ impl Shown {
             disabled: person.disabled,
             password: person.password.is_some(),
             totp: person.totp.is_some(),
+            passkeys: person.usable_passkeys().count(),
             registered_at: person.registered_at,
         }
     }
 
-    fn factors(&self) -> &'static str {
-        match (self.disabled, self.password, self.totp) {
-            (true, ..) => "disabled",
-            (_, false, _) => "none: awaits enrolment",
-            (_, true, false) => "password",
-            (_, true, true) => "password and code",
-        }
+    fn factors(&self) -> String {
+        let typed = match (self.disabled, self.password, self.totp) {
+            (true, ..) => return "disabled".to_owned(),
+            (_, false, _) if self.passkeys == 0 => return "none: awaits enrolment".to_owned(),
+            (_, false, _) => None,
+            (_, true, false) => Some("password"),
+            (_, true, true) => Some("password and code"),
+        };
+        let keys = match self.passkeys {
+            0 => None,
+            1 => Some("1 passkey".to_owned()),
+            many => Some(format!("{many} passkeys")),
+        };
+        typed.map(str::to_owned).into_iter().chain(keys).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -357,7 +367,7 @@ impl Telling for Users {
             let cells = [
                 user.name.to_string(),
                 second(user.registered_at),
-                user.factors().to_owned(),
+                user.factors(),
                 roles.join(", "),
             ];
             table.row(cells.map(|text| (text, ink)));

@@ -60,6 +60,9 @@ pub enum Refused {
     Unknown,
     /// A code that had already been accepted once.
     Replayed,
+    /// A passkey whose signature counter did not grow: there is a copy of it
+    /// (`WebAuthn` §6.1.1).
+    Cloned,
 }
 
 /// A password was refused (`countersign.password.refused.v1`).
@@ -225,6 +228,8 @@ pub enum SessionEnding {
     /// The user, or the identity provider, had as many sessions as may be open at once;
     /// this was the oldest.
     Displaced,
+    /// It was for one thing alone, and that is done.
+    Fulfilled,
 }
 
 /// A session ended (`countersign.session.ended.v1`).

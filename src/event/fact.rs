@@ -6,11 +6,12 @@ use super::{
     AccessDecided, AuthenticationReported, CheckpointCosigned, CredentialDisabled,
     CredentialRemoved, DecisionSettings, DirectoryActivated, EntitySubmitted, EntityWithdrawn,
     KeyRotated, LogCreated, LossAccepted, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
-    NodeStarted, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
-    PersonRegistered, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn,
-    RoleGranted, RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked,
-    SessionEnded, SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired,
-    SubjectErased, TicketIssued, TicketUsed, WitnessKeyAdopted,
+    NodeStarted, PasskeyRefused, PasskeyRegistered, PasskeyVerified, PasswordEnrolled,
+    PasswordRefused, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RoleGranted,
+    RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
+    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
+    TicketIssued, TicketUsed, WitnessKeyAdopted,
 };
 use crate::model::StreamName;
 
@@ -85,6 +86,9 @@ facts! {
     MfaEnrolled(MfaEnrolled) = "countersign.mfa.enrolled.v1",
     MfaVerified(MfaVerified) = "countersign.mfa.verified.v1",
     MfaRefused(MfaRefused) = "countersign.mfa.refused.v1",
+    PasskeyRegistered(PasskeyRegistered) = "countersign.passkey.registered.v1",
+    PasskeyVerified(PasskeyVerified) = "countersign.passkey.verified.v1",
+    PasskeyRefused(PasskeyRefused) = "countersign.passkey.refused.v1",
     CredentialDisabled(CredentialDisabled) = "countersign.credential.disabled.v1",
     CredentialRemoved(CredentialRemoved) = "countersign.credential.removed.v1",
     SessionStarted(SessionStarted) = "countersign.session.started.v1",
@@ -126,6 +130,10 @@ impl Event {
                 || StreamName::single("unknown-person"),
                 |person| StreamName::of("person", person),
             ),
+            Self::PasskeyRefused(it) => it.person.as_ref().map_or_else(
+                || StreamName::single("unknown-person"),
+                |person| StreamName::of("person", person),
+            ),
             Self::SessionStarted(SessionStarted { session, .. })
             | Self::SessionRaised(SessionRaised { session, .. })
             | Self::SessionEnded(SessionEnded { session, .. }) => {
@@ -150,6 +158,8 @@ impl Event {
             | Self::MfaEnrolled(_)
             | Self::MfaVerified(_)
             | Self::MfaRefused(_)
+            | Self::PasskeyRegistered(_)
+            | Self::PasskeyVerified(_)
             | Self::CredentialDisabled(_)
             | Self::CredentialRemoved(_) => {
                 StreamName::of("person", self.subject().unwrap_or_default())
@@ -174,11 +184,14 @@ impl Event {
             | Self::MfaEnrolled(MfaEnrolled { person, .. })
             | Self::MfaVerified(MfaVerified { person, .. })
             | Self::MfaRefused(MfaRefused { person, .. })
+            | Self::PasskeyRegistered(PasskeyRegistered { person, .. })
+            | Self::PasskeyVerified(PasskeyVerified { person, .. })
             | Self::CredentialDisabled(CredentialDisabled { person, .. })
             | Self::CredentialRemoved(CredentialRemoved { person, .. })
             | Self::SessionStarted(SessionStarted { person, .. })
             | Self::SessionRaised(SessionRaised { person, .. }) => Some(person.to_string()),
             Self::PasswordRefused(it) => it.person.as_ref().map(ToString::to_string),
+            Self::PasskeyRefused(it) => it.person.as_ref().map(ToString::to_string),
             Self::AuthenticationReported(it) => Some(it.user.to_string()),
             Self::SessionEnded(it) => Some(it.session.to_string()),
             Self::ServiceRegistered(ServiceRegistered { service, .. })

@@ -6,6 +6,7 @@ mod as_text;
 mod authentication;
 mod envelope;
 mod fact;
+mod passkey;
 mod personal;
 mod policy_index;
 mod publication;
@@ -29,6 +30,7 @@ pub use authentication::{
 };
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;
+pub use passkey::{PasskeyRefused, PasskeyRegistered, PasskeyVerified};
 pub use personal::{KeyRotated, PersonErased, SubjectErased};
 pub use policy_index::PolicyIndexDoubted;
 pub use publication::{

@@ -9,11 +9,12 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
-    login, metadata, mfa, past, policies, proof, schema, session, tokens, users, witness,
+    login, metadata, mfa, passkey_login, passkeys, past, policies, proof, schema, session, tokens,
+    users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 37] = [
+pub const TEMPLATES: [&str; 43] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -21,6 +22,12 @@ pub const TEMPLATES: [&str; 37] = [
     "/auth/v1/login",
     "/auth/v1/verify-mfa",
     "/auth/v1/setup-mfa",
+    "/auth/v1/login/passkey/options",
+    "/auth/v1/login/passkey",
+    "/auth/v1/verify-passkey/options",
+    "/auth/v1/verify-passkey",
+    "/auth/v1/passkeys/options",
+    "/auth/v1/passkeys",
     "/auth/v1/logout",
     "/auth/v1/session",
     "/events/v1",
@@ -67,6 +74,20 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/login").route(post().to(login::log_in)))
         .service(at("/auth/v1/verify-mfa").route(post().to(mfa::verify)))
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
+        .service(
+            at("/auth/v1/login/passkey/options").route(post().to(passkey_login::login_options)),
+        )
+        .service(at("/auth/v1/login/passkey").route(post().to(passkey_login::log_in)))
+        .service(
+            at("/auth/v1/verify-passkey/options").route(post().to(passkey_login::verify_options)),
+        )
+        .service(at("/auth/v1/verify-passkey").route(post().to(passkey_login::verify)))
+        .service(at("/auth/v1/passkeys/options").route(post().to(passkeys::options)))
+        .service(
+            at("/auth/v1/passkeys")
+                .route(get().to(passkeys::list))
+                .route(post().to(passkeys::register)),
+        )
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
         // Identity providers

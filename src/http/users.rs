@@ -43,6 +43,7 @@ fn shown(person: &Person) -> Value {
         "disabled": person.disabled,
         "password": person.password.is_some(),
         "totp": person.totp.is_some(),
+        "passkeys": person.usable_passkeys().count(),
         "registered_at": person.registered_at,
     })
 }

@@ -7,10 +7,12 @@ use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Passkey;
 use crate::event::{
     CredentialDisabled, CredentialRemoved, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
-    PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
-    PersonRegistered, RoleGranted, RoleRevoked, TicketIssued, TicketUsed,
+    PasskeyRegistered, PasskeyVerified, PasswordEnrolled, PasswordRefused, PasswordVerified,
+    PersonDisabled, PersonErased, PersonRegistered, RoleGranted, RoleRevoked, TicketIssued,
+    TicketUsed,
 };
 use crate::model::{Digest, Label, Moment, Username};
 
@@ -79,6 +81,9 @@ pub struct Person {
     pub totp: Option<Totp>,
     /// The TOTP authenticator being set up, if any.
     pub pending_totp: Option<PendingTotp>,
+    /// The passkeys, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<Passkey>,
     /// The open enrolment ticket, if any.
     pub ticket: Option<Ticket>,
     /// When they were made known.
@@ -91,16 +96,28 @@ const fn is_false(it: &bool) -> bool {
 }
 
 impl Person {
-    /// The ids under which the vault keeps their secrets, at most three.
+    /// The ids under which the vault keeps their secrets: few, and bounded.
     pub fn credentials(&self) -> impl Iterator<Item = Uuid> {
         self.sealed().map(|credential| credential.id)
     }
 
-    /// What the vault keeps of them, at most three.
+    /// What the vault keeps of them: few, and bounded.
     pub fn sealed(&self) -> impl Iterator<Item = &Credential> {
         let totp = self.totp.as_ref().map(|totp| &totp.credential);
         let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
-        self.password.iter().chain(totp).chain(pending)
+        let passkeys = self.passkeys.iter().map(|passkey| &passkey.credential);
+        self.password.iter().chain(totp).chain(pending).chain(passkeys)
+    }
+
+    /// One of their passkeys, in use or not.
+    #[must_use]
+    pub fn passkey(&self, credential: Uuid) -> Option<&Passkey> {
+        self.passkeys.iter().find(|passkey| passkey.credential.id == credential)
+    }
+
+    /// The passkeys in use, oldest first.
+    pub fn usable_passkeys(&self) -> impl Iterator<Item = &Passkey> {
+        self.passkeys.iter().filter(|passkey| !passkey.credential.disabled)
     }
 }
 
@@ -118,6 +135,8 @@ pub struct UnknownName {
 pub struct Identities {
     persons: HashMap<Username, Arc<Person>>,
     tickets: HashMap<Digest, Username>,
+    /// Whose passkey has this SHA-256 of its id; no two persons' have the same.
+    keys: HashMap<Digest, Username>,
     unknown: HashMap<Digest, UnknownName>,
     unknown_by_age: OrdSet<(Moment, Digest)>,
 }
@@ -133,6 +152,14 @@ impl Identities {
     #[must_use]
     pub fn by_ticket(&self, ticket: &Digest) -> Option<&Arc<Person>> {
         self.tickets.get(ticket).and_then(|name| self.persons.get(name))
+    }
+
+    /// The passkey whose id has this SHA-256, and its person; of persons who may not log in
+    /// and of passkeys that may not be used too.
+    #[must_use]
+    pub fn by_key(&self, key: &Digest) -> Option<(&Arc<Person>, &Passkey)> {
+        let person = self.keys.get(key).and_then(|name| self.persons.get(name))?;
+        Some((person, person.passkeys.iter().find(|passkey| passkey.key == *key)?))
     }
 
     /// What is remembered of an unknown name, by its keyed hash.
@@ -164,6 +191,7 @@ impl Identities {
             password: None,
             totp: None,
             pending_totp: None,
+            passkeys: Vec::new(),
             ticket: None,
             registered_at: at,
         };
@@ -179,6 +207,7 @@ impl Identities {
 
     pub(super) fn person_erased(&mut self, it: &PersonErased) {
         self.close_ticket(&it.person);
+        self.retain_passkeys(&it.person, |_| false);
         if let Some(person) = self.person(&it.person) {
             *person = Person {
                 name: person.name.clone(),
@@ -188,6 +217,7 @@ impl Identities {
                 password: None,
                 totp: None,
                 pending_totp: None,
+                passkeys: Vec::new(),
                 ticket: None,
                 registered_at: person.registered_at,
             };
@@ -232,6 +262,7 @@ impl Identities {
             // The ticket vouches for the person: a worn-out factor may be bound anew.
             person.totp.take_if(|totp| totp.credential.disabled);
         }
+        self.retain_passkeys(&it.person, |passkey| !passkey.credential.disabled);
     }
 
     pub(super) fn password_verified(&mut self, it: &PasswordVerified) {
@@ -289,13 +320,39 @@ impl Identities {
         person.password.take_if(|password| gone(password));
         person.totp.take_if(|totp| gone(&totp.credential));
         person.pending_totp.take_if(|pending| gone(&pending.credential));
+        self.retain_passkeys(&it.person, |passkey| passkey.credential.id != it.credential);
+    }
+
+    pub(super) fn passkey_registered(&mut self, it: &PasskeyRegistered, at: Moment) {
+        let Some(person) = self.person(&it.person) else { return };
+        person.passkeys.push(Passkey::registered(it, at));
+        self.keys.insert(it.key, it.person.clone());
+    }
+
+    pub(super) fn passkey_verified(&mut self, it: &PasskeyVerified, at: Moment) {
+        let Some(person) = self.person(&it.person) else { return };
+        let mut passkeys = person.passkeys.iter_mut();
+        if let Some(passkey) = passkeys.find(|passkey| passkey.credential.id == it.credential) {
+            passkey.verified(it, at);
+        }
+    }
+
+    fn retain_passkeys(&mut self, name: &Username, stays: impl Fn(&Passkey) -> bool) {
+        let Some(person) = self.person(name) else { return };
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut person.passkeys).into_iter().partition(stays);
+        person.passkeys = kept;
+        for passkey in gone {
+            self.keys.remove(&passkey.key);
+        }
     }
 
     fn credential(&mut self, name: &Username, id: Uuid) -> Option<&mut Credential> {
         let person = self.person(name)?;
         let totp = person.totp.as_mut().map(|totp| &mut totp.credential);
         let pending = person.pending_totp.as_mut().map(|pending| &mut pending.credential);
-        let all = person.password.iter_mut().chain(totp).chain(pending);
+        let passkeys = person.passkeys.iter_mut().map(|passkey| &mut passkey.credential);
+        let all = person.password.iter_mut().chain(totp).chain(pending).chain(passkeys);
         all.into_iter().find(|credential| credential.id == id)
     }
 
@@ -316,7 +373,7 @@ impl Identities {
 }
 
 impl Credential {
-    const fn new(id: Uuid, sealed: Digest) -> Self {
+    pub(super) const fn new(id: Uuid, sealed: Digest) -> Self {
         Self { id, sealed, failures: 0, failed_at: None, disabled: false }
     }
 
@@ -347,9 +404,14 @@ impl Identities {
         let ticket = |person: &Arc<Person>| {
             person.ticket.as_ref().map(|ticket| (ticket.digest, person.name.clone()))
         };
+        let keys = |person: &Arc<Person>| {
+            let of = |passkey: &Passkey| (passkey.key, person.name.clone());
+            person.passkeys.iter().map(of).collect::<Vec<_>>()
+        };
         let by_age = |(tag, it): &(Digest, UnknownName)| (it.failed_at, *tag);
         Self {
             tickets: state.persons.iter().filter_map(ticket).collect(),
+            keys: state.persons.iter().flat_map(keys).collect(),
             persons: state.persons.into_iter().map(|it| (it.name.clone(), it)).collect(),
             unknown_by_age: state.unknown.iter().map(by_age).collect(),
             unknown: state.unknown.into_iter().collect(),

@@ -135,13 +135,14 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     include_str!("accesses.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
     include_str!("identities.rs"),
     include_str!("index_doubts.rs"),
     include_str!("mod.rs"),
+    include_str!("passkeys.rs"),
     include_str!("policies.rs"),
     include_str!("services.rs"),
     include_str!("sessions.rs"),

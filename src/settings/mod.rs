@@ -13,6 +13,7 @@ mod origin;
 mod path;
 mod refusal;
 mod transport;
+mod webauthn;
 mod witness;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub use known::reference;
 pub use origin::Origin;
 pub use refusal::SettingError;
 pub use transport::{Network, PublicUrl, TlsFiles};
+pub use webauthn::{Places, WebauthnSettings};
 pub use witness::{SubmissionUrl, Witness, WitnessSettings};
 
 use crate::event::DecisionSettings;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub log_public: bool,
     /// Who cosigns whom.
     pub witness: WitnessSettings,
+    /// Where passkeys are used.
+    pub webauthn: WebauthnSettings,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The least severe log line that is written.
@@ -190,6 +194,7 @@ impl Settings {
             checkpoint_file: path::checkpoint_file(layers.text(&known::CHECKPOINT_FILE)?, &data)?,
             log_public: layers.switch(&known::LOG_PUBLIC)?,
             witness: WitnessSettings::read(layers)?,
+            webauthn: WebauthnSettings::read(layers)?,
             data,
             log_format: layers.choice(&known::LOG_FORMAT)?,
             log_level: layers.choice(&known::LOG_LEVEL)?,
