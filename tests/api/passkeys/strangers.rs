@@ -107,7 +107,7 @@ fn failures_of_a_password_leave_passkeys_alone() {
     }
     let password = app.node.sequencer.world();
     let alice = password.identities.get(&"alice".parse().unwrap()).unwrap();
-    assert!(alice.password.as_ref().unwrap().disabled);
+    assert!(alice.password.as_ref().unwrap().credential.disabled);
     app.sign_in(Some("alice"), &mut stick).expect(200);
     app.sign_in(None, &mut stick).expect(200);
     // Nor do failures of the passkey itself.
