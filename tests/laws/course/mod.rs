@@ -127,7 +127,7 @@ fn step() -> impl Strategy<Value = Step> {
         9 => (any::<Pick>(), prop::bool::weighted(0.6))
             .prop_map(|(session, right)| Step::Code(session, right)),
         2 => any::<Pick>().prop_map(Step::LogOut),
-        8 => way(who()).prop_map(Step::Way),
+        12 => way(who()).prop_map(Step::Way),
         3 => any::<bool>().prop_map(Step::Token),
         1 => any::<Pick>().prop_map(Step::Revoke),
         6 => (any::<Pick>(), 0_u8..6, reported)
