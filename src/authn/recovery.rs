@@ -11,7 +11,8 @@
 use uuid::Uuid;
 
 use super::authenticators::{check_fresh, check_strength};
-use super::login::{self, Attempt};
+use super::login::{self, Attempt, Verdict};
+use super::throttle::Approach;
 use super::{FreshTokens, Refusal, session, throttle};
 use crate::event::{
     CredentialDisabled, Disabling, Event, RecoveryCodeRefused, RecoveryCodeUsed,
@@ -78,10 +79,10 @@ pub struct Recovering {
 pub fn begin(
     world: &World,
     name: Option<&Username>,
-    name_tag: Digest,
+    from: Approach,
     now: Moment,
 ) -> Result<Recovering, Refusal> {
-    let login = login::begin(world, name, name_tag, now)?;
+    let login = login::begin(world, name, from, now)?;
     let person = login.person.as_ref().and_then(|name| world.identities.get(name));
     let set = person.and_then(|person| usable(person.recovery.as_ref()));
     Ok(Recovering { login, set: set.map(as_named) })
@@ -117,7 +118,7 @@ pub fn conclude(
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let right = verdict != RecoveryVerdict::WrongPassword;
-    let mut events = login::conclude(world, &attempt.login, right, tokens, now)?;
+    let mut events = login::conclude(world, &attempt.login, &Verdict::of(right), tokens, now)?;
     let started = events.iter_mut().find_map(|event| match event {
         Event::SessionStarted(started) => Some(started),
         _ => None,
@@ -183,7 +184,7 @@ const fn as_named(set: &Credential) -> CodeSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authn::fixture::{Story, named, names, tag};
+    use crate::authn::fixture::{Story, approach, named, names};
     use crate::authn::{Outcome, authenticators, mfa, outcome, sessions};
     use crate::event::SessionEnding;
 
@@ -203,7 +204,7 @@ mod tests {
     }
 
     fn begun(story: &Story) -> Recovering {
-        begin(&story.world, Some(&named("alice")), tag("alice"), story.now).unwrap()
+        begin(&story.world, Some(&named("alice")), approach("alice"), story.now).unwrap()
     }
 
     fn concluded(

@@ -5,6 +5,7 @@
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 mod access;
+mod acr;
 mod assurance;
 mod digest;
 mod document;
@@ -20,6 +21,7 @@ mod secret;
 mod uid;
 
 pub use access::{AccessRequest, Action, BadRequest, Batch, EntityAsked, Item, Semantic};
+pub use acr::Acr;
 pub use assurance::{Aal, Method, Methods};
 pub use digest::{Digest, NotADigest};
 pub use document::{EntityDocument, NotAnEntity};

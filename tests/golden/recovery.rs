@@ -6,9 +6,10 @@ use countersign::authn::persons::{NewPerson, register};
 use countersign::authn::recovery::{self, CodeSet, RecoveryVerdict};
 use countersign::authn::{FreshTokens, authenticators, login, mfa, sessions};
 use countersign::event::Actor;
-use countersign::model::{Digest, Label, Username};
+use countersign::model::{Label, Username};
 use uuid::Uuid;
 
+use crate::passwords::approach;
 use crate::scribe::Scribe;
 
 const CAROL: &str = "carol";
@@ -29,7 +30,7 @@ pub fn recovered(scribe: &mut Scribe) {
     let events = register(&scribe.world, &new, scribe.now());
     scribe.write(&operator, events);
     let (credential, sealed) = (scribe.id(), scribe.digest());
-    let enrolment = Enrolment { ticket, credential, sealed, alone: true };
+    let enrolment = Enrolment { ticket, credential, sealed, alone: true, from: None };
     let events = enrol(&scribe.world, &enrolment, scribe.now());
     scribe.write(&herself, events);
 
@@ -74,10 +75,11 @@ fn set(scribe: &mut Scribe) -> CodeSet {
 }
 
 fn log_in(scribe: &mut Scribe) -> Uuid {
-    let tag = Digest::of(CAROL);
-    let attempt = login::begin(&scribe.world, Some(&carol()), tag, scribe.now()).unwrap();
+    let from = approach(CAROL);
+    let attempt = login::begin(&scribe.world, Some(&carol()), from, scribe.now()).unwrap();
     let tokens = fresh(scribe);
-    let events = login::conclude(&scribe.world, &attempt, true, &tokens, scribe.now());
+    let events =
+        login::conclude(&scribe.world, &attempt, &login::Verdict::RIGHT, &tokens, scribe.now());
     scribe.write(&Actor::Anonymous, events);
     tokens.session
 }
@@ -95,8 +97,8 @@ fn bind(scribe: &mut Scribe, session: Uuid, named: &str, step: u64) -> Uuid {
 }
 
 fn recover(scribe: &mut Scribe, right: bool) -> Uuid {
-    let tag = Digest::of(CAROL);
-    let attempt = recovery::begin(&scribe.world, Some(&carol()), tag, scribe.now()).unwrap();
+    let from = approach(CAROL);
+    let attempt = recovery::begin(&scribe.world, Some(&carol()), from, scribe.now()).unwrap();
     let verdict =
         if right { RecoveryVerdict::Right(set(scribe)) } else { RecoveryVerdict::WrongCode };
     let tokens = fresh(scribe);

@@ -131,6 +131,14 @@ fn persons(house: &House) -> Vec<Target> {
             .reading(house.tickets.iter().map(enrol).collect::<Vec<_>>())
             .weighing(6),
         Target::new("POST", "/auth/v1/login", 200).reading([login]).weighing(6),
+        Target::new("POST", "/auth/v1/password", 401)
+            .with(&session)
+            .reading([json!({
+                "current_password": "not seven quiet harbours",
+                "new_password": "nine brass lanterns by the canal",
+                "cookie": false,
+            })])
+            .weighing(4),
         Target::new("POST", "/auth/v1/setup-mfa", 200)
             .with(&session)
             .reading([json!({})])
@@ -267,6 +275,15 @@ fn administrators(house: &House) -> Vec<Target> {
             .reading([json!({"name": "walter", "roles": ["author"]})])
             .weighing(4),
         Target::new("POST", "/users/v1/{name}/ticket", 201).with(office).at(&[&user("ticket")]),
+        Target::new("POST", "/users/v1/import", 200)
+            .with(office)
+            .reading([json!({"users": [{"name": "wilma", "hash": "$2b$04$no hash"}]})])
+            .weighing(4),
+        Target::new("POST", "/users/v1/{name}/password-compromised", 409)
+            .with(office)
+            .at(&[&user("password-compromised")])
+            .reading([json!({"reason": "leaked"})])
+            .weighing(4),
         Target::new("PUT", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
         Target::new("DELETE", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
         Target::new("GET", "/users/v1/{name}/sessions", 200).with(office).at(&[&user("sessions")]),

@@ -2,6 +2,7 @@
 //! the pure function that decides it in a node.
 
 mod keys;
+mod passwords;
 mod persons;
 mod recovery;
 
@@ -71,6 +72,10 @@ pub enum Step {
     Rotate,
     Role(usize, usize, bool),
     Login(usize, bool),
+    Import(usize),
+    Compromise(usize),
+    Change(Pick, bool),
+    TurnAway,
     Offer(Pick),
     Code(Pick, bool),
     LogOut(Pick),
@@ -123,6 +128,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who(), 0..3_usize, any::<bool>())
             .prop_map(|(who, role, granted)| Step::Role(who, role, granted)),
         14 => (who(), prop::bool::weighted(0.7)).prop_map(|(who, right)| Step::Login(who, right)),
+        2 => who().prop_map(Step::Import),
+        1 => who().prop_map(Step::Compromise),
+        3 => (any::<Pick>(), prop::bool::weighted(0.7))
+            .prop_map(|(session, right)| Step::Change(session, right)),
+        1 => Just(Step::TurnAway),
         6 => any::<Pick>().prop_map(Step::Offer),
         9 => (any::<Pick>(), prop::bool::weighted(0.6))
             .prop_map(|(session, right)| Step::Code(session, right)),
@@ -326,13 +336,9 @@ impl Course {
             None => Presented::Nothing,
         };
         let request = AccessRequest::from_json(&asked).unwrap();
-        let (set, pep) = (SetKind::Application, "course".to_owned());
         let now = self.live.not_before_last(self.now);
-        Event::AccessDecided(Box::new(decide(
-            &self.live,
-            &Ask { set, request, presented, pep },
-            now,
-        )))
+        let ask = Ask { step_up: who != 1, ..Ask::access(request, presented, "course") };
+        Event::AccessDecided(Box::new(decide(&self.live, &ask, now)))
     }
 
     /// One of the sessions that there are, those of providers included.

@@ -125,8 +125,8 @@ impl Course {
         };
         let who = (0..NAMES.len()).find(has_codes).unwrap_or(who);
         let (name, tokens) = (name(who), self.tokens());
-        let tag = Digest::of(name.as_str());
-        let attempt = recovery::begin(&self.live, Some(&name), tag, self.now).ok()?;
+        let from = self.approach(&name);
+        let attempt = recovery::begin(&self.live, Some(&name), from, self.now).ok()?;
         let verdict = match right {
             true if attempt.set.is_some() => RecoveryVerdict::Right(self.code_set()),
             _ => RecoveryVerdict::WrongCode,
