@@ -145,7 +145,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<Pick>(), 0_u8..4, 0_u8..40)
             .prop_map(|(session, key, counter)| Step::Raise(session, key, counter)),
         2 => any::<Pick>().prop_map(Step::LogOut),
-        8 => way(who()).prop_map(Step::Way),
+        12 => way(who()).prop_map(Step::Way),
         3 => any::<bool>().prop_map(Step::Token),
         1 => any::<Pick>().prop_map(Step::Revoke),
         6 => (any::<Pick>(), 0_u8..6, reported)
