@@ -106,9 +106,9 @@ pub struct Checked {
 }
 
 /// Compares with the stored hash, or at the same cost with a dummy; that it does not match
-/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right password whose
-/// hash is weaker than a new one would be is hashed once more, unless the hasher is busy:
-/// then the next login does it.
+/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right
+/// password whose hash is weaker than a new one would be is hashed once more, unless the
+/// hasher is busy: then the next login does it.
 ///
 /// # Errors
 /// 503 `hashing_busy`, whoever is asked for.
