@@ -265,7 +265,7 @@ pub(super) const LOGINS_PER_S: Key<Number> = Key::number(
     100,
     (1, 10_000),
     "attempts",
-    "passwords that are looked at in a second, ten seconds' worth at once; beyond it callers get 429",
+    "passwords looked at in a second, ten seconds' worth at once; beyond it callers get 429",
 );
 pub(super) const LOGINS_PER_SOURCE: Key<Number> = Key::number(
     "limits.logins_per_source",
