@@ -6,7 +6,7 @@ use countersign::authn::mfa::{self, MfaVerdict, Offer};
 use countersign::authn::recovery::{self, CodeSet, RecoveryVerdict};
 use countersign::authn::{authenticators, sessions};
 use countersign::event::Event;
-use countersign::model::{Aal, Digest};
+use countersign::model::Aal;
 use countersign::projection::Session;
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
