@@ -33,7 +33,8 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// Reads the events that a login, or what raises a session, decided on. Anything but a session counts as refused.
+/// Reads the events that a login, or what raises a session, decided on. Anything but a
+/// session counts as refused.
 #[must_use]
 pub fn outcome(events: &[Event]) -> Outcome {
     let enrolled = events.iter().any(|event| matches!(event, Event::MfaEnrolled(_)));
