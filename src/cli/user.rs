@@ -438,3 +438,25 @@ impl Telling for Users {
         page.table(&table);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_logs_in_by_is_said_in_words() {
+        for (disabled, password, totp, passkeys, words) in [
+            (false, false, false, 0, "none: awaits enrolment"),
+            (false, true, false, 0, "password"),
+            (false, true, true, 0, "password and code"),
+            (false, true, true, 1, "password and code; 1 passkey"),
+            (false, false, false, 3, "3 passkeys"),
+            (true, true, true, 1, "disabled"),
+        ] {
+            let name = "alice".parse().unwrap();
+            let (roles, registered_at) = (BTreeSet::new(), Moment::EPOCH);
+            let user = Shown { name, roles, disabled, password, totp, passkeys, registered_at };
+            assert_eq!(user.factors(), words);
+        }
+    }
+}
