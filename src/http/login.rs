@@ -37,26 +37,38 @@ pub async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let body = body::json(&app, &request, payload).await?;
     let Login { username, password, cookie } = body::typed(body)?;
+    let (fresh, recorded) = with_password(&app, &request, &username, &password).await?;
+    fresh.answer(&recorded, cookie)
+}
+
+/// What the API and the page of the same purpose do: checks a password, and has it
+/// recorded how that went.
+///
+/// # Errors
+/// Those of [`log_in`].
+pub async fn with_password(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    username: &str,
+    password: &str,
+) -> Result<(Fresh, Committed), Problem> {
     let wrong = |error: NotASecret| Problem::bad("bad_password", error.to_string());
     let password: Password = password.parse().map_err(wrong)?;
     let name = username.parse::<Username>().ok();
-    let name_tag = app.vault.name_tag(&username);
+    let name_tag = app.vault.name_tag(username);
     let attempt = {
         let world = app.sequencer.world();
         let now = app.sequencer.now(&world);
         begin(&world, name.as_ref(), name_tag, now)?
     };
-    let matches = verify(&app, &attempt, password).await?;
-    let fresh = Fresh::draw(&app)?;
+    let matches = verify(app, &attempt, password).await?;
+    let fresh = Fresh::draw(app)?;
     let (digests, origin) =
-        (fresh.digests(), Origin { actor: Actor::Anonymous, correlation: correlation(&request) });
+        (fresh.digests(), Origin { actor: Actor::Anonymous, correlation: correlation(request) });
     let decide = move |world: &_, now| conclude(world, &attempt, matches, &digests, now);
     let recorded = app.sequencer.commit(origin, Expected::default(), decide).await?;
     let started = recorded.entries.iter().any(|it| matches!(it.event, Event::SessionStarted(_)));
-    if !started {
-        return Err(authn::Refusal::LoginFailed.into());
-    }
-    fresh.answer(&recorded, cookie)
+    if started { Ok((fresh, recorded)) } else { Err(authn::Refusal::LoginFailed.into()) }
 }
 
 /// Compares with the stored hash, or at the same cost with a dummy.
@@ -135,6 +147,12 @@ impl Fresh {
             members.insert("token".to_owned(), Value::String(self.token.expose().to_owned()));
         }
         Ok(answer.insert_header(("cache-control", "no-store")).json(body))
+    }
+
+    /// Hands a browser its token alone, as a cookie.
+    #[must_use]
+    pub fn into_cookie(self) -> Cookie<'static> {
+        browser_cookie(self.token.expose())
     }
 }
 

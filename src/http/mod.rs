@@ -23,6 +23,7 @@ mod login;
 mod metadata;
 mod mfa;
 mod observe;
+mod pages;
 mod past;
 mod peer;
 mod policies;

@@ -7,13 +7,14 @@ use actix_web::middleware::Next;
 use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
 use actix_web::{Error, HttpResponse};
 
+use super::pages::{account, assets, code, set_up, sign_in, sign_out};
 use super::{
     Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
     login, metadata, mfa, past, policies, proof, schema, session, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 37] = [
+pub const TEMPLATES: [&str; 45] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -51,6 +52,14 @@ pub const TEMPLATES: [&str; 37] = [
     "/healthz",
     "/readyz",
     "/metrics",
+    "/",
+    "/sign-in",
+    "/sign-in/code",
+    "/sign-out",
+    "/account",
+    "/account/set-up",
+    "/account/set-up/confirm",
+    "/assets/{digest}/{file}",
 ];
 
 /// Puts every resource at its URL. What is not listed does not exist; another
@@ -111,7 +120,24 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/healthz").route(get().to(health::alive)))
         .service(at("/readyz").route(get().to(health::ready)))
         .service(at("/metrics").route(get().to(health::metrics)))
+        .configure(pages)
         .default_service(route().to(nothing_here));
+}
+
+/// Those that people look at.
+fn pages(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(at("/").route(get().to(sign_in::door)))
+        .service(at("/sign-in").route(get().to(sign_in::show)).route(post().to(sign_in::submit)))
+        .service(at("/sign-in/code").route(get().to(code::show)).route(post().to(code::submit)))
+        .service(at("/sign-out").route(get().to(sign_out::show)).route(post().to(sign_out::submit)))
+        .service(at("/account").route(get().to(account::show)))
+        .service(
+            at("/account/set-up").route(get().to(set_up::show)).route(post().to(set_up::offer)),
+        )
+        .service(at("/account/set-up/confirm").route(post().to(set_up::confirm)))
+        .service(at("/assets/{digest}/{file}").route(get().to(assets::show)));
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {

@@ -1,14 +1,16 @@
 //! `GET /auth/v1/session` and `POST /auth/v1/logout`.
 
+use actix_web::cookie::Cookie;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use uuid::Uuid;
 
 use super::caller::COOKIE;
 use super::login::browser_cookie;
 use super::mfa::person;
 use super::{App, Problem};
 use crate::authn::session::{self, view};
-use crate::sequencer::Expected;
+use crate::sequencer::{Expected, Origin};
 
 /// What the caller's own session is worth.
 ///
@@ -27,13 +29,27 @@ pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
 /// 401 without one.
 pub async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (caller, id, _) = person(&app, &request)?;
-    let decide = move |world: &_, now| session::log_out(world, id, now);
-    app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
-    let mut gone = browser_cookie("");
-    gone.make_removal();
+    end_own(&app, caller.origin(&request), id).await?;
     let mut answer = HttpResponse::NoContent();
     if request.cookie(COOKIE).is_some() {
-        answer.cookie(gone);
+        answer.cookie(no_cookie());
     }
     Ok(answer.finish())
+}
+
+/// Ends a session for its person.
+///
+/// # Errors
+/// 401 if it is over.
+pub async fn end_own(app: &App, origin: Origin, id: Uuid) -> Result<(), Problem> {
+    let decide = move |world: &_, now| session::log_out(world, id, now);
+    app.sequencer.commit(origin, Expected::default(), decide).await?;
+    Ok(())
+}
+
+/// What takes a browser's cookie back.
+pub fn no_cookie() -> Cookie<'static> {
+    let mut gone = browser_cookie("");
+    gone.make_removal();
+    gone
 }

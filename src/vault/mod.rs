@@ -161,6 +161,12 @@ impl VaultError {
     }
 }
 
+fn tag(key: &[u8; 64], text: &[u8]) -> Digest {
+    let mut mac = Hmac::<Sha256>::new(key.into());
+    mac.update(text);
+    Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
+}
+
 /// The file in a subject's folder that holds the subject's key.
 const KEY: &str = "key";
 /// The file that holds the key for names, once it is another's than the present one.
@@ -176,6 +182,8 @@ pub struct Vault {
     retiring: Option<Key>,
     /// Makes tags of names; as long as HMAC-SHA-256's block.
     tagging: Zeroizing<[u8; 64]>,
+    /// Makes tags of the tokens in whose name forms are shown.
+    forms: Zeroizing<[u8; 64]>,
     entropy: Arc<dyn Entropy>,
     /// Subjects' keys at hand.
     kept: Kept,
@@ -206,6 +214,7 @@ impl Vault {
             wrapping: wrapping(key),
             retiring: retiring.as_ref().map(wrapping),
             tagging: tagging(retiring.as_ref().unwrap_or(key)),
+            forms: key.derive(b"countersign vault v1: forms"),
             entropy,
             kept: Kept::default(),
         };
@@ -321,9 +330,18 @@ impl Vault {
     pub fn name_tag(&self, text: &str) -> Digest {
         let name =
             Zeroizing::new(text.nfc().flat_map(char::to_lowercase).nfc().collect::<String>());
-        let mut mac = Hmac::<Sha256>::new((&*self.tagging).into());
-        mac.update(name.as_bytes());
-        Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
+        tag(&self.tagging, name.as_bytes())
+    }
+
+    /// A tag that stands in the forms of one session, given the SHA-256 of its token:
+    /// who can read neither the pages nor the token cannot make it. It lasts as long as
+    /// the key file's key.
+    ///
+    /// # Source
+    /// As [`Vault::name_tag`], under a key of its own.
+    #[must_use]
+    pub fn form_tag(&self, token: &Digest) -> Digest {
+        tag(&self.forms, token.as_bytes())
     }
 
     /// Makes sure that this vault is this log's and this key's, or makes it so if

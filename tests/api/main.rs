@@ -26,6 +26,7 @@ mod login;
 mod mfa;
 mod office;
 mod overload;
+mod pages;
 mod past;
 mod races;
 mod secrets;

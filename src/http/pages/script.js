@@ -1,0 +1,2 @@
+"use strict";
+// Passkeys: the only thing here that needs a script.
