@@ -9,6 +9,14 @@ const path = require("node:path");
 
 const modules = createRequire(path.join(process.env.COUNTERSIGN_BROWSER, "package.json"));
 const { chromium } = modules("playwright-core");
+// Finds faults that shut people out; a look at the pages goes without where it is not there.
+const axe = (() => {
+  try {
+    return modules("axe-core");
+  } catch {
+    return null;
+  }
+})();
 
 const base = process.env.BASE;
 
@@ -23,6 +31,7 @@ class Visitor {
     visitor.context = await visitor.browser.newContext({ javaScriptEnabled: scripts, ...look });
     visitor.page = await visitor.context.newPage();
     visitor.elsewhere = [];
+    visitor.seen = [];
     visitor.complaints = [];
     visitor.context.on("request", (request) => {
       const url = request.url();
@@ -61,8 +70,9 @@ class Visitor {
     return this.page.locator("dd .badge").first().innerText();
   }
 
-  async press(name) {
-    await this.page.getByRole("button", { name, exact: true }).click();
+  async press(name, within = "body") {
+    const place = this.page.locator(within);
+    await place.getByRole("button", { name, exact: true }).click();
   }
 
   async signIn(name, password) {
@@ -77,26 +87,45 @@ class Visitor {
     await this.press(button);
   }
 
-  // Pictures of the page, light, dark and as narrow as a page must fit, if anybody wants any.
-  async picture(name) {
+  // Holds the page against what it must be in every look: no wider than its window, and
+  // without a fault that axe finds (where it is there). Takes pictures, if anybody wants any.
+  async look(name) {
     const folder = process.env.COUNTERSIGN_SCREENSHOTS;
-    if (!folder) return;
-    mkdirSync(folder, { recursive: true });
-    const looks = [
-      ["light", "light", 1280, 800],
-      ["dark", "dark", 1280, 800],
-      ["narrow", "light", 320, 640],
-      ["narrow-dark", "dark", 320, 640],
-    ];
-    for (const [look, colorScheme, width, height] of looks) {
+    if (folder) mkdirSync(folder, { recursive: true });
+    for (const [look, colorScheme, width] of looks) {
       await this.page.emulateMedia({ colorScheme });
-      await this.page.setViewportSize({ width, height });
-      await this.page.screenshot({ path: path.join(folder, `${name}-${look}.png`), fullPage: true });
+      await this.page.setViewportSize({ width, height: 800 });
+      const wide = await this.page.evaluate(() => document.documentElement.scrollWidth);
+      if (wide > width) this.complaints.push(`${name} (${look}) is ${wide} wide`);
+      if (axe) await this.inspect(`${name} (${look})`);
+      if (!folder) continue;
+      const file = path.join(folder, `${name}-${look}.png`);
+      await this.page.screenshot({ path: file, fullPage: true });
     }
     await this.page.emulateMedia({ colorScheme: "light" });
     await this.page.setViewportSize({ width: 1280, height: 800 });
+    this.seen.push(name);
+  }
+
+  // WCAG 2.2, levels A and AA, as far as a program can tell.
+  async inspect(name) {
+    await this.page.evaluate(axe.source);
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const found = await this.page.evaluate((values) => {
+      return globalThis.axe.run(document, { runOnly: { type: "tag", values } });
+    }, tags);
+    for (const { id, nodes } of found.violations) {
+      this.complaints.push(`${name}: ${id}: ${nodes.map((node) => node.html).join(" ")}`);
+    }
   }
 }
+
+const looks = [
+  ["light", "light", 1280],
+  ["dark", "dark", 1280],
+  ["narrow", "light", 320],
+  ["narrow-dark", "dark", 320],
+];
 
 // The code of a key, some steps of 30 seconds ago: by oathtool, or where there is none by
 // the few lines of RFC 6238.
@@ -119,4 +148,4 @@ function totp(key, ago = 0) {
   return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
-module.exports = { Visitor, totp, base };
+module.exports = { Visitor, totp, inspected: axe !== null };

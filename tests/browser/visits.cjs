@@ -3,7 +3,7 @@
 // line of JSON: what it found out.
 
 const assert = require("node:assert/strict");
-const { Visitor, totp } = require("./visitor.cjs");
+const { Visitor, totp, inspected } = require("./visitor.cjs");
 
 const { NAME: name, PASSWORD: password } = process.env;
 
@@ -16,49 +16,82 @@ async function setUpApp(visitor) {
   return key;
 }
 
+// An inspection that finds nothing anywhere would find nothing here either.
+async function bites(visitor) {
+  const before = visitor.complaints.length;
+  await visitor.page.evaluate(() => document.querySelector("main").append(
+    document.createElement("input"),
+  ));
+  await visitor.inspect("an input without a label");
+  assert.ok(visitor.complaints.length > before);
+  visitor.complaints.length = before;
+}
+
 const visits = {
+  // Every page, looked at.
+  async tour() {
+    const visitor = await Visitor.open();
+    await visitor.go("/");
+    await visitor.look("sign-in");
+    await visitor.signIn(name, "not the password");
+    await visitor.look("sign-in-refused");
+    await visitor.signIn(name, password);
+    await visitor.look("account-one-factor");
+    const key = await setUpApp(visitor);
+    await visitor.look("set-up");
+    await visitor.code("000000", "Confirm");
+    await visitor.look("set-up-refused");
+    await visitor.code(totp(key, 1), "Confirm");
+    await visitor.look("account");
+    await visitor.go("/sign-out");
+    await visitor.look("sign-out");
+    await visitor.press("Sign out", "main");
+    await visitor.look("signed-out");
+    await visitor.signIn(name, password);
+    await visitor.look("code");
+    await visitor.code("000000", "Go on");
+    await visitor.look("code-refused");
+    await visitor.page.evaluate(() => { document.querySelector("main [name=form]").value = ""; });
+    await visitor.code("000000", "Go on");
+    await visitor.look("not-taken");
+    if (inspected) await bites(visitor);
+    await visitor.leave();
+    return { seen: visitor.seen, inspected };
+  },
+
   async "password-and-code"() {
     const visitor = await Visitor.open({ scripts: false });
     const levels = [];
     await visitor.go("/");
     assert.equal(visitor.place(), "/sign-in");
-    await visitor.picture("sign-in");
 
     await visitor.signIn(name, "not the password");
     assert.equal(visitor.place(), "/sign-in");
     assert.match(await visitor.page.getByRole("alert").innerText(), /name or the password is wrong/);
     assert.equal(await visitor.page.getByLabel("Name").inputValue(), name);
     assert.equal(await visitor.page.getByLabel("Password").inputValue(), "");
-    await visitor.picture("sign-in-refused");
 
     await visitor.signIn(name, password);
     assert.equal(visitor.place(), "/account");
     levels.push(await visitor.level());
-    await visitor.picture("account-one-factor");
 
     const key = await setUpApp(visitor);
-    await visitor.picture("set-up");
     await visitor.code("000000", "Confirm");
     assert.match(await visitor.page.getByRole("alert").innerText(), /code is wrong/);
     assert.equal(await visitor.page.locator(".key code").innerText(), key, "still the same key");
-    await visitor.picture("set-up-refused");
     await visitor.code(totp(key, 1), "Confirm");
     assert.equal(visitor.place(), "/account");
     levels.push(await visitor.level());
-    await visitor.picture("account");
 
     await visitor.go("/sign-out");
-    await visitor.picture("sign-out");
     await visitor.go("/account");
     await visitor.press("Sign out");
     assert.equal(visitor.place(), "/sign-in?done=signed-out");
-    await visitor.picture("signed-out");
     await visitor.go("/account");
     assert.equal(visitor.place(), "/sign-in", "the session is over");
 
     await visitor.signIn(name, password);
     assert.equal(visitor.place(), "/sign-in/code");
-    await visitor.picture("code");
     await visitor.go("/account");
     assert.equal(visitor.place(), "/sign-in/code", "one factor is not enough any more");
     const grouped = totp(key).replace(/^(...)/, "$1 ");

@@ -16,7 +16,7 @@ use super::{Away, answer, words};
 pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Away> {
     let visitor = Visitor::at(&app, &request, ACCOUNT)?;
     let main = html! {
-        h1 { (visitor.name) }
+        h1 { "Your account" }
         (this_session(&visitor))
         (password(&visitor))
         (apps(&visitor))
@@ -37,8 +37,8 @@ fn this_session(visitor: &Visitor) -> Markup {
             div { dt { "Shown" } dd { (words::methods(&session.methods)) } }
             div { dt { "Last shown" } dd { (words::moment(session.authenticated_at)) } }
             div { dt { "Ends" } dd {
-                (words::moment(session.expires_at(limits)))
-                ", or unused on " (words::moment(idle_until))
+                "on " (words::moment(session.expires_at(limits))) "; unused, on "
+                (words::moment(idle_until))
             } }
         }
     };

@@ -98,5 +98,5 @@ fn shown(visitor: &Visitor, status: StatusCode, title: &str, error: Option<&str>
             button.primary type="submit" { "Go on" }
         }
     };
-    answer::page(status, &document(title, &Frame::Visitor(visitor), &main))
+    answer::page(status, &document(title, &Frame::Step(visitor), &main))
 }

@@ -12,11 +12,13 @@ pub enum Frame<'a> {
     Nobody,
     /// The visitor's name, and the way out.
     Visitor(&'a Visitor),
+    /// The same around a page of one form, on the way to the others.
+    Step(&'a Visitor),
 }
 
 /// A whole page.
 pub fn document(title: &str, frame: &Frame<'_>, main: &Markup) -> Markup {
-    let narrow = matches!(frame, Frame::Nobody).then_some("narrow");
+    let narrow = (!matches!(frame, Frame::Visitor(_))).then_some("narrow");
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -43,7 +45,7 @@ pub fn document(title: &str, frame: &Frame<'_>, main: &Markup) -> Markup {
 fn top(frame: &Frame<'_>) -> Markup {
     html! {
         a.mark href="/account" { "Countersign" }
-        @if let Frame::Visitor(visitor) = frame {
+        @if let Frame::Visitor(visitor) | Frame::Step(visitor) = frame {
             div.who {
                 span.name { (visitor.name) }
                 form method="post" action="/sign-out" {

@@ -23,7 +23,7 @@ pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
         (button("/sign-out", visitor.tag, "primary", &html! { "Sign out" }))
         p.back { a href="/account" { "Back to your account" } }
     };
-    Ok(answer::page(StatusCode::OK, &document("Sign out", &Frame::Visitor(&visitor), &main)))
+    Ok(answer::page(StatusCode::OK, &document("Sign out", &Frame::Step(&visitor), &main)))
 }
 
 /// `POST /sign-out`: ends the session; its token is dead with the answer.
