@@ -197,12 +197,7 @@ fn ask() -> Ask {
         "action": {"name": "open"},
         "resource": {"type": "ProtectedResource", "id": "protected-resource"},
     });
-    Ask {
-        set: SetKind::Application,
-        request: AccessRequest::from_json(&request).unwrap(),
-        presented: Presented::Session(SESSION),
-        pep: "bench".to_owned(),
-    }
+    Ask::access(AccessRequest::from_json(&request).unwrap(), Presented::Session(SESSION), "bench")
 }
 
 /// A log with the example organisation's schema and directory, so many policies, and a

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use countersign::cedar::{Evaluation, Question};
 use countersign::event::{Presented, Verdict};
-use countersign::model::{AccessRequest, Moment, SetKind, Uid};
+use countersign::model::{AccessRequest, Moment, Uid};
 use countersign::pdp::{self, Ask};
 use countersign::projection::{Compiled, DirectoryView, World};
 use serde_json::{Value, json};
@@ -111,12 +111,8 @@ impl Drawn {
         let Value::Object(said) = &context else { unreachable!() };
         let shaped = compiled.schema.shape_context(&action, said);
         assert!(shaped.missing.is_empty() && shaped.pruned.is_empty());
-        let ask = Ask {
-            set: SetKind::Application,
-            request: AccessRequest::from_json(&body).unwrap(),
-            presented: Presented::Nothing,
-            pep: "bench".to_owned(),
-        };
+        let ask =
+            Ask::access(AccessRequest::from_json(&body).unwrap(), Presented::Nothing, "bench");
         Self { ask, question: Question { principal, action, resource, context: shaped.value } }
     }
 }

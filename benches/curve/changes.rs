@@ -86,7 +86,7 @@ fn crowded(world: &World, members: usize) -> World {
 }
 
 fn present(world: &World, uid: &Uid) -> EntityDocument {
-    world.directory.get(uid).unwrap().document.clone()
+    EntityDocument::clone(&world.directory.get(uid).unwrap().document)
 }
 
 fn with_attribute(world: &World, uid: &Uid, name: &str, value: Value) -> Change {
@@ -166,7 +166,7 @@ fn assert_made(directory: &Directory, change: &Change) {
         Change::Put(document) => document,
         Change::Remove(uid) => return assert!(directory.get(uid).is_none()),
     };
-    assert_eq!(&directory.get(&document.uid).unwrap().document, document);
+    assert_eq!(*directory.get(&document.uid).unwrap().document, *document);
     let members = [uid("User", 0), in_moved(0), in_moved(MOVED - 1)];
     for one in members.iter().chain([&document.uid]) {
         assert_eq!(*directory.get(one).unwrap().ancestors, walked(directory, one), "{one}");

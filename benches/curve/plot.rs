@@ -60,7 +60,7 @@ impl Plot {
         let points = self.lines.iter().flat_map(|line| &line.points);
         let across = Axis::over(points.clone().map(|(count, _)| *count as f64), WIDTH);
         let up = Axis::over(points.map(|(_, time)| *time), HEIGHT);
-        let (width, height) = (LEFT + WIDTH + 190.0, TOP + HEIGHT + 48.0);
+        let (width, height) = (LEFT + WIDTH + 216.0, TOP + HEIGHT + 48.0);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" \
              role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n",

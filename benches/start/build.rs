@@ -10,7 +10,7 @@ use countersign::event::{
     AccessDecided, Event, PersonRegistered, Presented, SessionPurpose, SessionStarted, Verdict,
 };
 use countersign::event_store::EventStore;
-use countersign::model::{AccessRequest, Digest, Index, Method, Methods, Moment, SetKind};
+use countersign::model::{AccessRequest, Digest, Index, Method, Methods, Moment};
 use countersign::node::{Founding, Node, Surroundings, found};
 use countersign::pdp::{Ask, decide};
 use countersign::pip;
@@ -123,7 +123,7 @@ fn decided(world: &World, nth: u64, now: Moment) -> Event {
         "resource": {"type": "Document", "id": "handbook"},
     });
     let request = AccessRequest::from_json(&request).unwrap();
-    let ask = Ask { set: SetKind::Application, request, presented, pep: "bench".to_owned() };
+    let ask = Ask::access(request, presented, "bench");
     let decided: AccessDecided = decide(world, &ask, now);
     assert_eq!(decided.decision, expected, "{decided:?}");
     Event::AccessDecided(Box::new(decided))

@@ -23,7 +23,7 @@ pub struct Reasons {
     /// The entry and the time.
     pub as_of: Then,
     /// The members of a recorded decision that say why, by their names there: `policies`,
-    /// `session`, `determining`, `errors`, `pruned`, `believed`, `note`.
+    /// `session`, `determining`, `errors`, `pruned`, `believed`, `note`, `step_up`.
     #[serde(flatten)]
     pub members: Map<String, Value>,
 }

@@ -317,7 +317,7 @@ fn party(world: &World, set: SetKind, asked: &EntityAsked) -> Party {
             let namespace = world.settings.namespace.as_ref();
             let node = name(asked, namespace).and_then(|uid| world.directory.get(&uid));
             node.map_or(nobody, |node| Party {
-                entity: Some(node.document.clone()),
+                entity: Some(EntityDocument::clone(&node.document)),
                 ancestors: node.ancestors.iter().cloned().collect(),
                 standing: None,
             })

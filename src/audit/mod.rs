@@ -12,6 +12,7 @@ mod decision;
 #[cfg(test)]
 mod doubt_tests;
 mod filter;
+mod notice;
 mod query;
 mod replay;
 mod report;
@@ -28,6 +29,7 @@ pub use at::{At, NotThen};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
 pub use filter::Filter;
+pub use notice::Notice;
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};

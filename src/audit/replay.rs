@@ -217,6 +217,7 @@ pub(super) fn differences(
         ("session", unlike(&decided.session, &again.session)),
         ("request", unlike(&asked, &asked_again)),
         ("believed", unlike(&believed, &believed_again)),
+        ("step_up", unlike(&decided.step_up, &again.step_up)),
     ];
     Ok(compared.into_iter().filter_map(difference).collect())
 }

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 
 use crate::event::{
-    AccessDecided, AuthenticationReported, DirectoryActivated, Envelope, Event, LossAccepted,
-    MfaRefused, Note, PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
-    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SessionPurpose,
-    SessionStarted, SubjectErased, Verdict,
+    AccessDecided, AuthenticationReported, CredentialDisabled, DirectoryActivated, Disabling,
+    Envelope, Event, LossAccepted, MfaRefused, Note, PasswordRefused, PoliciesActivated,
+    PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported, SchemaActivated,
+    ServiceRegistered, SessionEnding, SessionPurpose, SessionStarted, SubjectErased, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -64,10 +64,18 @@ pub fn describe(entry: &Envelope) -> String {
         Event::MfaEnrolled(it) => format!("{} confirmed an authenticator", it.person),
         Event::MfaVerified(it) => format!("{} gave a right code", it.person),
         Event::MfaRefused(it) => mfa_refused(it),
-        Event::CredentialDisabled(it) => {
-            format!("a credential of {} was disabled after too many failures", it.person)
-        }
+        Event::CredentialDisabled(it) => credential_disabled(it),
         Event::CredentialRemoved(it) => format!("a credential of {} was removed", it.person),
+        Event::CredentialRenamed(it) => {
+            format!("a credential of {} is called `{}` from here on", it.person, it.label)
+        }
+        Event::RecoveryCodesIssued(it) => {
+            format!("{} got {} recovery codes, in place of any before", it.person, it.codes)
+        }
+        Event::RecoveryCodeUsed(it) => {
+            format!("{} used a recovery code, and got a fresh one for it", it.person)
+        }
+        Event::RecoveryCodeRefused(it) => recovery_code_refused(it),
         Event::SessionStarted(it) => session_started(it),
         Event::SessionRaised(it) => {
             format!("a session of {} rose to {}", it.person, assurance(&it.methods))
@@ -157,6 +165,27 @@ fn mfa_refused(it: &MfaRefused) -> String {
     }
 }
 
+fn credential_disabled(it: &CredentialDisabled) -> String {
+    let person = &it.person;
+    match it.why {
+        Disabling::Failures => {
+            format!("a credential of {person} was disabled after too many failures")
+        }
+        Disabling::Administrator => {
+            format!("a credential of {person} was disabled, for another to be bound")
+        }
+    }
+}
+
+fn recovery_code_refused(it: &RecoveryCodeRefused) -> String {
+    let person = &it.person;
+    match it.reason {
+        Refused::Wrong => format!("{person} gave a wrong recovery code"),
+        Refused::Unknown => format!("{person} gave a recovery code but has none that counts"),
+        Refused::Replayed => format!("{person} gave a recovery code that had been used before"),
+    }
+}
+
 fn session_started(it: &SessionStarted) -> String {
     let person = &it.person;
     match it.purpose {
@@ -180,6 +209,10 @@ const fn ending(reason: SessionEnding) -> &'static str {
         SessionEnding::Reported => "the identity provider says so",
         SessionEnding::Expired => "it was past its limits",
         SessionEnding::Displaced => "the user had too many open at once",
+        SessionEnding::EndedByPerson => "the person ended it from another session",
+        SessionEnding::EndedByAdministrator => "an administrator ended it",
+        SessionEnding::AuthenticatorRemoved => "the person removed an authenticator",
+        SessionEnding::Recovered => "a new authenticator was bound, which it was for",
     }
 }
 
@@ -310,7 +343,7 @@ mod tests {
                 password(Some("alice"), Refused::Wrong),
                 password(None, Refused::Unknown),
                 Event::MfaRefused(replayed),
-                Event::SessionEnded(SessionEnded { session: Uuid::nil(), reason }),
+                Event::SessionEnded(SessionEnded { session: Uuid::nil(), reason, person: None }),
             ]);
         });
         assert_eq!(told[0], "alice gave a wrong password");
@@ -341,7 +374,7 @@ mod tests {
     fn no_caller_can_write_a_line_of_their_own() {
         let told = rows(|log| {
             let mut ask = question("a\nallow", "view\u{1b}[2J", "x", Presented::Nothing);
-            ask.request.resource.id = "\u{202e}\r".to_owned();
+            std::sync::Arc::make_mut(&mut ask.request).resource.id = "\u{202e}\r".to_owned();
             log.ask(&ask);
         });
         assert!(told[0].chars().all(|c| !c.is_control()), "{told:?}");

@@ -215,7 +215,7 @@ impl Log {
     pub(super) fn end(&mut self, session: Uuid) {
         if self.world.sessions.get(&session).is_some() {
             let reason = SessionEnding::LoggedOut;
-            self.write(vec![Event::SessionEnded(SessionEnded { session, reason })]);
+            self.write(vec![Event::SessionEnded(SessionEnded { session, reason, person: None })]);
         }
     }
 
@@ -253,7 +253,7 @@ pub(super) fn question(user: &str, action: &str, owner: &str, presented: Present
         "context": {"reason": "because", "colour": "red"},
     });
     let request = AccessRequest::from_json(&body).unwrap();
-    Ask { set: SetKind::Application, request, presented, pep: "gateway".to_owned() }
+    Ask::access(request, presented, "gateway")
 }
 
 /// The bytes of an entry as they are handed out.
@@ -339,14 +339,15 @@ pub(super) fn told(happenings: Vec<Happening>) -> Log {
 /// Questions that are denied before any policy is asked, or by the system's.
 fn odd(which: usize) -> Ask {
     let mut ask = question("alice", "view", "alice", Presented::Nothing);
+    let request = std::sync::Arc::make_mut(&mut ask.request);
     match which {
         0 => ask.set = SetKind::System,
-        1 => ask.request.subject.kind = "http:user".to_owned(),
-        2 => ask.request.resource.kind = "Countersign::Node".to_owned(),
+        1 => request.subject.kind = "http:user".to_owned(),
+        2 => request.resource.kind = "Countersign::Node".to_owned(),
         _ => {
             let nested = json!({"session": {"aal": 3}, "__deep": {"a": [1.5, null]}});
-            ask.request.context = nested.as_object().cloned().unwrap_or_else(Map::new);
-            ask.request.action.properties.insert("how".to_owned(), Value::Null);
+            request.context = nested.as_object().cloned().unwrap_or_else(Map::new);
+            request.action.properties.insert("how".to_owned(), Value::Null);
         }
     }
     ask

@@ -16,6 +16,8 @@ pub struct Enrolment {
     pub credential: Uuid,
     /// SHA-256 of the sealed hash in the vault.
     pub sealed: Digest,
+    /// True if it may be the only factor.
+    pub alone: bool,
 }
 
 /// Whose ticket this is, so that the shell can judge the password and seal its hash.
@@ -42,6 +44,7 @@ pub fn enrol(world: &World, enrolment: &Enrolment, now: Moment) -> Result<Vec<Ev
             person: name.clone(),
             credential: enrolment.credential,
             sealed: enrolment.sealed,
+            alone: enrolment.alone,
         }),
     ];
     events.extend(session::end_all(world, name, SessionEnding::PasswordEnrolled));
@@ -66,7 +69,8 @@ mod tests {
     use crate::model::{EntityType, Label};
 
     fn attempt(story: &mut Story, ticket: Digest) -> Result<Vec<Event>, Refusal> {
-        let enrolment = Enrolment { ticket, credential: story.id(), sealed: story.digest() };
+        let enrolment =
+            Enrolment { ticket, credential: story.id(), sealed: story.digest(), alone: true };
         enrol(&story.world, &enrolment, story.now)
     }
 

@@ -30,7 +30,9 @@ pub fn person(
         let (person, reason) = (person.clone(), reason.clone());
         events.push(Event::PersonDisabled(PersonDisabled { person, reason }));
     }
-    events.extend(session::end_all_of(world, person, subject, SessionEnding::PersonDisabled));
+    events.extend(session::end_all_of(world, person, subject, |id| {
+        session::ended(id, SessionEnding::PersonDisabled)
+    }));
     let (person, why) = (person.clone(), reason.clone());
     events.push(Event::PersonErased(PersonErased { person, reason: why }));
     events.push(self::subject(subject.clone(), keys, reason.clone()));

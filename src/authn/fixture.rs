@@ -10,7 +10,7 @@ use super::{FreshTokens, Outcome, Refusal, outcome};
 use crate::event::{
     Actor, DecisionSettings, Envelope, Event, LogCreated, ServiceRegistered, SourceBinding,
 };
-use crate::model::{Aal, Digest, EntityType, Index, Moment, Scope, Username};
+use crate::model::{Aal, Digest, EntityType, Index, Label, Moment, Scope, Username};
 use crate::projection::World;
 
 /// A log being written: the World after its newest entry, and the time.
@@ -106,7 +106,11 @@ impl Story {
     /// Uses a ticket; returns the password's id.
     pub(super) fn enrol(&mut self, ticket: Digest) -> Uuid {
         let (credential, sealed) = (self.id(), self.digest());
-        self.commit(enrol(&self.world, &Enrolment { ticket, credential, sealed }, self.now));
+        self.commit(enrol(
+            &self.world,
+            &Enrolment { ticket, credential, sealed, alone: true },
+            self.now,
+        ));
         credential
     }
 
@@ -149,7 +153,8 @@ impl Story {
     /// Offers a TOTP authenticator; returns its id.
     pub(super) fn offer(&mut self, session: Uuid) -> Result<Uuid, Refusal> {
         let (credential, sealed) = (self.id(), self.digest());
-        let events = mfa::offer(&self.world, session, &Offer { credential, sealed }, self.now)?;
+        let offer = Offer { credential, sealed, label: Label::default() };
+        let events = mfa::offer(&self.world, session, &offer, self.now)?;
         self.facts(&events);
         Ok(credential)
     }

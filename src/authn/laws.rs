@@ -123,7 +123,7 @@ impl Course {
         for session in self.story.world.sessions.iter() {
             assert_eq!(Some(session.aal), session.methods.aal());
             let person = self.story.world.identities.get(session.person.as_ref().unwrap());
-            assert!(session.aal < Aal::TWO || person.unwrap().totp.is_some());
+            assert!(session.aal < Aal::TWO || !person.unwrap().totps.is_empty());
         }
         for name in NAMES {
             assert!(self.story.sessions(name).len() <= SESSIONS_PER_USER_MAX);
@@ -176,11 +176,11 @@ fn every_authenticator_has_its_own_counter() {
 fn tried(story: &Story, session: Uuid, totp: Uuid, before: Counters, depth: u32) {
     let alice: &Person = story.world.identities.get(&named("alice")).unwrap();
     assert_eq!(alice.password.as_ref().unwrap().failures, before.password);
-    assert_eq!(alice.totp.as_ref().unwrap().credential.failures, before.totp);
+    assert_eq!(alice.totps[0].credential.failures, before.totp);
     if depth == 0 {
         return;
     }
-    let used = alice.totp.as_ref().unwrap().last_step.unwrap();
+    let used = alice.totps[0].last_step.unwrap();
     let codes = [(None, before.totp + 1), (Some(used), before.totp + 1), (Some(used + 1), 0)];
     for (step, failures) in codes {
         let mut next = story.clone();

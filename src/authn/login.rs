@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::session::{self, LOCAL_SOURCE};
 use super::{FreshTokens, Refusal, throttle};
 use crate::event::{
-    CredentialDisabled, Event, PasswordRefused, PasswordVerified, Refused, SessionPurpose,
-    SessionStarted,
+    CredentialDisabled, Disabling, Event, PasswordRefused, PasswordVerified, Refused,
+    SessionPurpose, SessionStarted,
 };
 use crate::model::{Digest, Method, Methods, Moment, Username};
 use crate::projection::{Credential, Person, World};
@@ -144,7 +144,11 @@ fn refused(world: &World, attempt: &Attempt, person: &Person, password: &Credent
         reason: Refused::Wrong,
     })];
     if password.failures.saturating_add(1) >= world.settings.throttle.failures_max_password {
-        let disabled = CredentialDisabled { person: person.name.clone(), credential: password.id };
+        let disabled = CredentialDisabled {
+            person: person.name.clone(),
+            credential: password.id,
+            why: Disabling::Failures,
+        };
         events.push(Event::CredentialDisabled(disabled));
     }
     events

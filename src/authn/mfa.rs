@@ -2,26 +2,29 @@
 
 use uuid::Uuid;
 
+use super::authenticators::{AUTHENTICATION_AGE_MAX_S, check_fresh, check_strength};
 use super::session::{self, Open};
 use super::{FreshTokens, Refusal, throttle};
 use crate::event::{
-    CredentialDisabled, Event, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused,
-    SessionRaised,
+    CredentialDisabled, Disabling, Event, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
+    Refused, SessionEnding, SessionPurpose, SessionRaised,
 };
-use crate::model::{Aal, Digest, Method, Moment};
+use crate::model::{Aal, Digest, Label, Method, Moment};
 use crate::projection::{Credential, World};
 
-/// How recent the authentication must be for a new authenticator to be bound, in
-/// seconds.
-pub const OFFER_AUTHENTICATION_AGE_MAX_S: u64 = 900;
+/// The most TOTP authenticators of one person, disabled ones included. A guess is held
+/// against each of them, so each makes it as much likelier to hit.
+pub const TOTPS_MAX: usize = 5;
 
 /// A TOTP authenticator to be set up; the vault holds its seed already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
     /// The new credential's id.
     pub credential: Uuid,
     /// SHA-256 of the sealed seed in the vault.
     pub sealed: Digest,
+    /// What the person calls it; may be empty.
+    pub label: Label,
 }
 
 /// An authenticator that a code may be of.
@@ -40,8 +43,7 @@ pub struct Candidate {
 pub struct MfaVerdict {
     /// The session it was given in.
     pub session: Uuid,
-    /// The candidate whose code it is; the last one if it is of none, so that a failure
-    /// counts against the authenticator in use rather than one being set up.
+    /// The candidate whose code it is; the last one if it is of none.
     pub credential: Uuid,
     /// The TOTP time step (RFC 6238 §4) it is the code of; none if it is wrong.
     pub step: Option<u64>,
@@ -51,10 +53,10 @@ pub struct MfaVerdict {
 /// right code has confirmed it.
 ///
 /// # Errors
-/// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below AAL2 if the person
-/// has a second factor, a disabled one included: who has stolen a password could
-/// otherwise wear the factor out and bind his own; [`Refusal::ReauthenticationRequired`]
-/// above [`OFFER_AUTHENTICATION_AGE_MAX_S`].
+/// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below what the person's
+/// authenticators can give, but not in a session that a recovery code began;
+/// [`Refusal::ReauthenticationRequired`] above [`AUTHENTICATION_AGE_MAX_S`];
+/// [`Refusal::TooManyAuthenticators`] above [`TOTPS_MAX`].
 ///
 /// # Source
 /// SP 800-63B-4 §4.1.2.1; ASVS 5.0 7.5.1.
@@ -64,30 +66,30 @@ pub fn offer(
     offer: &Offer,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let open = session::open(world, session, now)?;
-    if !may_bind(open) {
-        return Err(Refusal::AssuranceTooLow { required: Aal::TWO });
-    }
-    if now.seconds_since(open.session.authenticated_at) > OFFER_AUTHENTICATION_AGE_MAX_S {
-        let max_age_s = OFFER_AUTHENTICATION_AGE_MAX_S;
-        return Err(Refusal::ReauthenticationRequired { max_age_s });
+    let open = session::open_to_bind(world, session, now)?;
+    check_strength(open)?;
+    check_fresh(open, now)?;
+    if open.person.totps.len() >= TOTPS_MAX {
+        return Err(Refusal::TooManyAuthenticators { most: TOTPS_MAX });
     }
     Ok(vec![Event::MfaOffered(MfaOffered {
         person: open.person.name.clone(),
         credential: offer.credential,
         sealed: offer.sealed,
         expires_at: now.plus_seconds(world.settings.session.mfa_pending_s),
+        label: offer.label.clone(),
     })])
 }
 
-/// The authenticators that a code given in this session may be of, at most two: one
-/// being set up first, then the one in use.
+/// The authenticators that a code given in this session may be of: one being set up
+/// first, then those in use, oldest first. In a session that a recovery code began only
+/// the first.
 ///
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::MfaNotSetUp`] or [`Refusal::MfaDisabled`] if
 /// there is none; [`Refusal::Throttled`] if each has failed too recently.
 pub fn candidates(world: &World, session: Uuid, now: Moment) -> Result<Vec<Candidate>, Refusal> {
-    let open = session::open(world, session, now)?;
+    let open = session::open_to_bind(world, session, now)?;
     let (mut ready, mut throttled) = (Vec::new(), None);
     for one in authenticators(open, now)? {
         match one.check_throttle(world, now) {
@@ -102,8 +104,10 @@ pub fn candidates(world: &World, session: Uuid, now: Moment) -> Result<Vec<Candi
 }
 
 /// Records the verdict. A right code of a later step than any accepted before raises
-/// the session, under its id and new tokens; anything else is a counted failure;
-/// [`super::outcome()`] tells which.
+/// the session, under its id and new tokens, or ends it, if it was for binding alone;
+/// anything else is a counted failure; [`super::outcome()`] tells which. A wrong code
+/// counts against every authenticator in use that it was held against, for it was a guess
+/// at each; one being set up is spared as long as there is another.
 ///
 /// # Errors
 /// As [`candidates`], of the authenticator in question: a throttled one is not looked
@@ -118,18 +122,24 @@ pub fn conclude(
     tokens: &FreshTokens,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let open = session::open(world, verdict.session, now)?;
-    let mut held = authenticators(open, now)?.into_iter();
-    let tried =
-        held.find(|one| one.credential.id == verdict.credential).ok_or(Refusal::MfaFailed)?;
+    let open = session::open_to_bind(world, verdict.session, now)?;
+    let held = authenticators(open, now)?;
+    let named = held.iter().find(|one| one.credential.id == verdict.credential);
+    let tried = *named.ok_or(Refusal::MfaFailed)?;
     tried.check_throttle(world, now)?;
     rising(open, now)?;
     Ok(match verdict.step {
         Some(step) if tried.last_step.is_none_or(|last| step > last) => {
             accepted(open, tried, step, tokens)
         }
-        Some(_) => refused(world, open, tried, Refused::Replayed),
-        None => refused(world, open, tried, Refused::Wrong),
+        Some(_) => refused(world, open, &[tried], Refused::Replayed),
+        None => {
+            let guessed =
+                |one: &Authenticator<'_>| !one.pending && one.check_throttle(world, now).is_ok();
+            let in_use: Vec<_> = held.iter().copied().filter(guessed).collect();
+            let blamed = if in_use.is_empty() { vec![tried] } else { in_use };
+            refused(world, open, &blamed, Refused::Wrong)
+        }
     })
 }
 
@@ -137,8 +147,8 @@ pub fn conclude(
 /// are not two factors shown together. One that has risen may be refreshed.
 fn rising(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
     let age_s = now.seconds_since(open.session.authenticated_at);
-    if open.session.aal < Aal::TWO && age_s > OFFER_AUTHENTICATION_AGE_MAX_S {
-        let max_age_s = OFFER_AUTHENTICATION_AGE_MAX_S;
+    if open.session.aal < Aal::TWO && age_s > AUTHENTICATION_AGE_MAX_S {
+        let max_age_s = AUTHENTICATION_AGE_MAX_S;
         return Err(Refusal::ReauthenticationRequired { max_age_s });
     }
     Ok(())
@@ -164,29 +174,27 @@ impl Authenticator<'_> {
     }
 }
 
-/// A new authenticator takes the assurance that the person's others can give.
-fn may_bind(open: Open<'_>) -> bool {
-    open.person.totp.is_none() || open.session.aal >= Aal::TWO
-}
-
 fn authenticators(open: Open<'_>, now: Moment) -> Result<Vec<Authenticator<'_>>, Refusal> {
     let pending = open.person.pending_totp.as_ref();
-    let pending = pending.filter(|pending| now < pending.expires_at && may_bind(open));
+    let pending =
+        pending.filter(|pending| now < pending.expires_at && check_strength(open).is_ok());
     let pending = pending.map(|pending| &pending.credential);
-    let in_use = open.person.totp.as_ref();
+    // What was lost is not what a recovery is about to show.
+    let recovering = open.session.purpose == SessionPurpose::Recovery;
+    let in_use = if recovering { &[] } else { open.person.totps.as_slice() };
     let all = pending
         .map(|credential| Authenticator { credential, pending: true, last_step: None })
         .into_iter()
-        .chain(in_use.map(|totp| Authenticator {
+        .chain(in_use.iter().map(|totp| Authenticator {
             credential: &totp.credential,
             pending: false,
             last_step: totp.last_step,
         }));
     let enabled: Vec<_> = all.filter(|one| !one.credential.disabled).collect();
-    match (enabled.is_empty(), in_use.is_some()) {
+    match (enabled.is_empty(), in_use.is_empty()) {
         (false, _) => Ok(enabled),
-        (true, true) => Err(Refusal::MfaDisabled),
-        (true, false) => Err(Refusal::MfaNotSetUp),
+        (true, false) => Err(Refusal::MfaDisabled),
+        (true, true) => Err(Refusal::MfaNotSetUp),
     }
 }
 
@@ -197,27 +205,41 @@ fn accepted(
     tokens: &FreshTokens,
 ) -> Vec<Event> {
     let (person, credential) = (&open.person.name, tried.credential.id);
-    let enrolled = MfaEnrolled { person: person.clone(), credential };
+    let enrolled = MfaEnrolled { person: person.clone(), credential, beside: true };
     let verified = MfaVerified { person: person.clone(), credential, step };
-    let raised = SessionRaised {
-        session: open.session.id,
-        person: person.clone(),
-        methods: open.session.methods.clone().with(Method::Otp),
-        token: tokens.token,
-        session_token: tokens.session_token,
+    let session = match open.session.purpose {
+        SessionPurpose::Recovery => session::ended(open.session.id, SessionEnding::Recovered),
+        SessionPurpose::Everything | SessionPurpose::PasswordChange => {
+            Event::SessionRaised(SessionRaised {
+                session: open.session.id,
+                person: person.clone(),
+                methods: open.session.methods.clone().with(Method::Otp),
+                token: tokens.token,
+                session_token: tokens.session_token,
+            })
+        }
     };
     let first = tried.pending.then_some(Event::MfaEnrolled(enrolled));
-    let then = [Event::MfaVerified(verified), Event::SessionRaised(raised)];
+    let then = [Event::MfaVerified(verified), session];
     first.into_iter().chain(then).collect()
 }
 
-fn refused(world: &World, open: Open<'_>, tried: Authenticator<'_>, reason: Refused) -> Vec<Event> {
-    let (person, credential) = (&open.person.name, tried.credential.id);
-    let mut events =
-        vec![Event::MfaRefused(MfaRefused { person: person.clone(), credential, reason })];
-    if tried.credential.failures.saturating_add(1) >= world.settings.throttle.failures_max_totp {
-        let disabled = CredentialDisabled { person: person.clone(), credential };
-        events.push(Event::CredentialDisabled(disabled));
+fn refused(
+    world: &World,
+    open: Open<'_>,
+    blamed: &[Authenticator<'_>],
+    reason: Refused,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    for tried in blamed {
+        let (person, credential) = (open.person.name.clone(), tried.credential.id);
+        events.push(Event::MfaRefused(MfaRefused { person, credential, reason }));
+    }
+    let most = world.settings.throttle.failures_max_totp;
+    for worn in blamed.iter().filter(|it| it.credential.failures.saturating_add(1) >= most) {
+        let (person, credential) = (open.person.name.clone(), worn.credential.id);
+        let why = Disabling::Failures;
+        events.push(Event::CredentialDisabled(CredentialDisabled { person, credential, why }));
     }
     events
 }
@@ -251,7 +273,7 @@ mod tests {
         let (mut story, session) = with_alice();
         let totp = story.offer(session).unwrap();
         assert_eq!(pending(&story, session), Ok(vec![true]));
-        assert!(alice(&story).totp.is_none());
+        assert!(alice(&story).totps.is_empty());
 
         let events = story.code(session, totp, Some(7)).unwrap();
 
@@ -263,7 +285,7 @@ mod tests {
             enrolled: true,
         };
         assert_eq!(outcome(&events), told);
-        assert_eq!(alice(&story).totp.as_ref().unwrap().last_step, Some(7));
+        assert_eq!(alice(&story).totps[0].last_step, Some(7));
         assert_eq!(pending(&story, session), Ok(vec![false]));
     }
 
@@ -301,7 +323,7 @@ mod tests {
     #[test]
     fn an_offer_takes_a_fresh_authentication() {
         let (mut story, session) = with_alice();
-        story.pass(OFFER_AUTHENTICATION_AGE_MAX_S);
+        story.pass(AUTHENTICATION_AGE_MAX_S);
         assert!(story.offer(session).is_ok());
         story.pass(1);
         let refused = Refusal::ReauthenticationRequired { max_age_s: 900 };
@@ -310,7 +332,7 @@ mod tests {
 
     /// Goal: a stolen password is not enough to bind another second factor.
     #[test]
-    fn a_second_factor_is_replaced_only_with_its_own_code() {
+    fn another_second_factor_is_bound_only_with_a_code_of_the_first() {
         let mut story = Story::new();
         story.person("alice");
         let (strong, totp) = story.second_factor("alice");
@@ -324,8 +346,9 @@ mod tests {
         assert_eq!(story.code(weak, next, Some(9)), Err(Refusal::MfaFailed));
 
         story.code(strong, next, Some(9)).unwrap();
-        assert_eq!(alice(&story).totp.as_ref().unwrap().credential.id, next);
-        assert_eq!(story.code(weak, totp, Some(9)), Err(Refusal::MfaFailed), "the old one is gone");
+        let held: Vec<_> = alice(&story).totps.iter().map(|it| it.credential.id).collect();
+        assert_eq!(held, [totp, next]);
+        assert!(story.code(weak, totp, Some(9)).is_ok(), "the first one stays in use");
     }
 
     #[test]
@@ -359,7 +382,7 @@ mod tests {
             assert_eq!(events, [Event::MfaRefused(refused)]);
             assert_eq!(outcome(&events), Outcome::Refused(Refusal::MfaFailed));
         }
-        assert_eq!(alice(&story).totp.as_ref().unwrap().credential.failures, 2);
+        assert_eq!(alice(&story).totps[0].credential.failures, 2);
         assert_eq!(names(&story.code(session, totp, Some(6)).unwrap()).len(), 2);
     }
 

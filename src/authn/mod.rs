@@ -4,7 +4,9 @@
 //! enrol    ticket ─────────────► password
 //! login    begin ─► (argon2) ──► conclude ─► session at AAL1
 //! mfa      offer ─► candidates ─► (TOTP) ──► conclude ─► the same session at AAL2
-//! session  who I am, log out
+//! recover  begin ─► (argon2, codes) ─► conclude ─► a session for binding alone
+//! session, sessions        who I am, which there are, log out
+//! authenticators           what a person has; renamed, removed
 //! report   an identity provider's own events
 //! persons, services              administration
 //! ```
@@ -13,6 +15,7 @@
 //! the one writer against the newest World and checks everything again, so that of
 //! any number of parallel attempts each sees what the one before it has done.
 
+pub mod authenticators;
 mod cloud_event;
 pub mod enrol;
 pub mod erase;
@@ -25,17 +28,19 @@ pub mod mfa;
 mod outcome;
 mod password;
 pub mod persons;
+pub mod recovery;
 mod refusal;
 mod report;
 pub mod services;
 pub mod session;
+pub mod sessions;
 pub mod throttle;
 mod tokens;
 mod totp;
 
 pub use cloud_event::BadReport;
 pub use outcome::{Outcome, outcome};
-pub use password::{WeakPassword, check_new_password};
+pub use password::{WeakPassword, check_new_password, is_fit_alone};
 pub use refusal::Refusal;
 pub use report::{Report, report};
 pub use tokens::FreshTokens;

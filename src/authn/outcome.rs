@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::Refusal;
-use crate::event::Event;
+use crate::event::{Event, SessionEnding, SessionPurpose};
 use crate::model::{Aal, Methods};
 
 /// How an attempt ended. To be told only once its events are durable.
@@ -29,16 +29,29 @@ pub enum Outcome {
         /// True if the code confirmed an authenticator that was being set up.
         enrolled: bool,
     },
+    /// A right recovery code began a session for binding alone, or what it was for is done
+    /// and it has ended.
+    Recovering {
+        /// True once a new authenticator is bound.
+        bound: bool,
+    },
     /// A wrong secret, recorded; the refusal is the answer to give.
     Refused(Refusal),
 }
 
-/// Reads the events that [`super::login::conclude`] or [`super::mfa::conclude`]
-/// decided on. Anything but a session counts as refused.
+/// Reads the events that [`super::login::conclude`], [`super::mfa::conclude`] or
+/// [`super::recovery::conclude`] decided on. Anything but a session counts as refused.
 #[must_use]
 pub fn outcome(events: &[Event]) -> Outcome {
     let enrolled = events.iter().any(|event| matches!(event, Event::MfaEnrolled(_)));
     let told = events.iter().find_map(|event| match event {
+        Event::SessionStarted(it) if it.purpose == SessionPurpose::Recovery => {
+            Some(Outcome::Recovering { bound: false })
+        }
+        Event::SessionEnded(it) if it.reason == SessionEnding::Recovered => {
+            Some(Outcome::Recovering { bound: true })
+        }
+        Event::RecoveryCodeRefused(_) => Some(Outcome::Refused(Refusal::RecoveryFailed)),
         Event::SessionStarted(it) => Some(Outcome::Started {
             session: it.session,
             aal: it.methods.aal()?,

@@ -42,13 +42,19 @@ pub enum WeakPassword {
 
 /// The shortest password that is the only factor, in code points.
 /// SP 800-63B-4 §3.1.1.2 (1).
-const CHARS_MIN_ALONE: usize = 15;
+pub(super) const CHARS_MIN_ALONE: usize = 15;
 /// The shortest password beside an enforced second factor. Same source.
 const CHARS_MIN_BESIDE: usize = 8;
 /// The longest piece whose repetition is refused whatever it is.
 const PIECE_CHARS_MAX: usize = 4;
 /// What this product is called.
 const PRODUCT: &str = "countersign";
+
+/// True if a password is long enough to be the only factor (SP 800-63B-4 §3.1.1.2 (1)).
+#[must_use]
+pub fn is_fit_alone(password: &Password) -> bool {
+    password.chars() >= CHARS_MIN_ALONE
+}
 
 /// Checks a password that is to be set. `second_factor` says whether the account
 /// cannot be used without one; when the last one goes, check again.

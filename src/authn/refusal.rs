@@ -41,6 +41,39 @@ pub enum Refusal {
     /// The one answer for a wrong code and for one that was accepted before.
     #[error("the code is wrong or was used before: wait for the next one")]
     MfaFailed,
+    /// The one answer for a wrong name, a wrong password and a wrong recovery code.
+    #[error("the name, the password or the recovery code is wrong")]
+    RecoveryFailed,
+    /// There is no such authenticator of the person's.
+    #[error("there is no authenticator `{authenticator}`")]
+    AuthenticatorUnknown {
+        /// Its id.
+        authenticator: Uuid,
+    },
+    /// The person has as many as one may.
+    #[error("there are {most} of these authenticators already: remove one first")]
+    TooManyAuthenticators {
+        /// The most.
+        most: usize,
+    },
+    /// Nothing else could log in.
+    #[error("a password is not removed: set another in its place")]
+    PasswordRequired,
+    /// What cannot have a name of its own.
+    #[error("only codes from an app have a name")]
+    NotNamed,
+    /// The password is not fit to be the only factor.
+    #[error(
+        "without a second factor the password must have {min} characters: set a longer one first",
+        min = super::password::CHARS_MIN_ALONE
+    )]
+    PasswordTooShortAlone,
+    /// There is no such session of the person's.
+    #[error("there is no session `{session}`")]
+    SessionUnknown {
+        /// Its id.
+        session: Uuid,
+    },
     /// The session's assurance does not reach.
     #[error("this needs a session at {required}: give a code of your second factor first")]
     AssuranceTooLow {
@@ -145,6 +178,13 @@ impl Refusal {
             Self::MfaNotSetUp => "mfa_not_set_up",
             Self::MfaDisabled => "mfa_disabled",
             Self::MfaFailed => "mfa_failed",
+            Self::RecoveryFailed => "recovery_failed",
+            Self::AuthenticatorUnknown { .. } => "authenticator_unknown",
+            Self::TooManyAuthenticators { .. } => "too_many_authenticators",
+            Self::PasswordRequired => "password_required",
+            Self::NotNamed => "not_named",
+            Self::PasswordTooShortAlone => "password_too_short_alone",
+            Self::SessionUnknown { .. } => "session_unknown",
             Self::AssuranceTooLow { .. } => "assurance_too_low",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
             Self::PersonExists { .. } => "person_exists",

@@ -18,6 +18,9 @@ pub const SESSIONS_PER_USER_MAX: usize = 20;
 /// can name as many users as it likes, and each session takes about 1 KiB of memory.
 pub const SESSIONS_PER_SOURCE_MAX: usize = 100_000;
 
+/// For how long a session shows that a used code was given again, in seconds.
+const REUSE_SHOWN_S: u64 = 7 * 86_400;
+
 /// The source of the sessions that begin here; no identity provider can have it.
 pub const LOCAL_SOURCE: &str = "countersign";
 
@@ -43,6 +46,10 @@ pub struct SessionView {
     pub mfa_enrolled: bool,
     /// True if one is being set up and awaits its first right code.
     pub mfa_pending: bool,
+    /// When a code that had been used was given again, the last time within a week: by
+    /// whoever has seen it, if not by the person (SP 800-63B-4 §3.1.4.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused_code_at: Option<Moment>,
 }
 
 /// Shows a session that is in force.
@@ -53,6 +60,7 @@ pub fn view(world: &World, session: Uuid, now: Moment) -> Result<SessionView, Re
     let Open { session, person } = open_for_any(world, session, now)?;
     let limits = &world.settings.session;
     let awaits = |it: &PendingTotp| now < it.expires_at && !it.credential.disabled;
+    let reused = world.sign_ins.of(&person.name).and_then(|it| it.reused_code_at);
     Ok(SessionView {
         user: session.user.clone(),
         aal: session.aal,
@@ -61,8 +69,9 @@ pub fn view(world: &World, session: Uuid, now: Moment) -> Result<SessionView, Re
         authenticated_at: session.authenticated_at,
         expires_at: session.expires_at(limits),
         idle_until: session.last_active.plus_seconds(limits.idle_s(session.aal)),
-        mfa_enrolled: person.totp.as_ref().is_some_and(|totp| !totp.credential.disabled),
+        mfa_enrolled: person.has_second_factor(),
         mfa_pending: person.pending_totp.as_ref().is_some_and(awaits),
+        reused_code_at: reused.filter(|at| now.seconds_since(*at) <= REUSE_SHOWN_S),
     })
 }
 
@@ -89,6 +98,16 @@ pub(super) fn open(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>
         SessionPurpose::Everything => Ok(open),
         SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
         SessionPurpose::Recovery => Err(Refusal::RecoveryOnly),
+    }
+}
+
+/// Looks up a session of this deployment's own in which an authenticator may be bound:
+/// one for everything, or one that a recovery code began.
+pub(super) fn open_to_bind(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>, Refusal> {
+    let open = open_for_any(world, session, now)?;
+    match open.session.purpose {
+        SessionPurpose::Everything | SessionPurpose::Recovery => Ok(open),
+        SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
     }
 }
 
@@ -134,21 +153,38 @@ pub(super) fn end_all(world: &World, person: &Username, why: SessionEnding) -> V
     ids.into_iter().map(|id| ended(id, why)).collect()
 }
 
+/// As [`end_all`], but for the one that is kept.
+pub(super) fn end_others(
+    world: &World,
+    person: &Username,
+    kept: Uuid,
+    why: SessionEnding,
+) -> Vec<Event> {
+    let is_kept = |event: &Event| matches!(event, Event::SessionEnded(it) if it.session == kept);
+    end_all(world, person, why).into_iter().filter(|event| !is_kept(event)).collect()
+}
+
 /// As [`end_all`], with every session of the person's entity from whatever source.
 pub(super) fn end_all_of(
     world: &World,
     person: &Username,
     user: &Uid,
-    why: SessionEnding,
+    end: impl Fn(Uuid) -> Event,
 ) -> Vec<Event> {
     let own = |session: &&Arc<Session>| session.person.as_ref() == Some(person);
     let theirs = world.sessions.iter().filter(own).chain(world.sessions.of_user(user));
     let ids: BTreeSet<_> = theirs.map(|session| session.id).collect();
-    ids.into_iter().map(|id| ended(id, why)).collect()
+    ids.into_iter().map(end).collect()
 }
 
 pub(super) const fn ended(session: Uuid, reason: SessionEnding) -> Event {
-    Event::SessionEnded(SessionEnded { session, reason })
+    Event::SessionEnded(SessionEnded { session, reason, person: None })
+}
+
+/// A session's end that its person hears of.
+pub(super) const fn ended_by_administrator(session: Uuid, person: Username) -> Event {
+    let reason = SessionEnding::EndedByAdministrator;
+    Event::SessionEnded(SessionEnded { session, reason, person: Some(person) })
 }
 
 #[cfg(test)]
@@ -176,6 +212,7 @@ mod tests {
             idle_until: start.plus_seconds(3_600),
             mfa_enrolled: false,
             mfa_pending: false,
+            reused_code_at: None,
         };
         assert_eq!(shown(&story), first);
 

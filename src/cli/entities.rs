@@ -129,7 +129,7 @@ impl List {
     }
 
     fn of(&self, world: &World) -> Listed {
-        let nodes = world.directory.iter().map(|node| &node.document);
+        let nodes = world.directory.iter().map(|node| &*node.document);
         let wanted = |document: &&EntityDocument| {
             self.kind.as_ref().is_none_or(|kind| document.uid.kind().as_str() == kind)
         };

@@ -14,8 +14,8 @@ use super::page::{Ink, Page, second};
 use super::target::{Target, TargetFlags};
 use crate::audit::{AsOf, At};
 use crate::clock::{Clock as _, SystemClock};
-use crate::event::Presented;
-use crate::model::{AccessRequest, Moment, SetKind};
+use crate::event::{Presented, StepUp};
+use crate::model::{AccessRequest, Moment};
 use crate::pdp::{Ask, decide_as_of};
 
 /// Who is said to ask where nobody is named: whoever may read the directory's files.
@@ -111,7 +111,9 @@ impl Evaluate {
         }
         let presented = self.session.map_or(Presented::Nothing, Presented::Session);
         let pep = self.pep.clone().unwrap_or_else(|| OPERATOR.to_owned());
-        let ask = Ask { set: SetKind::Application, request, presented, pep };
+        request.takes_supported(StepUp::OBLIGATION);
+        // Who asks about the past wants to know why; what a PEP asked for counts for a PEP.
+        let ask = Ask { step_up: true, ..Ask::access(request, presented, pep) };
         deeply(|| {
             let (index, world) = folder.world_at(self.at)?;
             let written = world.last.map_or(Moment::EPOCH, |(written, _)| written);

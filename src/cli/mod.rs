@@ -39,6 +39,7 @@ mod terminal;
 mod tiled;
 mod token;
 mod user;
+mod user_sessions;
 mod verify;
 
 use std::io::Write;

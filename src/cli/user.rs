@@ -13,6 +13,7 @@ use super::folder::Operator;
 use super::page::{Ink, Page, second};
 use super::table::{Column, Table};
 use super::target::{Target, TargetFlags};
+use super::user_sessions::{ReEnrol, UserSessions};
 use crate::authn::Refusal;
 use crate::authn::persons::{self, NewPerson};
 use crate::entropy::draw;
@@ -40,6 +41,8 @@ enum Command {
     Erase(ErasePerson),
     Grant(Grant),
     Revoke(Revoke),
+    Sessions(UserSessions),
+    ReEnrol(ReEnrol),
 }
 
 /// Make a person known and issue the ticket they set a password with
@@ -125,6 +128,8 @@ impl User {
             Command::Erase(it) => console.tell(&it.done()?)?,
             Command::Grant(it) => console.tell(&it.done()?)?,
             Command::Revoke(it) => console.tell(&it.done()?)?,
+            Command::Sessions(it) => return it.run(console),
+            Command::ReEnrol(it) => return it.run(console),
         }
         Ok(Exit::Fine)
     }
@@ -172,7 +177,7 @@ impl Ticket {
 }
 
 /// Draws a ticket and has it recorded.
-fn issue(
+pub(super) fn issue(
     operator: &Operator,
     name: &Username,
     decide: impl FnOnce(&World, Digest, Moment) -> Result<Vec<Event>, Refusal> + Send + 'static,
@@ -254,7 +259,7 @@ impl Revoke {
     }
 }
 
-fn path(name: &Username, what: &str) -> String {
+pub(super) fn path(name: &Username, what: &str) -> String {
     format!("/users/v1/{}/{what}", encoded(name.as_str()))
 }
 
@@ -262,11 +267,16 @@ fn role_path(name: &Username, role: &Label) -> String {
     path(name, &format!("roles/{}", encoded(role.as_str())))
 }
 
-fn ask(client: &Client, verb: Verb, path: &str, body: Option<&Value>) -> Result<(), Failure> {
+pub(super) fn ask(
+    client: &Client,
+    verb: Verb,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<(), Failure> {
     client.ask(verb, path, body, &[])?.good().map(|_| ())
 }
 
-fn alter(
+pub(super) fn alter(
     operator: &Operator,
     decide: impl FnOnce(&World, Moment) -> Result<Vec<Event>, Refusal> + Send + 'static,
 ) -> Result<(), Failure> {
@@ -276,13 +286,13 @@ fn alter(
 
 /// What is now so.
 #[derive(Serialize)]
-struct Done {
+pub(super) struct Done {
     name: Username,
     done: String,
 }
 
 impl Done {
-    fn new(name: &Username, done: &str) -> Self {
+    pub(super) fn new(name: &Username, done: &str) -> Self {
         Self { name: name.clone(), done: done.to_owned() }
     }
 }
@@ -333,7 +343,7 @@ impl Shown {
             roles: person.roles.clone(),
             disabled: person.disabled,
             password: person.password.is_some(),
-            totp: person.totp.is_some(),
+            totp: !person.totps.is_empty(),
             registered_at: person.registered_at,
         }
     }

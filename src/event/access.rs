@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::model::{
-    AccessRequest, Digest, Index, Method, Moment, Personal, PolicyId, SetKind, Uid, Version,
+    AccessRequest, Acr, Digest, Index, Method, Moment, Personal, PolicyId, SetKind, Uid, Version,
 };
 
 /// Allow or deny.
@@ -51,8 +51,18 @@ pub struct SessionFacts {
     pub methods: std::collections::BTreeSet<Method>,
     /// When the person last authenticated.
     pub authenticated_at: Moment,
-    /// Who vouches for it: `countersign` or an identity provider's source.
+    /// Who vouches for it: an identity provider's source, or `countersign`, and then it
+    /// is left out.
+    #[serde(default = "ours", skip_serializing_if = "is_ours")]
     pub source: String,
+}
+
+fn ours() -> String {
+    "countersign".to_owned()
+}
+
+fn is_ours(source: &str) -> bool {
+    source == "countersign"
 }
 
 /// What became of the session presented.
@@ -136,13 +146,33 @@ pub enum Note {
     Reserved,
 }
 
+/// Which login would have turned a denial into an allow (RFC 9470 §3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepUp {
+    /// The classes that suffice, cheapest first; none if no login would help.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acr_values: Vec<Acr>,
+    /// How old the authentication may be in seconds, for the first of them; absent if as
+    /// old as a session may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u64>,
+}
+
+impl StepUp {
+    /// What the obligation to have it done is called (`AuthZEN` Obligations Profile,
+    /// draft 1).
+    pub const OBLIGATION: &str = "step-up";
+}
+
 /// A decision was taken (`countersign.access.decided.v1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccessDecided {
     /// The answer.
     pub decision: Verdict,
-    /// By which of the two policy sets.
+    /// By which of the two policy sets; left out if the owner's.
+    #[serde(default, skip_serializing_if = "SetKind::is_application")]
     pub set: SetKind,
     /// The request as understood, without any session token.
     pub request: AccessRequest,
@@ -179,6 +209,9 @@ pub struct AccessDecided {
     /// Why it was denied, where that was not Cedar's verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// Of a denial, which login would help; absent if that was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Aal, Digest, Methods, Moment, Uid, Username};
+use crate::model::{Aal, Digest, Label, Methods, Moment, Uid, Username};
 
 /// A one-time ticket to set a password (`countersign.ticket.issued.v1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,10 @@ pub struct PasswordEnrolled {
     pub credential: Uuid,
     /// SHA-256 of the sealed hash in the vault.
     pub sealed: Digest,
+    /// True if it may be the only factor: it has 15 characters or more
+    /// (SP 800-63B-4 §3.1.1.2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
 }
 
 /// A right password was given (`countersign.password.verified.v1`).
@@ -91,6 +95,9 @@ pub struct MfaOffered {
     pub sealed: Digest,
     /// When the offer lapses.
     pub expires_at: Moment,
+    /// What the person calls it.
+    #[serde(default, skip_serializing_if = "Label::is_empty")]
+    pub label: Label,
 }
 
 /// A TOTP authenticator is confirmed and in use (`countersign.mfa.enrolled.v1`).
@@ -101,6 +108,10 @@ pub struct MfaEnrolled {
     pub person: Username,
     /// The credential's id.
     pub credential: Uuid,
+    /// True if the authenticators that were in use stay so. Builds that knew one a
+    /// person did not write it: there, the new one took the old one's place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
 }
 
 /// A right code was given (`countersign.mfa.verified.v1`).
@@ -127,7 +138,7 @@ pub struct MfaRefused {
     pub reason: Refused,
 }
 
-/// A credential reached its limit of failures and must be bound anew
+/// A credential can no longer be used and must be bound anew
 /// (`countersign.credential.disabled.v1`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +147,40 @@ pub struct CredentialDisabled {
     pub person: Username,
     /// The credential's id.
     pub credential: Uuid,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Disabling::is_failures")]
+    pub why: Disabling,
+}
+
+/// Why a credential was disabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disabling {
+    /// It reached its limit of failures.
+    #[default]
+    Failures,
+    /// An administrator has its person bind another.
+    Administrator,
+}
+
+impl Disabling {
+    /// True for the reason that need not be written.
+    #[must_use]
+    pub const fn is_failures(&self) -> bool {
+        matches!(self, Self::Failures)
+    }
+}
+
+/// A credential got another name (`countersign.credential.renamed.v1`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialRenamed {
+    /// Whose.
+    pub person: Username,
+    /// The credential's id.
+    pub credential: Uuid,
+    /// What the person calls it from here on.
+    pub label: Label,
 }
 
 /// A credential was taken away: it cannot be used any more and its secret is destroyed
@@ -225,6 +270,14 @@ pub enum SessionEnding {
     /// The user, or the identity provider, had as many sessions as may be open at once;
     /// this was the oldest.
     Displaced,
+    /// The person ended it from another session.
+    EndedByPerson,
+    /// An administrator ended it.
+    EndedByAdministrator,
+    /// The person removed an authenticator, from another session.
+    AuthenticatorRemoved,
+    /// It was for binding a new authenticator alone, and one is bound.
+    Recovered,
 }
 
 /// A session ended (`countersign.session.ended.v1`).
@@ -235,6 +288,9 @@ pub struct SessionEnded {
     pub session: Uuid,
     /// Why.
     pub reason: SessionEnding,
+    /// Whose it was, where an administrator ended it: they hear of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Username>,
 }
 
 /// What an identity provider may report.

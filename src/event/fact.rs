@@ -4,13 +4,14 @@ use serde_json::value::RawValue;
 
 use super::{
     AccessDecided, AuthenticationReported, CheckpointCosigned, CredentialDisabled,
-    CredentialRemoved, DecisionSettings, DirectoryActivated, EntitySubmitted, EntityWithdrawn,
-    KeyRotated, LogCreated, LossAccepted, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
-    NodeStarted, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
-    PersonRegistered, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn,
-    RoleGranted, RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked,
-    SessionEnded, SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired,
-    SubjectErased, TicketIssued, TicketUsed, WitnessKeyAdopted,
+    CredentialRemoved, CredentialRenamed, DecisionSettings, DirectoryActivated, EntitySubmitted,
+    EntityWithdrawn, KeyRotated, LogCreated, LossAccepted, MfaEnrolled, MfaOffered, MfaRefused,
+    MfaVerified, NodeStarted, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled,
+    PersonErased, PersonRegistered, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
+    PolicyWithdrawn, RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted,
+    RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
+    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
+    TicketIssued, TicketUsed, WitnessKeyAdopted,
 };
 use crate::model::StreamName;
 
@@ -87,6 +88,10 @@ facts! {
     MfaRefused(MfaRefused) = "countersign.mfa.refused.v1",
     CredentialDisabled(CredentialDisabled) = "countersign.credential.disabled.v1",
     CredentialRemoved(CredentialRemoved) = "countersign.credential.removed.v1",
+    CredentialRenamed(CredentialRenamed) = "countersign.credential.renamed.v1",
+    RecoveryCodesIssued(RecoveryCodesIssued) = "countersign.recovery_codes.issued.v1",
+    RecoveryCodeUsed(RecoveryCodeUsed) = "countersign.recovery_code.used.v1",
+    RecoveryCodeRefused(RecoveryCodeRefused) = "countersign.recovery_code.refused.v1",
     SessionStarted(SessionStarted) = "countersign.session.started.v1",
     SessionRaised(SessionRaised) = "countersign.session.raised.v1",
     SessionEnded(SessionEnded) = "countersign.session.ended.v1",
@@ -151,7 +156,11 @@ impl Event {
             | Self::MfaVerified(_)
             | Self::MfaRefused(_)
             | Self::CredentialDisabled(_)
-            | Self::CredentialRemoved(_) => {
+            | Self::CredentialRemoved(_)
+            | Self::CredentialRenamed(_)
+            | Self::RecoveryCodesIssued(_)
+            | Self::RecoveryCodeUsed(_)
+            | Self::RecoveryCodeRefused(_) => {
                 StreamName::of("person", self.subject().unwrap_or_default())
             }
         }
@@ -176,6 +185,10 @@ impl Event {
             | Self::MfaRefused(MfaRefused { person, .. })
             | Self::CredentialDisabled(CredentialDisabled { person, .. })
             | Self::CredentialRemoved(CredentialRemoved { person, .. })
+            | Self::CredentialRenamed(CredentialRenamed { person, .. })
+            | Self::RecoveryCodesIssued(RecoveryCodesIssued { person, .. })
+            | Self::RecoveryCodeUsed(RecoveryCodeUsed { person, .. })
+            | Self::RecoveryCodeRefused(RecoveryCodeRefused { person, .. })
             | Self::SessionStarted(SessionStarted { person, .. })
             | Self::SessionRaised(SessionRaised { person, .. }) => Some(person.to_string()),
             Self::PasswordRefused(it) => it.person.as_ref().map(ToString::to_string),

@@ -9,23 +9,25 @@ mod fact;
 mod personal;
 mod policy_index;
 mod publication;
+mod recovery;
 mod settings;
 mod signing;
 mod stored;
 mod witness;
 
 pub use access::{
-    AccessDecided, Note, PolicyFailure, Presented, SessionFacts, SessionUsed, Verdict, VersionRef,
+    AccessDecided, Note, PolicyFailure, Presented, SessionFacts, SessionUsed, StepUp, Verdict,
+    VersionRef,
 };
 pub use administration::{
     LogCreated, NodeStarted, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,
     ServiceRegistered, ServiceRevoked, SourceBinding,
 };
 pub use authentication::{
-    AuthenticationReported, CredentialDisabled, CredentialRemoved, MfaEnrolled, MfaOffered,
-    MfaRefused, MfaVerified, PasswordEnrolled, PasswordRefused, PasswordVerified, Refused,
-    Reported, SessionEnded, SessionEnding, SessionPurpose, SessionRaised, SessionStarted,
-    TicketIssued, TicketUsed,
+    AuthenticationReported, CredentialDisabled, CredentialRemoved, CredentialRenamed, Disabling,
+    MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, PasswordEnrolled, PasswordRefused,
+    PasswordVerified, Refused, Reported, SessionEnded, SessionEnding, SessionPurpose,
+    SessionRaised, SessionStarted, TicketIssued, TicketUsed,
 };
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;
@@ -35,6 +37,7 @@ pub use publication::{
     DirectoryActivated, EntitySubmitted, EntityWithdrawn, PoliciesActivated, PolicySubmitted,
     PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
 };
+pub use recovery::{RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued};
 pub use settings::{DecisionSettings, SessionLimits, ThrottleSettings};
 pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};

@@ -22,7 +22,23 @@ pub struct DecisionSettings {
     pub throttle: ThrottleSettings,
 }
 
-/// How long a session is in force, in seconds (SP 800-63B-4 §2.1.3, §2.2.3).
+/// The absolute limit at AAL3 unless another is set. Not written then, as builds without it
+/// did not.
+const AAL3_ABSOLUTE_S: u64 = 43_200;
+/// The idle limit at AAL3 unless another is set.
+const AAL3_IDLE_S: u64 = 900;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_aal3_absolute(it: &u64) -> bool {
+    *it == AAL3_ABSOLUTE_S
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_aal3_idle(it: &u64) -> bool {
+    *it == AAL3_IDLE_S
+}
+
+/// How long a session is in force, in seconds (SP 800-63B-4 §2.1.3, §2.2.3, §2.3.3).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SessionLimits {
@@ -30,10 +46,16 @@ pub struct SessionLimits {
     pub aal1_absolute_s: u64,
     /// Without a decision or a call of its own, at AAL1.
     pub aal1_idle_s: u64,
-    /// From the last authentication, at AAL2 and above.
+    /// From the last authentication, at AAL2.
     pub aal2_absolute_s: u64,
-    /// Without a decision or a call of its own, at AAL2 and above.
+    /// Without a decision or a call of its own, at AAL2.
     pub aal2_idle_s: u64,
+    /// From the last authentication, at AAL3.
+    #[serde(skip_serializing_if = "is_aal3_absolute")]
+    pub aal3_absolute_s: u64,
+    /// Without a decision or a call of its own, at AAL3.
+    #[serde(skip_serializing_if = "is_aal3_idle")]
+    pub aal3_idle_s: u64,
     /// How long an enrolment ticket may be used.
     pub ticket_s: u64,
     /// How long an authenticator being set up waits for its first right code.
@@ -44,13 +66,22 @@ impl SessionLimits {
     /// The absolute limit at a level, in seconds.
     #[must_use]
     pub fn absolute_s(&self, aal: Aal) -> u64 {
-        if aal >= Aal::TWO { self.aal2_absolute_s } else { self.aal1_absolute_s }
+        match aal {
+            Aal::ONE => self.aal1_absolute_s,
+            Aal::TWO => self.aal2_absolute_s,
+            // A stronger session lasts no longer than a weaker one.
+            _ => self.aal3_absolute_s.min(self.aal2_absolute_s),
+        }
     }
 
     /// The idle limit at a level, in seconds.
     #[must_use]
     pub fn idle_s(&self, aal: Aal) -> u64 {
-        if aal >= Aal::TWO { self.aal2_idle_s } else { self.aal1_idle_s }
+        match aal {
+            Aal::ONE => self.aal1_idle_s,
+            Aal::TWO => self.aal2_idle_s,
+            _ => self.aal3_idle_s.min(self.aal2_idle_s),
+        }
     }
 }
 
@@ -99,6 +130,8 @@ impl Default for SessionLimits {
             aal1_idle_s: 3_600,
             aal2_absolute_s: 43_200,
             aal2_idle_s: 3_600,
+            aal3_absolute_s: AAL3_ABSOLUTE_S,
+            aal3_idle_s: AAL3_IDLE_S,
             ticket_s: 86_400,
             mfa_pending_s: 600,
         }

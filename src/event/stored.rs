@@ -3,9 +3,11 @@
 //! ```text
 //! {"specversion":"1.0","id":"…36…","time":"…27…","index":       …16…,
 //!  "version":       …16…,"causationid":"…36…","source":"urn:uuid:…","type":"…",
-//!  "stream":"…","actor":"…"[,"subject":"…"][,"correlationid":"…"],
-//!  "datacontenttype":"application/json","data":{…}}          (on one line)
+//!  "stream":"…","actor":"…"[,"subject":"…"][,"correlationid":"…"],"data":{…}}
 //! ```
+//! (on one line). `datacontenttype` is absent, which means JSON (CloudEvents 1.0, JSON
+//! format §3.1.1); entries of the first builds say so.
+//!
 //! The head, up to `causationid`, has a fixed width, so that the writer stamps it
 //! in front of a tail which somebody else has serialised. These very bytes are
 //! what is hashed, exported and read for ever; they are never re-serialised.
@@ -87,7 +89,6 @@ struct TailJson<'a> {
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlationid: Option<&'a str>,
-    datacontenttype: &'static str,
     data: Box<RawValue>,
 }
 
@@ -105,7 +106,6 @@ impl Tail {
             actor: new.actor.to_string(),
             subject: new.event.subject(),
             correlationid: new.correlation.as_deref(),
-            datacontenttype: "application/json",
             data: RawValue::from_string(new.event.payload()?)?,
         })?;
         Ok(Self { new, stream, log, json })
@@ -169,7 +169,8 @@ struct StoredJson<'a> {
     subject: Option<String>,
     #[serde(default)]
     correlationid: Option<String>,
-    datacontenttype: &'a str,
+    #[serde(default)]
+    datacontenttype: Option<&'a str>,
     #[serde(borrow)]
     data: &'a RawValue,
 }
@@ -190,7 +191,7 @@ pub fn decode(index: Index, bytes: &[u8]) -> Result<Envelope, BrokenEntry> {
     let log = json.source.strip_prefix("urn:uuid:").and_then(|log| log.parse().ok());
     let wrong = [
         ("specversion", json.specversion != "1.0"),
-        ("datacontenttype", json.datacontenttype != "application/json"),
+        ("datacontenttype", json.datacontenttype.is_some_and(|it| it != "application/json")),
         ("index", json.index != index),
         ("stream", json.stream != event.stream()),
         ("subject", json.subject != event.subject()),

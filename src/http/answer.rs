@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::event::{AccessDecided, Envelope, Event};
+use super::obligations;
+use crate::event::{AccessDecided, Envelope, Event, Verdict};
 
 const DECISION: HeaderName = HeaderName::from_static("countersign-decision");
 const INDEX: HeaderName = HeaderName::from_static("countersign-index");
@@ -19,6 +20,18 @@ pub fn decided(entry: &Envelope) -> Option<&AccessDecided> {
     match &entry.event {
         Event::AccessDecided(decided) => Some(decided),
         _ => None,
+    }
+}
+
+/// The answer to one question, as the specification shows it (§5.5): with a `context`
+/// only where the caller said what it can do with one.
+pub fn verdict(decided: &AccessDecided) -> Value {
+    let allowed = decided.decision == Verdict::Allow;
+    match decided.step_up.as_ref().and_then(obligations::step_up) {
+        Some(obligation) => {
+            json!({"decision": allowed, "context": {"obligations": [obligation]}})
+        }
+        None => json!({"decision": allowed}),
     }
 }
 

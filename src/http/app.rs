@@ -11,7 +11,7 @@ use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::hasher::Hasher;
-use crate::node::{Cosigner, Node, Surroundings};
+use crate::node::{Cosigner, Node, Notifier, Surroundings};
 use crate::sequencer::Sequencer;
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
@@ -37,6 +37,8 @@ pub struct App {
     pub snapshots: Arc<Snapshots>,
     /// It as a witness of other logs.
     pub cosigner: Cosigner,
+    /// What tells persons of what happened to them, for as long as this lives.
+    _notifier: OnceLock<Notifier>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -65,7 +67,8 @@ impl App {
     /// Puts a node behind handlers.
     #[must_use]
     pub fn new(node: Node, hasher: Hasher, settings: Settings) -> Self {
-        let Node { sequencer, vault, sealer, snapshots, cosigner, surroundings, .. } = node;
+        let Node { sequencer, vault, sealer, snapshots, cosigner, notifier, surroundings, .. } =
+            node;
         let Surroundings { clock, entropy, metrics } = surroundings;
         Self {
             sequencer,
@@ -74,6 +77,7 @@ impl App {
             sealer,
             snapshots,
             cosigner,
+            _notifier: notifier,
             clock,
             entropy,
             metrics,

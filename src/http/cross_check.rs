@@ -240,12 +240,7 @@ mod tests {
             "action": {"name": "view"},
             "resource": {"type": "Document", "id": "1"},
         });
-        Ask {
-            set: SetKind::Application,
-            request: AccessRequest::from_json(&body).unwrap(),
-            presented: Presented::Nothing,
-            pep: "gateway".to_owned(),
-        }
+        Ask::access(AccessRequest::from_json(&body).unwrap(), Presented::Nothing, "gateway")
     }
 
     /// Decides; the verdict, and whether it had to be taken again.

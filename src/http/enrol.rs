@@ -9,7 +9,7 @@ use super::request_id::correlation;
 use super::sealed::{self, Secret};
 use super::{App, Problem, body};
 use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
-use crate::authn::{self, check_new_password};
+use crate::authn::{self, check_new_password, is_fit_alone};
 use crate::entropy::uuid_v7;
 use crate::event::Actor;
 use crate::model::{Password, SecretToken};
@@ -39,13 +39,13 @@ pub async fn enrol(
         let person = ticket_holder(&world, &ticket, app.sequencer.now(&world))?;
         let known = world.identities.get(&person);
         // A worn-out one goes with this very enrolment, and the password stands alone.
-        let second_factor = known.and_then(|known| known.totp.as_ref());
-        let second_factor = second_factor.is_some_and(|totp| !totp.credential.disabled);
+        let second_factor = known.is_some_and(|known| known.has_second_factor());
         (person, second_factor)
     };
     let password: Password =
         password.parse().map_err(|error: crate::model::NotASecret| weak(&error))?;
     check_new_password(&password, &person, second_factor).map_err(|error| weak(&error))?;
+    let alone = is_fit_alone(&password);
     let hash = app.hasher.hash(password).await?;
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
@@ -53,7 +53,7 @@ pub async fn enrol(
     let origin =
         Origin { actor: Actor::Person(person.clone()), correlation: correlation(&request) };
     let decide = move |sealed, world: &_, now| {
-        conclude(world, &Enrolment { ticket, credential, sealed }, now)
+        conclude(world, &Enrolment { ticket, credential, sealed, alone }, now)
     };
     sealed::replace(&app, origin, &person, secret, decide).await?;
     Ok(HttpResponse::Created().json(json!({"person": person})))

@@ -1,14 +1,16 @@
 //! `POST /access/v1/evaluation`: Access Evaluation, `AuthZEN` 1.0 §6.
 
+use std::sync::Arc;
+
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::cross_check::{self, Taken};
 use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
-use crate::event::{AccessDecided, Event, Presented, Verdict};
-use crate::model::{AccessRequest, BadRequest, Moment, Personal, SecretToken, SetKind};
+use crate::event::{AccessDecided, Event, Presented, StepUp};
+use crate::model::{AccessRequest, BadRequest, Moment, Personal, SecretToken};
 use crate::pdp::{Ask, decide};
 use crate::projection::World;
 use crate::sequencer::Authority;
@@ -66,8 +68,7 @@ pub async fn single(
     let decided = recorded.entries.first().and_then(|entry| answer::decided(entry));
     let decided = decided.ok_or_else(|| Problem::defect(&"a decision was not recorded"))?;
     observe::decided(app, &recorded.world, decided);
-    let body = json!({"decision": decided.decision == Verdict::Allow});
-    Ok(answer::recorded(&recorded.entries, &body))
+    Ok(answer::recorded(&recorded.entries, &answer::verdict(decided)))
 }
 
 /// Seals what is personal in events. A subject's first key is written to the disk, on a
@@ -90,8 +91,9 @@ pub async fn sealed(app: &App, mut events: Vec<Event>) -> Result<Vec<Event>, Pro
 pub struct Asking {
     pep: String,
     authority: Authority,
-    request: AccessRequest,
+    request: Arc<AccessRequest>,
     presented: Option<SecretToken>,
+    step_up: bool,
     bytes_max: usize,
 }
 
@@ -100,12 +102,13 @@ impl Asking {
     pub fn new(
         app: &App,
         pep: &Guarded<Evaluate>,
-        request: AccessRequest,
+        mut request: AccessRequest,
         presented: Option<SecretToken>,
     ) -> Self {
         let bytes_max = app.settings.limits.request_bytes;
         let (authority, pep) = (pep.authority(), pep.caller.name());
-        Self { pep, authority, request, presented, bytes_max }
+        let step_up = request.takes_supported(StepUp::OBLIGATION);
+        Self { pep, authority, request: Arc::new(request), presented, step_up, bytes_max }
     }
 
     /// Decides in a World at a time. What is personal in the event is yet to be sealed.
@@ -124,9 +127,8 @@ impl Asking {
             let session = world.sessions.by_session_token(&token.digest());
             session.map_or(Presented::Unknown, |session| Presented::Session(session.id))
         });
-        let request = self.request.clone();
-        let (set, pep) = (SetKind::Application, self.pep.clone());
-        Ask { set, request, presented, pep }
+        let ask = Ask::access(Arc::clone(&self.request), presented, self.pep.clone());
+        Ask { step_up: self.step_up, ..ask }
     }
 
     /// As [`Asking::decide`], as the event to be recorded.

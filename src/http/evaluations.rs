@@ -87,7 +87,7 @@ async fn many(
         items.push(match (fault, fault.is_none().then(|| decided.next()).flatten()) {
             (None, Some(one)) => {
                 observe::decided(app, &recorded.world, one);
-                json!({"decision": one.decision == Verdict::Allow})
+                answer::verdict(one)
             }
             (None, None) => return Err(Problem::defect(&"a decision was not recorded")),
             (Some(message), _) => faulty(message),

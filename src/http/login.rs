@@ -3,7 +3,7 @@
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::caller::COOKIE;
 use super::request_id::correlation;
@@ -13,7 +13,7 @@ use crate::authn::{self, FreshTokens, session};
 use crate::entropy::{token, uuid_v7};
 use crate::event::{Actor, Event};
 use crate::hasher::PasswordHash;
-use crate::model::{NotASecret, Password, SecretToken, Username};
+use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
 use crate::sequencer::{Committed, Expected, Origin};
 use crate::vault::Purpose;
 
@@ -72,7 +72,10 @@ pub async fn with_password(
 }
 
 /// Compares with the stored hash, or at the same cost with a dummy.
-async fn verify(
+///
+/// # Errors
+/// 503 if as many passwords wait as may; 500 if a stored hash is none.
+pub(super) async fn verify(
     app: &web::Data<App>,
     attempt: &Attempt,
     password: Password,
@@ -131,6 +134,19 @@ impl Fresh {
     /// # Errors
     /// 500 if the session is not in the World it was recorded in.
     pub fn answer(self, recorded: &Committed, cookie: bool) -> Result<HttpResponse, Problem> {
+        self.answer_with(recorded, cookie, Map::new())
+    }
+
+    /// The same with more members.
+    ///
+    /// # Errors
+    /// Those of [`Fresh::answer`].
+    pub fn answer_with(
+        self,
+        recorded: &Committed,
+        cookie: bool,
+        more: Map<String, Value>,
+    ) -> Result<HttpResponse, Problem> {
         let world = &recorded.world;
         let session = world.sessions.by_token(&self.token.digest());
         // A session that ended in the same group is over before it began.
@@ -141,12 +157,20 @@ impl Fresh {
             "session": session::view(world, session.id, now)?,
         });
         let mut answer = HttpResponse::Ok();
-        if cookie {
-            answer.cookie(browser_cookie(self.token.expose()));
-        } else if let Some(members) = body.as_object_mut() {
-            members.insert("token".to_owned(), Value::String(self.token.expose().to_owned()));
+        if let Some(members) = body.as_object_mut() {
+            members.extend(more);
+            if cookie {
+                answer.cookie(browser_cookie(self.token.expose()));
+            } else {
+                members.insert("token".to_owned(), json!(self.token.expose()));
+            }
         }
         Ok(answer.insert_header(("cache-control", "no-store")).json(body))
+    }
+
+    /// The SHA-256 of the token.
+    pub fn token_digest(&self) -> Digest {
+        self.token.digest()
     }
 
     /// Hands a browser its token alone, as a cookie.
@@ -156,7 +180,14 @@ impl Fresh {
     }
 }
 
-/// The cookie of SP 800-63B-4 §5.1.1; an empty one takes it back.
+/// What takes a browser's cookie back.
+pub fn removal() -> Cookie<'static> {
+    let mut gone = browser_cookie("");
+    gone.make_removal();
+    gone
+}
+
+/// The cookie of SP 800-63B-4 §5.1.1.
 pub fn browser_cookie(token: &str) -> Cookie<'static> {
     Cookie::build(COOKIE, token.to_owned())
         .path("/")

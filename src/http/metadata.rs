@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::App;
+use crate::event::StepUp;
 
 /// Where this PDP's endpoints are. The base is the configured public URL, never
 /// the `Host` header.
@@ -14,6 +15,7 @@ pub async fn metadata(app: web::Data<App>) -> HttpResponse {
         "policy_decision_point": base,
         "access_evaluation_endpoint": format!("{base}/access/v1/evaluation"),
         "access_evaluations_endpoint": format!("{base}/access/v1/evaluations"),
+        "supported_obligations": [StepUp::OBLIGATION],
     });
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "public, max-age=300"))

@@ -9,20 +9,26 @@ use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::caller::Caller;
-use super::login::Fresh;
+use super::caller::{COOKIE, Caller};
+use super::login::{Fresh, removal};
 use super::sealed::{self, Secret};
 use super::{App, Problem, body};
 use crate::authn::mfa::{Candidate, MfaVerdict, Offer, candidates, conclude, offer};
-use crate::authn::{self, Provisioning, TotpSeed};
+use crate::authn::{self, Outcome, Provisioning, TotpSeed};
 use crate::entropy::{draw, uuid_v7};
 use crate::event::Event;
-use crate::model::{Digest, Moment, NotASecret, TotpCode, Username};
+use crate::model::{Digest, Label, Moment, NotASecret, TotpCode, Username};
 use crate::sequencer::{Committed, Origin};
 use crate::vault::Purpose;
 
 /// What authenticator apps show as the issuer.
 const ISSUER: &str = "Countersign";
+
+#[derive(Deserialize)]
+struct SetUpMfa {
+    #[serde(default)]
+    label: Label,
+}
 
 #[derive(Deserialize)]
 struct VerifyMfa {
@@ -35,20 +41,25 @@ struct VerifyMfa {
 /// after one right code.
 ///
 /// # Errors
-/// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`.
+/// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`, 409
+/// `too_many_authenticators`.
 pub async fn set_up(
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
-    body::json(&app, &request, payload).await?;
-    let (shown, recorded) = offered(&app, caller.origin(&request), session, &person).await?;
+    let SetUpMfa { label } = body::typed(body::json(&app, &request, payload).await?)?;
+    let origin = caller.origin(&request);
+    let (shown, credential, recorded) =
+        offered(&app, origin, session, &person, label.clone()).await?;
     let expires_at = recorded.entries.iter().find_map(|entry| match &entry.event {
         Event::MfaOffered(offered) => Some(offered.expires_at),
         _ => None,
     });
     let body = json!({
+        "id": credential,
+        "label": label,
         "otpauth_uri": shown.otpauth_uri.as_str(),
         "secret": shown.secret_base32.as_str(),
         "qr_png": data_url(&shown.qr_png),
@@ -71,17 +82,19 @@ pub async fn offered(
     origin: Origin,
     session: Uuid,
     person: &Username,
-) -> Result<(Provisioning, Committed), Problem> {
+    label: Label,
+) -> Result<(Provisioning, Uuid, Committed), Problem> {
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     rehearse(app, session, credential)?;
     let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
     let shown = provisioned(&seed, person)?;
     let bytes = Zeroizing::new(seed.expose().to_vec());
     let secret = Secret { credential, purpose: Purpose::Totp, bytes };
-    let decide =
-        move |sealed, world: &_, now| offer(world, session, &Offer { credential, sealed }, now);
+    let decide = move |sealed, world: &_, now| {
+        offer(world, session, &Offer { credential, sealed, label }, now)
+    };
     let recorded = sealed::replace(app, origin, person, secret, decide).await?;
-    Ok((shown, recorded))
+    Ok((shown, credential, recorded))
 }
 
 /// What was offered to a person in a session of theirs, if it still awaits its first
@@ -121,11 +134,13 @@ fn seed(bytes: &[u8]) -> Result<TotpSeed, Problem> {
 /// Refuses whom the writer would refuse, before a seed is sealed for nothing.
 fn rehearse(app: &App, session: Uuid, credential: Uuid) -> Result<(), authn::Refusal> {
     let world = app.sequencer.world();
-    let unsealed = Offer { credential, sealed: Digest::of("") };
+    let unsealed = Offer { credential, sealed: Digest::of(""), label: Label::default() };
     offer(&world, session, &unsealed, app.sequencer.now(&world)).map(drop)
 }
 
-/// Checks a code; the session rises to AAL2 and its tokens are replaced.
+/// Checks a code; the session rises to AAL2 and its tokens are replaced. One that a
+/// recovery code began ends instead: the answer is `{"bound": true}`, and the person logs
+/// in.
 ///
 /// # Errors
 /// [`Problem`]: 401 `mfa_failed`, 409 `mfa_not_set_up`, 429 `throttled`.
@@ -136,9 +151,18 @@ pub async fn verify(
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
     let VerifyMfa { mfa_code, cookie } = body::typed(body::json(&app, &request, payload).await?)?;
-    let (fresh, recorded) =
-        verified(&app, caller.origin(&request), session, &person, &mfa_code).await?;
-    fresh.answer(&recorded, cookie)
+    match verified(&app, caller.origin(&request), session, &person, &mfa_code).await? {
+        Verified::Raised(fresh, recorded) => fresh.answer(&recorded, cookie),
+        Verified::Bound => Ok(bound(&request)),
+    }
+}
+
+/// What a right code led to.
+pub enum Verified {
+    /// The session has risen, or is as fresh as if it had just begun.
+    Raised(Fresh, Committed),
+    /// An authenticator was bound, and the session that was for it alone has ended.
+    Bound,
 }
 
 /// Has a code checked that a person gave in a session of theirs, and the session raised.
@@ -151,7 +175,7 @@ pub async fn verified(
     session: Uuid,
     person: &Username,
     code: &str,
-) -> Result<(Fresh, Committed), Problem> {
+) -> Result<Verified, Problem> {
     let code: TotpCode =
         code.parse().map_err(|error: NotASecret| Problem::bad("bad_code", error.to_string()))?;
     let (found, now) = {
@@ -166,12 +190,24 @@ pub async fn verified(
     let digests = fresh.digests();
     let decide = move |world: &_, now| conclude(world, &verdict, &digests, now);
     let recorded = sealed::record(app, origin, person, decide).await?;
-    let raised = recorded.entries.iter().any(|it| matches!(it.event, Event::SessionRaised(_)));
-    if raised { Ok((fresh, recorded)) } else { Err(authn::Refusal::MfaFailed.into()) }
+    let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
+    match authn::outcome(&events) {
+        Outcome::Raised { .. } => Ok(Verified::Raised(fresh, recorded)),
+        Outcome::Recovering { bound: true } => Ok(Verified::Bound),
+        _ => Err(authn::Refusal::MfaFailed.into()),
+    }
+}
+
+fn bound(request: &HttpRequest) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    if request.cookie(COOKIE).is_some() {
+        answer.cookie(removal());
+    }
+    answer.insert_header((header::CACHE_CONTROL, "no-store")).json(json!({"bound": true}))
 }
 
 /// Which of the candidates the code belongs to, and to which time step; a code
-/// that belongs to none counts against the last, the one in use.
+/// that belongs to none is said of the last.
 fn matching(
     app: &App,
     person: &Username,

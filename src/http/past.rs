@@ -13,9 +13,9 @@ use super::guard::{Guarded, ReadAudit};
 use super::{App, Problem, body};
 use crate::audit::{AsOf, At, NotThen, Unseen};
 use crate::cedar::on_large_stack;
-use crate::event::Presented;
+use crate::event::{Presented, StepUp};
 use crate::event_store::EventStore;
-use crate::model::{AccessRequest, Index, Moment, SecretToken, SetKind};
+use crate::model::{AccessRequest, Index, Moment, SecretToken};
 use crate::pdp::{Ask, decide_as_of};
 use crate::projection::World;
 use crate::sequencer::{RecoverError, fold_to};
@@ -60,11 +60,12 @@ pub async fn evaluate(
     if token.is_some() && session.is_some() {
         return Err(Problem::bad("bad_query", "`session`: a session token was given as well"));
     }
+    question.takes_supported(StepUp::OBLIGATION);
     let now = app.clock.now();
     let answer = looking(&app, at, move |past| {
         let time = at.time(past.written, now)?;
         let presented = in_world(&past.world, token, session);
-        let ask = Ask { set: SetKind::Application, request: question, presented, pep };
+        let ask = Ask { step_up: true, ..Ask::access(question, presented, pep) };
         let taken = decide_as_of(&past.world, &ask, time);
         let version = taken.decided.policies.map_or(0, |set| set.version.0);
         Ok((version, AsOf::new(past.index, taken)?))

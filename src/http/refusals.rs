@@ -11,20 +11,28 @@ use crate::{authn, pap, pip};
 impl From<authn::Refusal> for Problem {
     fn from(refusal: authn::Refusal) -> Self {
         let status = match refusal.code() {
-            "login_failed" | "mfa_failed" | "ticket_invalid" | "session_over" => {
-                StatusCode::UNAUTHORIZED
-            }
+            "login_failed" | "mfa_failed" | "recovery_failed" | "ticket_invalid"
+            | "session_over" => StatusCode::UNAUTHORIZED,
             "throttled" => StatusCode::TOO_MANY_REQUESTS,
             "assurance_too_low"
             | "reauthentication_required"
             | "not_yours"
             | "password_change_required"
             | "recovery_only" => StatusCode::FORBIDDEN,
-            "person_unknown" | "service_unknown" => StatusCode::NOT_FOUND,
-            "person_exists" | "last_administrator" | "mfa_not_set_up" | "mfa_disabled"
-            | "role_unchanged" | "person_disabled" | "person_erased" | "service_exists" => {
-                StatusCode::CONFLICT
+            "person_unknown" | "service_unknown" | "session_unknown" | "authenticator_unknown" => {
+                StatusCode::NOT_FOUND
             }
+            "person_exists"
+            | "last_administrator"
+            | "mfa_not_set_up"
+            | "mfa_disabled"
+            | "role_unchanged"
+            | "person_disabled"
+            | "person_erased"
+            | "service_exists"
+            | "too_many_authenticators"
+            | "password_required"
+            | "password_too_short_alone" => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         let problem = Self::new(status, refusal.code(), refusal.to_string());

@@ -4,17 +4,17 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::web::{ServiceConfig, delete, get, post, put, resource, route};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, route};
 use actix_web::{Error, HttpResponse};
 
-use super::pages::{account, assets, code, set_up, sign_in, sign_out};
 use super::{
-    Problem, audit, enrol, entities, erasures, evaluation, evaluations, events, health, keys, log,
-    login, metadata, mfa, past, policies, proof, schema, session, tokens, users, witness,
+    Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
+    health, keys, log, login, metadata, mfa, pages, past, policies, proof, recovery, schema,
+    session, sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 45] = [
+pub const TEMPLATES: [&str; 61] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -24,6 +24,13 @@ pub const TEMPLATES: [&str; 45] = [
     "/auth/v1/setup-mfa",
     "/auth/v1/logout",
     "/auth/v1/session",
+    "/auth/v1/sessions",
+    "/auth/v1/sessions/{id}",
+    "/auth/v1/sign-ins",
+    "/auth/v1/authenticators",
+    "/auth/v1/authenticators/{id}",
+    "/auth/v1/recovery-codes",
+    "/auth/v1/recover",
     "/events/v1",
     "/policies/v1",
     "/policies/v1/{policy}",
@@ -32,6 +39,9 @@ pub const TEMPLATES: [&str; 45] = [
     "/entities/v1/{type}/{id:.*}",
     "/users/v1",
     "/users/v1/{name}/ticket",
+    "/users/v1/{name}/re-enrol",
+    "/users/v1/{name}/sessions",
+    "/users/v1/{name}/sessions/{id}",
     "/users/v1/{name}/disable",
     "/users/v1/{name}/erase",
     "/users/v1/{name}/roles/{role}",
@@ -57,8 +67,14 @@ pub const TEMPLATES: [&str; 45] = [
     "/sign-in/code",
     "/sign-out",
     "/account",
+    "/sign-in/recover",
     "/account/set-up",
     "/account/set-up/confirm",
+    "/account/authenticators/{id}",
+    "/account/authenticators/{id}/remove",
+    "/account/recovery-codes",
+    "/account/sessions/end-others",
+    "/account/sessions/{id}/end",
     "/assets/{digest}/{file}",
 ];
 
@@ -78,6 +94,21 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
+        .service(
+            at("/auth/v1/sessions")
+                .route(get().to(sessions::list))
+                .route(delete().to(sessions::end_others)),
+        )
+        .service(at("/auth/v1/sessions/{id}").route(delete().to(sessions::end)))
+        .service(at("/auth/v1/sign-ins").route(get().to(sessions::sign_ins)))
+        .service(at("/auth/v1/authenticators").route(get().to(authenticators::list)))
+        .service(
+            at("/auth/v1/authenticators/{id}")
+                .route(patch().to(authenticators::rename))
+                .route(delete().to(authenticators::remove)),
+        )
+        .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
+        .service(at("/auth/v1/recover").route(post().to(recovery::recover)))
         // Identity providers
         .service(at("/events/v1").route(post().to(events::report)))
         // Authors
@@ -93,6 +124,13 @@ pub fn routes(server: &mut ServiceConfig) {
         // Administrators
         .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
         .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
+        .service(at("/users/v1/{name}/re-enrol").route(post().to(recovery::re_enrol)))
+        .service(
+            at("/users/v1/{name}/sessions")
+                .route(get().to(sessions::list_of))
+                .route(delete().to(sessions::end_all_of)),
+        )
+        .service(at("/users/v1/{name}/sessions/{id}").route(delete().to(sessions::end_of)))
         .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
         .service(at("/users/v1/{name}/erase").route(post().to(erasures::person)))
         .service(at("/erasures/v1").route(post().to(erasures::subject)))
@@ -120,24 +158,55 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/healthz").route(get().to(health::alive)))
         .service(at("/readyz").route(get().to(health::ready)))
         .service(at("/metrics").route(get().to(health::metrics)))
-        .configure(pages)
+        .configure(of_pages)
         .default_service(route().to(nothing_here));
 }
 
 /// Those that people look at.
-fn pages(server: &mut ServiceConfig) {
+fn of_pages(server: &mut ServiceConfig) {
     let at = resource::<&str>;
     server
-        .service(at("/").route(get().to(sign_in::door)))
-        .service(at("/sign-in").route(get().to(sign_in::show)).route(post().to(sign_in::submit)))
-        .service(at("/sign-in/code").route(get().to(code::show)).route(post().to(code::submit)))
-        .service(at("/sign-out").route(get().to(sign_out::show)).route(post().to(sign_out::submit)))
-        .service(at("/account").route(get().to(account::show)))
+        .service(at("/").route(get().to(pages::sign_in::door)))
         .service(
-            at("/account/set-up").route(get().to(set_up::show)).route(post().to(set_up::offer)),
+            at("/sign-in")
+                .route(get().to(pages::sign_in::show))
+                .route(post().to(pages::sign_in::submit)),
         )
-        .service(at("/account/set-up/confirm").route(post().to(set_up::confirm)))
-        .service(at("/assets/{digest}/{file}").route(get().to(assets::show)));
+        .service(
+            at("/sign-in/code")
+                .route(get().to(pages::code::show))
+                .route(post().to(pages::code::submit)),
+        )
+        .service(
+            at("/sign-out")
+                .route(get().to(pages::sign_out::show))
+                .route(post().to(pages::sign_out::submit)),
+        )
+        .service(at("/account").route(get().to(pages::account::show)))
+        .service(
+            at("/account/set-up")
+                .route(get().to(pages::set_up::show))
+                .route(post().to(pages::set_up::offer)),
+        )
+        .service(at("/account/set-up/confirm").route(post().to(pages::set_up::confirm)))
+        .service(
+            at("/sign-in/recover")
+                .route(get().to(pages::recovery::show))
+                .route(post().to(pages::recovery::submit)),
+        )
+        .service(
+            at("/account/authenticators/{id}")
+                .route(get().to(pages::authenticators::show))
+                .route(post().to(pages::authenticators::rename)),
+        )
+        .service(
+            at("/account/authenticators/{id}/remove")
+                .route(post().to(pages::authenticators::remove)),
+        )
+        .service(at("/account/recovery-codes").route(post().to(pages::recovery::issue)))
+        .service(at("/account/sessions/end-others").route(post().to(pages::sessions::end_others)))
+        .service(at("/account/sessions/{id}/end").route(post().to(pages::sessions::end)))
+        .service(at("/assets/{digest}/{file}").route(get().to(pages::assets::show)));
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {

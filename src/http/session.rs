@@ -1,16 +1,24 @@
 //! `GET /auth/v1/session` and `POST /auth/v1/logout`.
 
-use actix_web::cookie::Cookie;
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
 use super::caller::COOKIE;
-use super::login::browser_cookie;
+use super::login::removal;
 use super::mfa::person;
 use super::{App, Problem};
 use crate::authn::session::{self, view};
 use crate::sequencer::{Expected, Origin};
+
+/// The answer to who is out: a browser forgets its token.
+pub(super) fn gone(request: &HttpRequest) -> HttpResponse {
+    let mut answer = HttpResponse::NoContent();
+    if request.cookie(COOKIE).is_some() {
+        answer.cookie(removal());
+    }
+    answer.finish()
+}
 
 /// What the caller's own session is worth.
 ///
@@ -30,11 +38,7 @@ pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
 pub async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (caller, id, _) = person(&app, &request)?;
     end_own(&app, caller.origin(&request), id).await?;
-    let mut answer = HttpResponse::NoContent();
-    if request.cookie(COOKIE).is_some() {
-        answer.cookie(no_cookie());
-    }
-    Ok(answer.finish())
+    Ok(gone(&request))
 }
 
 /// Ends a session for its person.
@@ -45,11 +49,4 @@ pub async fn end_own(app: &App, origin: Origin, id: Uuid) -> Result<(), Problem>
     let decide = move |world: &_, now| session::log_out(world, id, now);
     app.sequencer.commit(origin, Expected::default(), decide).await?;
     Ok(())
-}
-
-/// What takes a browser's cookie back.
-pub fn no_cookie() -> Cookie<'static> {
-    let mut gone = browser_cookie("");
-    gone.make_removal();
-    gone
 }

@@ -42,7 +42,7 @@ fn shown(person: &Person) -> Value {
         "roles": person.roles,
         "disabled": person.disabled,
         "password": person.password.is_some(),
-        "totp": person.totp.is_some(),
+        "totp": !person.totps.is_empty(),
         "registered_at": person.registered_at,
     })
 }
@@ -86,7 +86,7 @@ pub async fn issue_ticket(
     Ok(issued(&name, &ticket, &recorded))
 }
 
-fn issued(name: &Username, ticket: &SecretToken, recorded: &Committed) -> HttpResponse {
+pub(super) fn issued(name: &Username, ticket: &SecretToken, recorded: &Committed) -> HttpResponse {
     let expires_at: Option<Moment> = recorded.entries.iter().find_map(|entry| match &entry.event {
         Event::TicketIssued(issued) => Some(issued.expires_at),
         _ => None,

@@ -104,6 +104,14 @@ impl AccessRequest {
         }
     }
 
+    /// Takes out which obligations the caller can carry out, which is no policy's to read
+    /// (`AuthZEN` Obligations Profile, draft 1), and says whether this one is among them.
+    pub fn takes_supported(&mut self, obligation: &str) -> bool {
+        let supported = self.context.remove("supported_obligations");
+        let types = supported.as_ref().and_then(Value::as_array).into_iter().flatten();
+        types.into_iter().any(|it| it.as_str() == Some(obligation))
+    }
+
     fn place<'a, 'b>(
         &mut self,
         names: &'a [&'b str],

@@ -5,6 +5,7 @@
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 mod access;
+mod acr;
 mod assurance;
 mod digest;
 mod document;
@@ -14,11 +15,13 @@ mod name;
 mod personal;
 mod policy;
 mod position;
+mod recovery_code;
 mod scope;
 mod secret;
 mod uid;
 
 pub use access::{AccessRequest, Action, BadRequest, Batch, EntityAsked, Item, Semantic};
+pub use acr::Acr;
 pub use assurance::{Aal, Method, Methods};
 pub use digest::{Digest, NotADigest};
 pub use document::{EntityDocument, NotAnEntity};
@@ -28,6 +31,7 @@ pub use name::{Label, NotAName, Username};
 pub use personal::{KeyId, NotAKeyId, NotAPointer, Personal, Pointer};
 pub use policy::{PolicyBody, PolicyId, PolicySource, SetKind};
 pub use position::{Index, StreamName, Version};
+pub use recovery_code::RecoveryCode;
 pub use scope::{NotAScope, Scope, Scopes};
 pub use secret::{NotASecret, Password, SecretToken, TotpCode};
 pub use uid::{EntityType, NotAUid, ReservedType, Uid};

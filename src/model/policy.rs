@@ -65,10 +65,13 @@ impl fmt::Debug for PolicyId {
 }
 
 /// Whose policies: the owner's, or those that govern Countersign itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SetKind {
     /// The owner's policies, about the owner's applications.
+    #[default]
     Application,
     /// Who may publish, audit and administer Countersign (`Countersign::`).
     System,
@@ -82,6 +85,12 @@ impl SetKind {
             Self::Application => "application",
             Self::System => "system",
         }
+    }
+
+    /// True for the owner's.
+    #[must_use]
+    pub const fn is_application(&self) -> bool {
+        matches!(self, Self::Application)
     }
 }
 

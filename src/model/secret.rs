@@ -22,6 +22,9 @@ pub enum NotASecret {
     /// Not six digits.
     #[error("a code is six digits")]
     TotpCode,
+    /// Not six groups of four letters and digits.
+    #[error("a recovery code is six groups of four letters and digits")]
+    RecoveryCode,
     /// Not a token of ours.
     #[error("not a token")]
     Token,

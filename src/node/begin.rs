@@ -1,10 +1,11 @@
 //! What a node records when it begins to serve.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Node, NodeError, erase, publish, shipped};
+use super::{Node, NodeError, Notifier, erase, publish, shipped};
 use crate::event::{Event, NodeStarted};
 use crate::model::{BUILD, Personal, SetKind};
 use crate::pap;
@@ -46,6 +47,18 @@ impl Node {
         let swept = self.vault.sweep(&kept)?;
         if swept > 0 {
             tracing::info!(swept, "removed sealed secrets that no entry of the log names");
+        }
+        self.begin_to_notify(settings)
+    }
+
+    fn begin_to_notify(&self, settings: &Settings) -> Result<(), NodeError> {
+        let Some(log) = self.sequencer.world().log else { return Ok(()) };
+        let (store, metrics) =
+            (Arc::clone(self.sequencer.store()), Arc::clone(&self.surroundings.metrics));
+        let notifier = Notifier::start(&settings.notify, &self.paths.data, log, store, metrics)?;
+        if let Some(notifier) = notifier {
+            // A node begins once.
+            let _second = self.notifier.set(notifier);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use uuid::Uuid;
 
-use super::{NoCertificates, NotAsSigned};
+use super::{CannotNotify, NoCertificates, NotAsSigned};
 use crate::cedar::Fault;
 use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
@@ -63,6 +63,9 @@ pub enum NodeError {
     /// The log's name is not fit to be signed with.
     #[error("the origin is not one: {0}")]
     Origin(NotAKey),
+    /// Nobody can be told what they must hear of.
+    #[error(transparent)]
+    Notify(#[from] CannotNotify),
     /// The log would start.
     #[error("nothing is lost: the log is the one that was signed")]
     NothingLost,

@@ -1,14 +1,14 @@
 //! A data directory, opened.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
 use super::signing::open_signing_keys;
 use super::snapshots::{self, keep};
 use super::witnesses::Asking;
-use super::{Cosigner, NodeError, Paths, check_head, check_outside};
+use super::{Cosigner, NodeError, Notifier, Paths, check_head, check_outside};
 use crate::checkpoint::{CheckpointFile, Publisher};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -47,6 +47,8 @@ pub struct Node {
     pub snapshots: Arc<Snapshots>,
     /// It as a witness of other logs.
     pub cosigner: Cosigner,
+    /// What tells persons of what happened to them, once it serves and if the settings say so.
+    pub notifier: OnceLock<Notifier>,
     /// What it was given.
     pub surroundings: Surroundings,
     pub(super) paths: Paths,
@@ -101,7 +103,18 @@ impl Node {
             Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
         keep(&sequencer, &snapshots, settings)?;
         let key_file = settings.key_file.clone();
-        Ok(Self { sequencer, vault, sealer, snapshots, cosigner, surroundings, paths, key_file })
+        let notifier = OnceLock::new();
+        Ok(Self {
+            sequencer,
+            vault,
+            sealer,
+            snapshots,
+            cosigner,
+            notifier,
+            surroundings,
+            paths,
+            key_file,
+        })
     }
 }
 

@@ -245,7 +245,7 @@ fn every_entity_fits(world: &World, schema: &CompiledSchema) -> Result<(), Vec<F
         if node.document.personal.is_empty() {
             return Ok(whole);
         }
-        let left = EntityDocument { personal: Vec::new(), ..node.document.clone() };
+        let left = EntityDocument { personal: Vec::new(), ..EntityDocument::clone(&node.document) };
         schema.type_entity(&left, &node.ancestors)
     };
     let nodes = world.directory.iter();

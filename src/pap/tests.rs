@@ -105,7 +105,7 @@ fn view(world: &World) -> crate::event::AccessDecided {
     });
     let request = AccessRequest::from_json(&body).unwrap();
     let presented = crate::event::Presented::Nothing;
-    let ask = Ask { set: SetKind::Application, request, presented, pep: "test".to_owned() };
+    let ask = Ask::access(request, presented, "test");
     decide(world, &ask, Moment::EPOCH)
 }
 

@@ -1,5 +1,7 @@
 //! Countersign's own administration, as questions to its system policies.
 
+use std::sync::Arc;
+
 use serde_json::Map;
 
 use super::Ask;
@@ -80,7 +82,7 @@ pub fn administrative(actor: &Actor, what: Administration, session: Presented) -
     };
     Ask {
         set: SetKind::System,
-        request: AccessRequest {
+        request: Arc::new(AccessRequest {
             subject: named(kind, id),
             action: Action {
                 name: format!("{}::{}", ReservedType::Action.as_str(), what.as_str()),
@@ -88,8 +90,9 @@ pub fn administrative(actor: &Actor, what: Administration, session: Presented) -
             },
             resource: named(ReservedType::Node, "self".to_owned()),
             context: Map::new(),
-        },
+        }),
         presented: session,
         pep: "countersign".to_owned(),
+        step_up: false,
     }
 }

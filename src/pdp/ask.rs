@@ -1,5 +1,7 @@
 //! A question to the PDP, complete.
 
+use std::sync::Arc;
+
 use crate::event::{AccessDecided, Presented};
 use crate::model::{AccessRequest, SetKind};
 
@@ -9,22 +11,36 @@ pub struct Ask {
     /// Which policies decide.
     pub set: SetKind,
     /// The request, any session token already taken out.
-    pub request: AccessRequest,
+    pub request: Arc<AccessRequest>,
     /// The session that was presented with it.
     pub presented: Presented,
     /// Who asks: a service's id, or for administration the caller's way in.
     pub pep: String,
+    /// Whether a denial is to say which login would help.
+    pub step_up: bool,
 }
 
 impl Ask {
+    /// A question to the owner's policies.
+    pub fn access(
+        request: impl Into<Arc<AccessRequest>>,
+        presented: Presented,
+        pep: impl Into<String>,
+    ) -> Self {
+        let (request, pep) = (request.into(), pep.into());
+        Self { set: SetKind::Application, request, presented, pep, step_up: false }
+    }
+
     /// The question that a recorded decision answered, as far as it can be seen.
     #[must_use]
     pub fn recorded(decided: &AccessDecided) -> Self {
         Self {
             set: decided.set,
-            request: decided.opened_request(),
+            request: Arc::new(decided.opened_request()),
             presented: decided.presented(),
             pep: decided.pep.clone(),
+            // Of an allow nobody knows whether it was asked, and nothing came of it.
+            step_up: decided.step_up.is_some(),
         }
     }
 }

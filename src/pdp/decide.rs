@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::entities::Entities;
 use super::personal::{Gaps, separate};
+use super::step_up::step_up;
 use super::{Ask, bounded, naming, session};
 use crate::cedar::{Context, Effect, Evaluation, Known, Misfit, Question};
-use crate::event::{AccessDecided, Note, PolicyFailure, SessionUsed, Verdict};
+use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
@@ -26,6 +27,9 @@ const ERRED_ON_PERSONAL: &str = "an error in a policy that reads something perso
 /// each policy whose scope the question is in and what the request's entities take,
 /// however many policies and entities there are; never fails: whatever is
 /// wrong with the question is a deny with a [`Note`].
+///
+/// Where the question wants it, a denial says which login would help; that costs up to
+/// twenty decisions more.
 ///
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
@@ -78,15 +82,45 @@ impl Way {
 }
 
 pub(super) fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way) -> Again {
-    let mut again = Again { decided: undecided(world, ask, now), rests_on: BTreeSet::new() };
-    let asked =
-        named(world, ask).and_then(|names| by_policies(world, ask, &names, gaps, way, &mut again));
-    let decided = &mut again.decided;
-    if let Err(note) = asked {
-        decided.note = Some(note);
-        strip(decided);
+    let mut again = concluded(world, ask, now, gaps, way, None);
+    if ask.step_up && again.decided.decision == Verdict::Deny {
+        again.decided.step_up = Some(step_up(world, ask, &again.decided, gaps, way));
     }
-    bound(decided);
+    bound(&mut again.decided);
+    again
+}
+
+/// The answer if the subject had a session of these facts; nothing of it is recorded.
+pub(super) fn answered(
+    world: &World,
+    ask: &Ask,
+    now: Moment,
+    gaps: &Gaps,
+    way: Way,
+    supposed: &SessionFacts,
+) -> Verdict {
+    concluded(world, ask, now, gaps, way, Some(supposed)).decided.decision
+}
+
+fn concluded(
+    world: &World,
+    ask: &Ask,
+    now: Moment,
+    gaps: &Gaps,
+    way: Way,
+    supposed: Option<&SessionFacts>,
+) -> Again {
+    let mut again = Again { decided: undecided(world, ask, now), rests_on: BTreeSet::new() };
+    let asked = named(world, ask).and_then(|names| {
+        let presented = || session::look_up(world, ask.set, ask.presented, &names.subject, now);
+        again.decided.session =
+            supposed.map_or_else(presented, |facts| Some(SessionUsed::InForce(facts.clone())));
+        by_policies(world, ask, &names, gaps, way, &mut again)
+    });
+    if let Err(note) = asked {
+        again.decided.note = Some(note);
+        strip(&mut again.decided);
+    }
     again
 }
 
@@ -94,7 +128,7 @@ fn undecided(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
     AccessDecided {
         decision: Verdict::Deny,
         set: ask.set,
-        request: ask.request.clone(),
+        request: AccessRequest::clone(&ask.request),
         personal: Vec::new(),
         pep: ask.pep.clone(),
         now,
@@ -107,6 +141,7 @@ fn undecided(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
         believed: Vec::new(),
         omitted: 0,
         note: None,
+        step_up: None,
     }
 }
 
@@ -126,18 +161,18 @@ fn strip(decided: &mut AccessDecided) {
 }
 
 /// The question in Cedar's names.
-struct Names {
-    subject: Uid,
+pub(super) struct Names {
+    pub(super) subject: Uid,
     action: Uid,
     resource: Uid,
 }
 
-fn named(world: &World, ask: &Ask) -> Result<Names, Note> {
+pub(super) fn named(world: &World, ask: &Ask) -> Result<Names, Note> {
     let namespace = match ask.set {
         SetKind::Application => world.settings.namespace.as_ref(),
         SetKind::System => None,
     };
-    let AccessRequest { subject, action, resource, .. } = &ask.request;
+    let AccessRequest { subject, action, resource, .. } = &*ask.request;
     let names = Names {
         subject: naming::entity(subject, namespace)?,
         action: naming::action(&action.name, namespace)?,
@@ -159,8 +194,6 @@ fn by_policies(
     again: &mut Again,
 ) -> Result<(), Note> {
     let decided = &mut again.decided;
-    let now = decided.now;
-    decided.session = session::look_up(world, ask.set, ask.presented, &names.subject, now);
     let Some(Ok(compiled)) = world.set(ask.set).compiled() else {
         return Err(Note::NoPolicies);
     };

@@ -9,6 +9,7 @@ mod entities;
 mod naming;
 mod personal;
 mod session;
+mod step_up;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;

@@ -127,7 +127,7 @@ mod tests {
             // order ends in it.
             if let Ok(end) = start.with(&ordered) {
                 for change in &changes {
-                    let found = end.get(uid(change)).map(|node| node.document.clone());
+                    let found = end.get(uid(change)).map(|node| EntityDocument::clone(&node.document));
                     prop_assert_eq!(Some(change.clone()), found.map(Change::Put));
                 }
             } else {

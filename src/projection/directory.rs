@@ -64,8 +64,8 @@ fn shown(path: &[Uid]) -> String {
 /// One entity and what follows from its place in the hierarchy.
 #[derive(Debug)]
 pub struct Node {
-    /// The entity as its author wrote it.
-    pub document: EntityDocument,
+    /// The entity as its author wrote it; a move shares it.
+    pub document: Arc<EntityDocument>,
     /// All it is in, directly or not.
     pub ancestors: Arc<BTreeSet<Uid>>,
     /// How many levels are above it.
@@ -83,7 +83,8 @@ type Place = (Arc<BTreeSet<Uid>>, usize);
 type Fresh<'a> = StdMap<&'a Uid, Arc<Node>>;
 
 impl Node {
-    fn new(document: EntityDocument, (ancestors, depth): Place) -> Self {
+    fn new(document: impl Into<Arc<EntityDocument>>, (ancestors, depth): Place) -> Self {
+        let document = document.into();
         let (within, typed) = (OnceLock::new(), ArcSwapOption::empty());
         Self { document, ancestors, depth, within, typed }
     }
@@ -196,7 +197,7 @@ impl Directory {
     /// Forgets what is personal of an entity, as far as it is erased.
     pub(super) fn close_personal(&mut self, uid: &Uid, erasures: &Erasures) {
         let Some(node) = self.nodes.get(uid) else { return };
-        let mut document = node.document.clone();
+        let mut document = EntityDocument::clone(&node.document);
         if erasures.close(&mut document) {
             let node = Node::new(document, node.place());
             self.nodes.insert(uid.clone(), Arc::new(node));
@@ -255,7 +256,7 @@ impl Directory {
         while let Some(one) = ready.pop_front() {
             let place = self.bounded_place(one, self.parents(one), &fresh)?;
             if let Some(node) = self.nodes.get(one) {
-                fresh.insert(one, Arc::new(Node::new(node.document.clone(), place)));
+                fresh.insert(one, Arc::new(Node::new(Arc::clone(&node.document), place)));
             }
             closed += 1;
             for child in self.children.get(one).into_iter().flatten() {
@@ -373,7 +374,7 @@ impl Directory {
         let staged = self.staged.iter();
         let mut staged: Vec<_> = staged.map(|(id, it)| (*id, Arc::clone(it))).collect();
         staged.sort_unstable_by_key(|(id, _)| *id);
-        let entities = nodes.into_iter().map(|node| Cow::Borrowed(&node.document)).collect();
+        let entities = nodes.into_iter().map(|node| Cow::Borrowed(&*node.document)).collect();
         DirectoryState { entities, version: self.version, staged }
     }
 

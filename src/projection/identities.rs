@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{
-    CredentialDisabled, CredentialRemoved, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
-    PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
+    CredentialDisabled, CredentialRemoved, CredentialRenamed, MfaEnrolled, MfaOffered, MfaRefused,
+    MfaVerified, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
     PersonRegistered, RoleGranted, RoleRevoked, TicketIssued, TicketUsed,
 };
-use crate::model::{Digest, Label, Moment, Username};
+use crate::model::{Aal, Digest, Label, Moment, Username};
 
 /// How many unknown names' failures are remembered; the longest ago go first.
 pub(super) const UNKNOWN_NAMES_MAX: usize = 10_000;
@@ -40,6 +40,9 @@ pub struct Totp {
     pub credential: Credential,
     /// The newest time step accepted; only later ones will be.
     pub last_step: Option<u64>,
+    /// What the person calls it.
+    #[serde(default, skip_serializing_if = "Label::is_empty")]
+    pub label: Label,
 }
 
 /// A TOTP authenticator that awaits its first right code.
@@ -50,6 +53,9 @@ pub struct PendingTotp {
     pub credential: Credential,
     /// When the offer lapses.
     pub expires_at: Moment,
+    /// What the person calls it.
+    #[serde(default, skip_serializing_if = "Label::is_empty")]
+    pub label: Label,
 }
 
 /// A one-time ticket, without its secret.
@@ -75,10 +81,17 @@ pub struct Person {
     pub erased: bool,
     /// The password, if one is set.
     pub password: Option<Credential>,
-    /// The TOTP authenticator, if one is confirmed.
-    pub totp: Option<Totp>,
+    /// True if the password may be the only factor: it has 15 characters or more.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub password_alone: bool,
+    /// The TOTP authenticators that are confirmed, oldest first.
+    #[serde(rename = "totp", with = "one_or_many")]
+    pub totps: Vec<Totp>,
     /// The TOTP authenticator being set up, if any.
     pub pending_totp: Option<PendingTotp>,
+    /// The set of recovery codes, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Credential>,
     /// The open enrolment ticket, if any.
     pub ticket: Option<Ticket>,
     /// When they were made known.
@@ -91,16 +104,46 @@ const fn is_false(it: &bool) -> bool {
 }
 
 impl Person {
-    /// The ids under which the vault keeps their secrets, at most three.
+    /// The ids under which the vault keeps their secrets.
     pub fn credentials(&self) -> impl Iterator<Item = Uuid> {
         self.sealed().map(|credential| credential.id)
     }
 
-    /// What the vault keeps of them, at most three.
+    /// What the vault keeps of them: a password, TOTP authenticators, one being set up, and
+    /// a set of recovery codes.
     pub fn sealed(&self) -> impl Iterator<Item = &Credential> {
-        let totp = self.totp.as_ref().map(|totp| &totp.credential);
+        let totps = self.totps.iter().map(|totp| &totp.credential);
         let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
-        self.password.iter().chain(totp).chain(pending)
+        self.password.iter().chain(totps).chain(pending).chain(&self.recovery)
+    }
+
+    /// True if a second factor is in use.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.totps.iter().any(|totp| !totp.credential.disabled)
+    }
+
+    /// The assurance that their authenticators can give together. A disabled one counts:
+    /// whoever has stolen a password could otherwise wear it out and bind their own.
+    #[must_use]
+    pub fn strength(&self) -> Aal {
+        if self.totps.is_empty() { Aal::ONE } else { Aal::TWO }
+    }
+
+    fn unknown_before(name: Username, registered_at: Moment) -> Self {
+        Self {
+            name,
+            roles: BTreeSet::new(),
+            disabled: false,
+            erased: false,
+            password: None,
+            password_alone: false,
+            totps: Vec::new(),
+            pending_totp: None,
+            recovery: None,
+            ticket: None,
+            registered_at,
+        }
     }
 }
 
@@ -151,22 +194,12 @@ impl Identities {
         self.unknown_by_age.iter().map(|(failed_at, tag)| (tag, *failed_at))
     }
 
-    fn person(&mut self, name: &Username) -> Option<&mut Person> {
+    pub(super) fn person(&mut self, name: &Username) -> Option<&mut Person> {
         self.persons.get_mut(name).map(Arc::make_mut)
     }
 
     pub(super) fn registered(&mut self, it: &PersonRegistered, at: Moment) {
-        let person = Person {
-            name: it.person.clone(),
-            roles: BTreeSet::new(),
-            disabled: false,
-            erased: false,
-            password: None,
-            totp: None,
-            pending_totp: None,
-            ticket: None,
-            registered_at: at,
-        };
+        let person = Person::unknown_before(it.person.clone(), at);
         self.persons.insert(it.person.clone(), Arc::new(person));
     }
 
@@ -180,17 +213,8 @@ impl Identities {
     pub(super) fn person_erased(&mut self, it: &PersonErased) {
         self.close_ticket(&it.person);
         if let Some(person) = self.person(&it.person) {
-            *person = Person {
-                name: person.name.clone(),
-                roles: BTreeSet::new(),
-                disabled: true,
-                erased: true,
-                password: None,
-                totp: None,
-                pending_totp: None,
-                ticket: None,
-                registered_at: person.registered_at,
-            };
+            let left = Person::unknown_before(person.name.clone(), person.registered_at);
+            *person = Person { disabled: true, erased: true, ..left };
         }
     }
 
@@ -229,8 +253,10 @@ impl Identities {
     pub(super) fn password_enrolled(&mut self, it: &PasswordEnrolled) {
         if let Some(person) = self.person(&it.person) {
             person.password = Some(Credential::new(it.credential, it.sealed));
+            person.password_alone = it.alone;
             // The ticket vouches for the person: a worn-out factor may be bound anew.
-            person.totp.take_if(|totp| totp.credential.disabled);
+            person.totps.retain(|totp| !totp.credential.disabled);
+            person.recovery.take_if(|set| set.disabled);
         }
     }
 
@@ -251,7 +277,8 @@ impl Identities {
     pub(super) fn mfa_offered(&mut self, it: &MfaOffered) {
         if let Some(person) = self.person(&it.person) {
             let credential = Credential::new(it.credential, it.sealed);
-            person.pending_totp = Some(PendingTotp { credential, expires_at: it.expires_at });
+            let (expires_at, label) = (it.expires_at, it.label.clone());
+            person.pending_totp = Some(PendingTotp { credential, expires_at, label });
         }
     }
 
@@ -259,13 +286,17 @@ impl Identities {
         let Some(person) = self.person(&it.person) else { return };
         if let Some(pending) = person.pending_totp.take_if(|p| p.credential.id == it.credential) {
             let credential = Credential { failures: 0, ..pending.credential };
-            person.totp = Some(Totp { credential, last_step: None });
+            if !it.beside {
+                person.totps.clear();
+            }
+            person.totps.push(Totp { credential, last_step: None, label: pending.label });
         }
     }
 
     pub(super) fn mfa_verified(&mut self, it: &MfaVerified) {
         let Some(person) = self.person(&it.person) else { return };
-        if let Some(totp) = person.totp.as_mut().filter(|t| t.credential.id == it.credential) {
+        let used = person.totps.iter_mut().find(|totp| totp.credential.id == it.credential);
+        if let Some(totp) = used {
             totp.credential.failures = 0;
             totp.last_step = totp.last_step.max(Some(it.step));
         }
@@ -287,16 +318,26 @@ impl Identities {
         let Some(person) = self.person(&it.person) else { return };
         let gone = |credential: &Credential| credential.id == it.credential;
         person.password.take_if(|password| gone(password));
-        person.totp.take_if(|totp| gone(&totp.credential));
+        person.totps.retain(|totp| !gone(&totp.credential));
         person.pending_totp.take_if(|pending| gone(&pending.credential));
+        person.recovery.take_if(|set| gone(set));
     }
 
-    fn credential(&mut self, name: &Username, id: Uuid) -> Option<&mut Credential> {
+    pub(super) fn credential_renamed(&mut self, it: &CredentialRenamed) {
+        let Some(person) = self.person(&it.person) else { return };
+        let named = person.totps.iter_mut().find(|totp| totp.credential.id == it.credential);
+        if let Some(totp) = named {
+            totp.label = it.label.clone();
+        }
+    }
+
+    pub(super) fn credential(&mut self, name: &Username, id: Uuid) -> Option<&mut Credential> {
         let person = self.person(name)?;
-        let totp = person.totp.as_mut().map(|totp| &mut totp.credential);
+        let totps = person.totps.iter_mut().map(|totp| &mut totp.credential);
         let pending = person.pending_totp.as_mut().map(|pending| &mut pending.credential);
-        let all = person.password.iter_mut().chain(totp).chain(pending);
-        all.into_iter().find(|credential| credential.id == id)
+        let mut all =
+            person.password.iter_mut().chain(totps).chain(pending).chain(&mut person.recovery);
+        all.find(|credential| credential.id == id)
     }
 
     fn unknown_failed(&mut self, tag: Digest, at: Moment) {
@@ -316,13 +357,43 @@ impl Identities {
 }
 
 impl Credential {
-    const fn new(id: Uuid, sealed: Digest) -> Self {
+    pub(super) const fn new(id: Uuid, sealed: Digest) -> Self {
         Self { id, sealed, failures: 0, failed_at: None, disabled: false }
     }
 
-    fn failed(&mut self, at: Moment) {
+    pub(super) fn failed(&mut self, at: Moment) {
         self.failures = self.failures.saturating_add(1);
         self.failed_at = Some(at);
+    }
+}
+
+/// Some TOTP authenticators as builds that knew one a person wrote them: nothing, one, or
+/// else a list. So the state of a log of theirs has the digest that it had.
+mod one_or_many {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Totp;
+
+    pub(super) fn serialize<S: Serializer>(all: &[Totp], to: S) -> Result<S::Ok, S::Error> {
+        match all {
+            [] => to.serialize_none(),
+            [one] => one.serialize(to),
+            many => many.serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<Totp>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            One(Totp),
+            Many(Vec<Totp>),
+        }
+        Ok(match Option::deserialize(from)? {
+            None => Vec::new(),
+            Some(Written::One(totp)) => vec![totp],
+            Some(Written::Many(totps)) => totps,
+        })
     }
 }
 

@@ -13,12 +13,15 @@ use super::identities::IdentitiesState;
 use super::policies::PolicySetSaved;
 use super::services::ServicesState;
 use super::sessions::SessionsState;
+use super::sign_ins::Remembered;
 use super::{
     Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, IndexDoubts,
-    PolicySetState, Services, Sessions, SigningKeys, Streams, Witnessing, World,
+    PolicySetState, Services, Sessions, SignIns, SigningKeys, Streams, Witnessing, World,
 };
 use crate::event::DecisionSettings;
-use crate::model::{Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Version};
+use crate::model::{
+    Digest, Index, KeyId, Moment, Personal, SetKind, StreamName, Uid, Username, Version,
+};
 
 /// Why bytes are not a World that was put away by this build. The bytes are not
 /// repeated: they hold names and attributes.
@@ -52,6 +55,7 @@ struct WorldState<'a> {
     key: Option<Digest>,
     identities: IdentitiesState,
     sessions: SessionsState,
+    sign_ins: Vec<(Username, Remembered)>,
     services: ServicesState,
     index_doubts: IndexDoubts,
     signing: SigningKeys,
@@ -78,6 +82,7 @@ impl World {
             key: self.key,
             identities: self.identities.state(),
             sessions: self.sessions.state(),
+            sign_ins: self.sign_ins.state(),
             services: self.services.state(),
             index_doubts: self.index_doubts.clone(),
             signing: self.signing.clone(),
@@ -116,6 +121,7 @@ impl World {
             key: state.key,
             identities: Identities::restored(state.identities),
             sessions: Sessions::restored(state.sessions),
+            sign_ins: SignIns::restored(state.sign_ins),
             services: Services::restored(state.services),
             index_doubts: state.index_doubts,
             signing: state.signing,
@@ -135,7 +141,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 16] = [
     include_str!("accesses.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
@@ -143,8 +149,10 @@ const SOURCES: [&str; 14] = [
     include_str!("index_doubts.rs"),
     include_str!("mod.rs"),
     include_str!("policies.rs"),
+    include_str!("recovery.rs"),
     include_str!("services.rs"),
     include_str!("sessions.rs"),
+    include_str!("sign_ins.rs"),
     include_str!("signing_keys.rs"),
     include_str!("state.rs"),
     include_str!("streams.rs"),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     Accesses, Artefacts, Directory, Erasures, Identities, IndexDoubts, Node, PolicySetState,
-    Services, Sessions, SigningKeys, Streams, Witnessing,
+    Services, Sessions, SignIns, SigningKeys, Streams, Witnessing,
 };
 use crate::event::{
     DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
@@ -43,6 +43,8 @@ pub struct World {
     pub identities: Identities,
     /// The sessions.
     pub sessions: Sessions,
+    /// Where persons' latest sign-ins are in the log.
+    pub sign_ins: SignIns,
     /// The service tokens.
     pub services: Services,
     /// Where the index of policies was found wrong.
@@ -94,6 +96,7 @@ impl World {
             key: None,
             identities: Identities::default(),
             sessions: Sessions::default(),
+            sign_ins: SignIns::default(),
             services: Services::default(),
             index_doubts: IndexDoubts::default(),
             signing: SigningKeys::default(),
@@ -121,6 +124,7 @@ impl World {
         self.through = Some(entry.index);
         self.last = Some((entry.time, entry.id));
         self.streams.appended(&entry.stream, entry.version);
+        self.sign_ins.wrote(entry);
         if self.fact(entry) {
             self.epoch += 1;
         }
@@ -192,6 +196,10 @@ impl World {
             Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
             Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
             Event::CredentialRemoved(it) => self.identities.credential_removed(it),
+            Event::CredentialRenamed(it) => self.identities.credential_renamed(it),
+            Event::RecoveryCodesIssued(it) => self.identities.recovery_codes_issued(it),
+            Event::RecoveryCodeUsed(it) => self.identities.recovery_code_used(it),
+            Event::RecoveryCodeRefused(it) => self.identities.recovery_code_refused(it, at),
             Event::SessionStarted(it) => self.session_started(it, at),
             Event::SessionRaised(it) => self.sessions.raised(it, at),
             Event::SessionEnded(it) => self.session_ended(it, &entry.stream),
@@ -328,6 +336,10 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::MfaRefused(_)
         | Event::CredentialDisabled(_)
         | Event::CredentialRemoved(_)
+        | Event::CredentialRenamed(_)
+        | Event::RecoveryCodesIssued(_)
+        | Event::RecoveryCodeUsed(_)
+        | Event::RecoveryCodeRefused(_)
         | Event::AccessDecided(_) => false,
     }
 }

@@ -41,6 +41,10 @@ pub(super) struct Shared {
 /// How many proposals the last group must have had for the next to wait for more.
 const WORTH_WAITING: usize = 8;
 
+/// How long the writer naps at a time while a group waits for more. If it listened
+/// instead, each proposal would have to wake it, and be taken alone.
+const NAP: Duration = Duration::from_micros(100);
+
 /// The one thread that writes.
 pub(super) struct Writer {
     pub(super) inbox: Receiver<Job>,
@@ -111,13 +115,18 @@ impl Writer {
     }
 
     fn another(&self, until: Instant) -> Option<Job> {
-        match self.inbox.try_recv() {
-            Ok(job) => return Some(job),
-            Err(TryRecvError::Disconnected) => return None,
-            Err(TryRecvError::Empty) => {}
+        loop {
+            match self.inbox.try_recv() {
+                Ok(job) => return Some(job),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            let left = until.checked_duration_since(Instant::now())?;
+            if left.is_zero() {
+                return None;
+            }
+            std::thread::sleep(left.min(NAP));
         }
-        let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-        self.inbox.recv_timeout(left).ok()
     }
 
     /// The commit point of the whole house is the store's append.

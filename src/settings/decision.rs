@@ -17,6 +17,8 @@ pub(super) fn read(layers: &Layers) -> Result<DecisionSettings, SettingError> {
             aal1_idle_s: layers.number(&known::AAL1_IDLE_S)?,
             aal2_absolute_s: layers.number(&known::AAL2_ABSOLUTE_S)?,
             aal2_idle_s: layers.number(&known::AAL2_IDLE_S)?,
+            aal3_absolute_s: layers.number(&known::AAL3_ABSOLUTE_S)?,
+            aal3_idle_s: layers.number(&known::AAL3_IDLE_S)?,
             ticket_s: layers.number(&known::TICKET_S)?,
             mfa_pending_s: layers.number(&known::MFA_PENDING_S)?,
         },
@@ -67,6 +69,10 @@ fn in_order(settings: &DecisionSettings) -> Result<(), SettingError> {
         (
             (known::AAL2_IDLE_S.name, session.aal2_idle_s),
             (known::AAL2_ABSOLUTE_S.name, session.aal2_absolute_s),
+        ),
+        (
+            (known::AAL3_IDLE_S.name, session.aal3_idle_s),
+            (known::AAL3_ABSOLUTE_S.name, session.aal3_absolute_s),
         ),
         (
             (known::DELAY_BASE_S.name, throttle.delay_base_s),

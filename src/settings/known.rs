@@ -25,6 +25,9 @@ pub(super) const ALL: &[&dyn Known] = &[
     &WITNESS_LOGS,
     &WITNESS_ASK,
     &WITNESS_CA,
+    &NOTIFY_WEBHOOK,
+    &NOTIFY_SECRET_FILE,
+    &NOTIFY_CA,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -54,6 +57,8 @@ pub(super) const ALL: &[&dyn Known] = &[
     &AAL1_IDLE_S,
     &AAL2_ABSOLUTE_S,
     &AAL2_IDLE_S,
+    &AAL3_ABSOLUTE_S,
+    &AAL3_IDLE_S,
     &TICKET_S,
     &MFA_PENDING_S,
     &FAILURES_FREE,
@@ -132,6 +137,24 @@ pub(super) const WITNESS_CA: Key<Text> = Key::text(
     "",
     "a PEM file",
     "the certificates that those of witnesses are checked against; the public ones if not given",
+);
+pub(super) const NOTIFY_WEBHOOK: Key<Text> = Key::text(
+    "notify.webhook",
+    "",
+    "https:// and a host, a path or none, no query; http:// on loopback only",
+    "the webhook that hears what happens to anybody's authenticators",
+);
+pub(super) const NOTIFY_SECRET_FILE: Key<Text> = Key::text(
+    "notify.secret_file",
+    "",
+    "a file of at least 32 bytes",
+    "the secret that what the webhook hears is signed with",
+);
+pub(super) const NOTIFY_CA: Key<Text> = Key::text(
+    "notify.ca",
+    "",
+    "a PEM file",
+    "the certificates that the webhook's is checked against; the public ones if not given",
 );
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",
@@ -337,6 +360,20 @@ pub(super) const AAL2_IDLE_S: Key<Number> = Key::number(
     "seconds",
     "how long it lasts unused",
 );
+pub(super) const AAL3_ABSOLUTE_S: Key<Number> = Key::number(
+    "decisions.session.aal3_absolute_s",
+    DAY / 2,
+    (1, DAY / 2),
+    "seconds",
+    "how long a session with an attested key lasts, if a session of two factors lasts as long",
+);
+pub(super) const AAL3_IDLE_S: Key<Number> = Key::number(
+    "decisions.session.aal3_idle_s",
+    900,
+    (1, 900),
+    "seconds",
+    "how long it lasts unused",
+);
 pub(super) const TICKET_S: Key<Number> = Key::number(
     "decisions.session.ticket_s",
     DAY,
@@ -379,5 +416,5 @@ pub(super) const FAILURES_MAX_TOTP: Key<Number> = Key::number(
     20,
     (1, 100),
     "failures",
-    "consecutive failures that disable a TOTP authenticator",
+    "consecutive failures that disable a TOTP authenticator, or a set of recovery codes",
 );

@@ -9,6 +9,7 @@ mod flags;
 mod key;
 mod known;
 mod layer;
+mod notify;
 mod origin;
 mod path;
 mod refusal;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 pub use flags::Flags;
 pub use known::reference;
+pub use notify::NotifySettings;
 pub use origin::Origin;
 pub use refusal::SettingError;
 pub use transport::{Network, PublicUrl, TlsFiles};
@@ -54,6 +56,8 @@ pub struct Settings {
     pub log_public: bool,
     /// Who cosigns whom.
     pub witness: WitnessSettings,
+    /// Who is told what persons must hear of.
+    pub notify: NotifySettings,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The least severe log line that is written.
@@ -190,6 +194,7 @@ impl Settings {
             checkpoint_file: path::checkpoint_file(layers.text(&known::CHECKPOINT_FILE)?, &data)?,
             log_public: layers.switch(&known::LOG_PUBLIC)?,
             witness: WitnessSettings::read(layers)?,
+            notify: NotifySettings::read(layers)?,
             data,
             log_format: layers.choice(&known::LOG_FORMAT)?,
             log_level: layers.choice(&known::LOG_LEVEL)?,

@@ -84,6 +84,14 @@ pub enum SettingError {
         /// The one that was not.
         missing: &'static str,
     },
+    /// One setting without the other that it needs.
+    #[error("setting `{given}` needs `{missing}` too")]
+    Lacking {
+        /// The one that was given.
+        given: &'static str,
+        /// The one that was not.
+        missing: &'static str,
+    },
     /// Tokens and passwords would cross a network in the clear.
     #[error(
         "`{listen}` is not on loopback and plaintext would leave this machine; give tls_cert \

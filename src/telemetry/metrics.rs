@@ -81,6 +81,8 @@ pub struct Metrics {
     sessions: IntGauge,
     witness_asks: IntCounterVec,
     witness_contradictions: IntCounterVec,
+    notices: IntCounterVec,
+    notices_behind: IntGauge,
 }
 
 impl Metrics {
@@ -152,6 +154,8 @@ impl Metrics {
             sessions: new.gauge("sessions_live", "Sessions in force.")?,
             witness_asks: witness_asks(&new)?,
             witness_contradictions: witness_contradictions(&new)?,
+            notices: notices(&new)?,
+            notices_behind: notices_behind(&new)?,
             registry: new.0,
         };
         metrics.begin()?;
@@ -175,6 +179,9 @@ impl Metrics {
         }
         for queue in Queue::ALL {
             self.queue_length.with_label_values(&[queue.as_str()]);
+        }
+        for outcome in [TAKEN, FAILED] {
+            self.notices.with_label_values(&[outcome]);
         }
         let version = env!("CARGO_PKG_VERSION");
         let build = named("build_info", "The build that runs; always 1.");
@@ -266,6 +273,17 @@ impl Metrics {
         self.witness_contradictions.with_label_values(&[name]).inc();
     }
 
+    /// The webhook was told of something, and took it or not.
+    pub fn notice_told(&self, taken: bool) {
+        let outcome = if taken { TAKEN } else { FAILED };
+        self.notices.with_label_values(&[outcome]).inc();
+    }
+
+    /// So many entries have not been looked at for what the webhook must hear.
+    pub fn notices_behind(&self, entries: u64) {
+        self.notices_behind.set(gauged(entries));
+    }
+
     /// All of it in Prometheus' text format, version 0.0.4.
     ///
     /// # Errors
@@ -293,9 +311,19 @@ fn witness_contradictions(new: &Shelf) -> Result<IntCounterVec, prometheus::Erro
     new.counters("witness_contradictions_total", help, &["witness"])
 }
 
+fn notices(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Times that the webhook was told what a person must hear of, by outcome.";
+    new.counters("notices_total", help, &["outcome"])
+}
+
+fn notices_behind(new: &Shelf) -> Result<IntGauge, prometheus::Error> {
+    new.gauge("notices_behind_entries", "Entries not looked at yet for what persons must hear of.")
+}
+
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
 const COSIGNED: &str = "cosigned";
+const TAKEN: &str = "taken";
 const FAILED: &str = "failed";
 const SAME: &str = "same";
 const DIFFERS: &str = "differs";

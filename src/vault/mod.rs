@@ -63,6 +63,8 @@ pub enum Purpose {
     Password,
     /// A TOTP seed of 20 bytes.
     Totp,
+    /// A person's recovery codes, as ten SHA-256 of 32 bytes.
+    Recovery,
     /// The seed of the log's Ed25519 signing key, 32 bytes.
     Signing,
     /// The seed of the Ed25519 key that cosigns other logs, 32 bytes.
@@ -76,6 +78,7 @@ impl Purpose {
         match self {
             Self::Password => "password",
             Self::Totp => "totp",
+            Self::Recovery => "recovery",
             Self::Signing => "signing",
             Self::Cosigning => "cosigning",
         }

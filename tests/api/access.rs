@@ -304,6 +304,7 @@ fn the_metadata_are_the_configured_ones() {
             "policy_decision_point": public,
             "access_evaluation_endpoint": format!("{public}/access/v1/evaluation"),
             "access_evaluations_endpoint": format!("{public}/access/v1/evaluations"),
+            "supported_obligations": ["step-up"],
         });
         assert_eq!(answer.expect(200), expected);
         assert_eq!(answer.header("content-type"), "application/json");

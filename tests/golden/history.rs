@@ -158,7 +158,8 @@ fn persons(scribe: &mut Scribe) -> Uuid {
     let events = disable(&scribe.world, &name("bob"), label("has left"));
     scribe.write(&admin, events);
 
-    let enrolment = Enrolment { ticket, credential: scribe.id(), sealed: scribe.digest() };
+    let enrolment =
+        Enrolment { ticket, credential: scribe.id(), sealed: scribe.digest(), alone: true };
     let events = enrol(&scribe.world, &enrolment, scribe.now());
     scribe.write(&Actor::Person(name("alice")), events);
     log_in(scribe, "nobody", false);
@@ -185,7 +186,8 @@ fn log_in(scribe: &mut Scribe, who: &str, right: bool) -> Uuid {
 /// Sets up an authenticator, passes it, and wears it out.
 fn second_factor(scribe: &mut Scribe, session: Uuid) {
     let alice = Actor::Person(name("alice"));
-    let offer = Offer { credential: scribe.id(), sealed: scribe.digest() };
+    let label = Label::default();
+    let offer = Offer { credential: scribe.id(), sealed: scribe.digest(), label };
     let events = mfa::offer(&scribe.world, session, &offer, scribe.now());
     scribe.write(&alice, events);
     for step in [Some(59_000_000), Some(59_000_000), None] {
@@ -250,8 +252,7 @@ fn decisions(scribe: &mut Scribe, pep: Uuid, session: Uuid) {
         (ask("alice", "levitate", json!({})), Presented::Unknown),
     ];
     for (request, presented) in asked {
-        let set = SetKind::Application;
-        let ask = Ask { set, request, presented, pep: pep.to_string() };
+        let ask = Ask::access(request, presented, pep.to_string());
         let decided = decide(&scribe.world, &ask, scribe.now());
         let event = Event::AccessDecided(Box::new(decided));
         scribe.write(&Actor::Service(pep), Ok::<_, Never>(vec![event]));

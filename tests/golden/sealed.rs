@@ -84,8 +84,7 @@ fn asked(scribe: &mut Scribe, sealer: &Sealer, from: &str) {
         "context": {"from": from},
     });
     let request = AccessRequest::from_json(&request).unwrap();
-    let (set, pep) = (SetKind::Application, "golden".to_owned());
-    let ask = Ask { set, request, presented: Presented::Nothing, pep };
+    let ask = Ask::access(request, Presented::Nothing, "golden");
     let decided = decide(&scribe.world, &ask, scribe.now());
     let mut event = Event::AccessDecided(Box::new(decided));
     sealer.seal_event(&mut event).unwrap();

@@ -68,7 +68,7 @@ impl Target {
 
     /// True if a body that is right as JSON costs a password's hash.
     pub fn hashes(&self) -> bool {
-        ["/auth/v1/login", "/sign-in"].contains(&self.template)
+        ["/auth/v1/login", "/sign-in", "/sign-in/recover"].contains(&self.template)
     }
 }
 

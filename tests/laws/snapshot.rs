@@ -7,7 +7,7 @@ use countersign::cedar::on_large_stack;
 use countersign::entropy::SeededEntropy;
 use countersign::event::{AccessDecided, Presented};
 use countersign::event_store::{EventStore as _, Group, MemoryStore};
-use countersign::model::{AccessRequest, Index, SetKind};
+use countersign::model::{AccessRequest, Index};
 use countersign::pdp::{Ask, decide};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::{Log, fold_to, recover_opened, resume};
@@ -270,16 +270,14 @@ fn decisions(world: &World) -> Vec<AccessDecided> {
     sessions.sort_by_key(|presented| format!("{presented:?}"));
     sessions.push(Presented::Nothing);
     let now = world.not_before_last(noon());
-    let ask = |who: &str, presented| Ask {
-        set: SetKind::Application,
-        request: AccessRequest::from_json(&json!({
+    let ask = |who: &str, presented| {
+        let asked = json!({
             "subject": {"type": "User", "id": who},
             "action": {"name": "open"},
             "resource": {"type": "Door", "id": "1"},
-        }))
-        .unwrap(),
-        presented,
-        pep: "law".to_owned(),
+        });
+        let request = AccessRequest::from_json(&asked).unwrap();
+        Ask { step_up: true, ..Ask::access(request, presented, "law") }
     };
     let asks = sessions.iter().flat_map(|it| ["alice", "bob", "1"].map(|who| ask(who, *it)));
     on_large_stack(|| asks.map(|ask| decide(world, &ask, now)).collect()).unwrap()

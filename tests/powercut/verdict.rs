@@ -125,7 +125,7 @@ fn unopened(world: &World, vault: &Vault) -> Vec<String> {
     }
     for person in world.identities.iter() {
         let password = person.password.iter().map(|it| (it, Purpose::Password));
-        let totp = person.totp.iter().map(|it| (&it.credential, Purpose::Totp));
+        let totp = person.totps.iter().map(|it| (&it.credential, Purpose::Totp));
         let pending = person.pending_totp.iter().map(|it| (&it.credential, Purpose::Totp));
         for (it, purpose) in password.chain(totp).chain(pending) {
             named.push((person.name.as_str(), it.id, purpose, it.sealed));

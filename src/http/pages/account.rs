@@ -1,27 +1,54 @@
-//! `/account`: who I am here, how strongly, and by what.
+//! `/account`: who I am here, how strongly, by what, and where else.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, html};
 
-use super::super::App;
-use super::layout::{Frame, button, document, section};
-use super::visitor::{ACCOUNT, SET_UP, Visitor};
-use super::{Away, answer, words};
+use super::super::{App, sessions as of_api};
+use super::authenticators::{self as ways, facts, state};
+use super::layout::{Frame, document, notice, section};
+use super::visitor::{ACCOUNT, Done, Visitor};
+use super::{Away, answer, recovery, sessions, words};
+use crate::authn::authenticators::{self, AuthenticatorView, Kind};
+use crate::authn::sessions::list;
 
 /// `GET /account`.
 ///
 /// # Errors
 /// [`Away`]: nobody has signed in, or another page comes first.
-pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Away> {
+pub async fn show(
+    app: web::Data<App>,
+    request: HttpRequest,
+    done: web::Query<Done>,
+) -> Result<HttpResponse, Away> {
     let visitor = Visitor::at(&app, &request, ACCOUNT)?;
+    let (world, session, now) = (&visitor.world, visitor.id(), visitor.now);
+    let held = authenticators::list(world, session, now)?;
+    let everywhere = list(world, session, now)?;
+    let latest = of_api::latest(&app, world, &visitor.name).await?;
     let main = html! {
+        (notice(told(done.as_str())))
         h1 { "Your account" }
         (this_session(&visitor))
-        (password(&visitor))
-        (apps(&visitor))
+        (password(&held))
+        (ways::apps(&visitor, &held))
+        (recovery::codes(&visitor, &held))
+        (sessions::list(&visitor, &everywhere))
+        (sessions::sign_ins(&latest))
     };
     Ok(answer::page(StatusCode::OK, &document("Your account", &Frame::Visitor(&visitor), &main)))
+}
+
+fn told(done: &str) -> Option<&'static str> {
+    Some(match done {
+        "renamed" => "The name is saved.",
+        "removed" => "It is removed, and your other sessions have ended.",
+        "ended" => "The session has ended.",
+        "others-ended" => "All your other sessions have ended.",
+        "set-up" => "Your authenticator app is set up.",
+        "password" => "Your new password is set, and your other sessions have ended.",
+        _ => return None,
+    })
 }
 
 fn this_session(visitor: &Visitor) -> Markup {
@@ -36,42 +63,24 @@ fn this_session(visitor: &Visitor) -> Markup {
             } }
             div { dt { "Shown" } dd { (words::methods(&session.methods)) } }
             div { dt { "Last shown" } dd { (words::moment(session.authenticated_at)) } }
-            div { dt { "Ends" } dd {
-                "on " (words::moment(session.expires_at(limits))) "; unused, on "
-                (words::moment(idle_until))
-            } }
+            div { dt { "Ends" } dd { (words::moment(session.expires_at(limits))) } }
+            div { dt { "If unused" } dd { (words::moment(idle_until)) } }
         }
     };
     section("session", "This session", &about, &content)
 }
 
-fn password(visitor: &Visitor) -> Markup {
-    let state = match &visitor.person.password {
-        Some(password) if password.disabled => "Disabled after too many wrong attempts",
-        Some(_) => "Set",
-        None => "Not set",
-    };
+fn password(held: &[AuthenticatorView]) -> Markup {
     let about = html! { p { "Something you know." } };
-    let content = html! { ul.rows { li { div { strong { "Password" } p.quiet { (state) } } } } };
-    section("password", "Password", &about, &content)
-}
-
-fn apps(visitor: &Visitor) -> Markup {
-    let about = html! { p { "Something you have: codes from an app on a device of yours." } };
-    let has_one = visitor.person.totp.is_some();
+    let password = held.iter().find(|it| it.kind == Kind::Password);
     let content = html! {
-        @match &visitor.person.totp {
-            Some(totp) => ul.rows { li { div {
-                strong { "Authenticator app" }
-                p.quiet {
-                    @if totp.credential.disabled { "Disabled after too many wrong codes" }
-                    @else { "In use" }
-                }
-            } } },
-            None => p { "None yet. With a second factor a stolen password opens nothing." },
-        }
-        @let label = if has_one { "Set up another" } else { "Set up an authenticator app" };
-        (button(SET_UP, visitor.tag, "secondary", &html! { (label) }))
+        ul.rows { li { div {
+            strong { "Password" } " "
+            @match password {
+                Some(password) => { (state(password)) p.quiet { (facts(password)) } },
+                None => p.quiet { "Not set" },
+            }
+        } } }
     };
-    section("apps", "Authenticator app", &about, &content)
+    section("password", "Password", &about, &content)
 }

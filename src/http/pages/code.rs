@@ -5,9 +5,11 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::{App, Problem, mfa};
-use super::layout::{Field, Frame, document, summary};
-use super::visitor::{ACCOUNT, CODE, Visitor};
+use super::super::login::removal;
+use super::super::mfa::{self, Verified};
+use super::super::{App, Problem};
+use super::layout::{Field, Frame, document, notice, summary};
+use super::visitor::{ACCOUNT, CODE, Done, RECOVER, Visitor};
 use super::words::sentence;
 use super::{Away, answer, form};
 
@@ -28,9 +30,14 @@ impl Code {
 ///
 /// # Errors
 /// [`Away`]: nobody has signed in.
-pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Away> {
+pub async fn show(
+    app: web::Data<App>,
+    request: HttpRequest,
+    done: web::Query<Done>,
+) -> Result<HttpResponse, Away> {
     let visitor = Visitor::at(&app, &request, CODE)?;
-    Ok(shown(&visitor, StatusCode::OK, "Enter your code", None))
+    let told = notice(done.is("again").then_some("Show it again to go on: it has been a while."));
+    Ok(shown(&visitor, StatusCode::OK, "Enter your code", &told, None))
 }
 
 /// `POST /sign-in/code`.
@@ -51,7 +58,8 @@ pub async fn submit(
         }
         Err(problem) if problem.status_code().is_client_error() => {
             let (status, error) = (problem.status_code(), sentence(problem.detail()));
-            let answer = shown(&visitor, status, "Error: Enter your code", Some(&error));
+            let title = "Error: Enter your code";
+            let answer = shown(&visitor, status, title, &html! {}, Some(&error));
             Ok(answer::with_headers_of(&problem, answer))
         }
         Err(problem) => Err(problem.into()),
@@ -66,9 +74,13 @@ pub async fn raised(
     code: &Code,
 ) -> Result<HttpResponse, Problem> {
     let (origin, person) = (visitor.caller.origin(request), &visitor.name);
-    let (fresh, _) = mfa::verified(app, origin, visitor.id(), person, &code.digits()).await?;
-    let mut answer = answer::see_other(ACCOUNT);
-    answer.add_cookie(&fresh.into_cookie()).map_err(|error| Problem::defect(&error))?;
+    let verified = mfa::verified(app, origin, visitor.id(), person, &code.digits()).await?;
+    let (place, cookie) = match verified {
+        Verified::Raised(fresh, _) => (ACCOUNT, fresh.into_cookie()),
+        Verified::Bound => ("/sign-in?done=bound", removal()),
+    };
+    let mut answer = answer::see_other(place);
+    answer.add_cookie(&cookie).map_err(|error| Problem::defect(&error))?;
     Ok(answer)
 }
 
@@ -86,16 +98,26 @@ pub fn field(error: Option<&str>) -> Field<'_> {
     }
 }
 
-fn shown(visitor: &Visitor, status: StatusCode, title: &str, error: Option<&str>) -> HttpResponse {
+fn shown(
+    visitor: &Visitor,
+    status: StatusCode,
+    title: &str,
+    told: &Markup,
+    error: Option<&str>,
+) -> HttpResponse {
     let errors: Vec<_> = error.iter().map(|error| ("code", *error)).collect();
     let main: Markup = html! {
         (summary(&errors))
+        (told)
         h1 { "Enter your code" }
         p.lead { "Open your authenticator app and type the code it shows for Countersign." }
         form.stack method="post" action=(CODE) {
             (visitor.tag)
             (field(error))
             button.primary type="submit" { "Go on" }
+        }
+        @if visitor.person.recovery.is_some() {
+            p.back { a href=(RECOVER) { "Lost your device? Use a recovery code" } }
         }
     };
     answer::page(status, &document(title, &Frame::Step(visitor), &main))

@@ -6,16 +6,17 @@
 //! asked as well; each of the three would do alone (ASVS 5.0 V3.5.1; W3C Fetch Metadata).
 
 use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::header;
-use actix_web::{HttpRequest, web};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, web};
 use maud::{Markup, Render, html};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq as _;
 
 use super::super::{App, Problem, body};
-use super::Away;
+use super::layout::{Frame, document};
 use super::visitor::Visitor;
+use super::{Away, answer};
 use crate::entropy::token;
 use crate::model::{Digest, SecretToken};
 
@@ -63,6 +64,17 @@ impl Stranger {
         let cookie = Cookie::build(COOKIE, fresh.expose().to_owned());
         let cookie = cookie.path("/").secure(true).http_only(true).same_site(SameSite::Strict);
         Ok(Self { tag: FormTag::of(app, &fresh.digest()), cookie: Some(cookie.finish()) })
+    }
+}
+
+impl Stranger {
+    /// A page for this browser, with what it is to keep.
+    pub fn shown(&self, status: StatusCode, title: &str, main: &Markup) -> HttpResponse {
+        let mut answer = answer::page(status, &document(title, &Frame::Nobody, main));
+        if let Some(cookie) = &self.cookie {
+            let _cannot_fail = answer.add_cookie(cookie);
+        }
+        answer
     }
 }
 

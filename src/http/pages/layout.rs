@@ -78,11 +78,14 @@ pub struct Field<'a> {
     pub focus: bool,
     /// Whether it takes digits alone.
     pub digits: bool,
+    /// Whether it may stay empty.
+    pub optional: bool,
 }
 
 impl Render for Field<'_> {
     fn render(&self) -> Markup {
-        let Self { name, label, kind, autocomplete, value, hint, error, focus, digits } = self;
+        let Self { name, label, kind, autocomplete, value, hint, error, focus, digits, optional } =
+            self;
         let (hint_id, error_id) = (format!("{name}-hint"), format!("{name}-error"));
         let about = [hint.map(|_| hint_id.as_str()), error.map(|_| error_id.as_str())];
         let about = about.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -97,7 +100,7 @@ impl Render for Field<'_> {
                     inputmode=[digits.then_some("numeric")]
                     aria-describedby=[about] aria-invalid=[error.map(|_| "true")]
                     autocapitalize="none" spellcheck="false"
-                    autofocus=[focus.then_some("")] required;
+                    autofocus=[focus.then_some("")] required=[(!optional).then_some("")];
             }
         }
     }

@@ -10,10 +10,13 @@
 pub mod account;
 mod answer;
 pub mod assets;
+pub mod authenticators;
 mod away;
 pub mod code;
 mod form;
 mod layout;
+pub mod recovery;
+pub mod sessions;
 pub mod set_up;
 pub mod sign_in;
 pub mod sign_out;

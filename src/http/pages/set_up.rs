@@ -3,15 +3,21 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use maud::{Markup, html};
+use serde::Deserialize;
 
-use super::super::{App, Problem, mfa};
+use super::super::{App, mfa};
 use super::code::{self, Code};
-use super::form::Nothing;
 use super::layout::{Frame, button, document, summary};
 use super::visitor::{ACCOUNT, SET_UP, Visitor};
-use super::words::sentence;
+use super::words::{self, sentence};
 use super::{Away, answer, form};
 use crate::authn::Provisioning;
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    label: String,
+}
 
 /// `GET /account/set-up`: what was offered, while it awaits its first code.
 ///
@@ -19,7 +25,9 @@ use crate::authn::Provisioning;
 /// [`Away`]: it is not for this visitor, or they must show who they are again.
 pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Away> {
     let visitor = Visitor::at(&app, &request, SET_UP)?;
-    let offered = mfa::pending(&app, visitor.id(), &visitor.name).await.map_err(elsewhere)?;
+    let offered = mfa::pending(&app, visitor.id(), &visitor.name)
+        .await
+        .map_err(|it| visitor.elsewhere(it))?;
     let title = "Set up an authenticator app";
     Ok(shown(&visitor, StatusCode::OK, title, offered.as_ref(), None))
 }
@@ -34,9 +42,11 @@ pub async fn offer(
     payload: web::Payload,
 ) -> Result<HttpResponse, Away> {
     let visitor = Visitor::at(&app, &request, SET_UP)?;
-    let Nothing {} = form::from_visitor(&app, &request, payload, &visitor).await?;
+    let Wanted { label } = form::from_visitor(&app, &request, payload, &visitor).await?;
+    let label = words::label(&label)?;
     let origin = visitor.caller.origin(&request);
-    mfa::offered(&app, origin, visitor.id(), &visitor.name).await.map_err(elsewhere)?;
+    let offered = mfa::offered(&app, origin, visitor.id(), &visitor.name, label);
+    offered.await.map_err(|it| visitor.elsewhere(it))?;
     Ok(answer::see_other(SET_UP))
 }
 
@@ -56,20 +66,13 @@ pub async fn confirm(
         Err(problem) if problem.status_code().is_client_error() => problem,
         Err(problem) => return Err(problem.into()),
     };
-    let offered = mfa::pending(&app, visitor.id(), &visitor.name).await.map_err(elsewhere)?;
+    let offered = mfa::pending(&app, visitor.id(), &visitor.name)
+        .await
+        .map_err(|it| visitor.elsewhere(it))?;
     let (status, error) = (problem.status_code(), sentence(problem.detail()));
     let title = "Error: Set up an authenticator app";
     let answer = shown(&visitor, status, title, offered.as_ref(), Some(&error));
     Ok(answer::with_headers_of(&problem, answer))
-}
-
-/// Where a visitor goes to make up for what they lack.
-fn elsewhere(problem: Problem) -> Away {
-    match problem.code() {
-        "reauthentication_required" => Away::To("/sign-in?done=again"),
-        "assurance_too_low" => Away::To("/sign-in/code"),
-        _ => Away::Problem(problem),
-    }
 }
 
 fn shown(

@@ -7,16 +7,10 @@ use serde::Deserialize;
 
 use super::super::{App, Problem, login};
 use super::form::Stranger;
-use super::layout::{Field, Frame, document, notice, summary};
-use super::visitor::{SIGN_IN, Visitor};
+use super::layout::{Field, notice, summary};
+use super::visitor::{Done, SIGN_IN, Visitor};
 use super::words::sentence;
 use super::{Away, answer, form};
-
-#[derive(Deserialize)]
-pub struct Query {
-    #[serde(default)]
-    done: String,
-}
 
 #[derive(Deserialize)]
 struct SignIn {
@@ -36,21 +30,22 @@ pub async fn door() -> HttpResponse {
 pub async fn show(
     app: web::Data<App>,
     request: HttpRequest,
-    query: web::Query<Query>,
+    done: web::Query<Done>,
 ) -> Result<HttpResponse, Away> {
-    let again = query.done == "again";
+    let again = done.is("again");
     if let Some(visitor) = Visitor::of(&app, &request)?.filter(|_| !again) {
         return Err(Away::To(visitor.home()));
     }
     let stranger = Stranger::of(&app, &request)?;
-    let told = match query.done.as_str() {
+    let told = match done.as_str() {
         "signed-out" => Some("You have signed out."),
         "password" => Some("Your new password is set. Sign in with it."),
+        "bound" => Some("Your authenticator is set up. Sign in with it."),
         "again" => Some("Sign in again to go on: it has been a while."),
         _ => None,
     };
     let main = html! { (notice(told)) (page(&stranger, "", None)) };
-    Ok(shown(&stranger, StatusCode::OK, "Sign in", &main))
+    Ok(stranger.shown(StatusCode::OK, "Sign in", &main))
 }
 
 /// `POST /sign-in`.
@@ -75,7 +70,7 @@ pub async fn submit(
             let stranger = Stranger::of(&app, &request)?;
             let main = page(&stranger, name, Some(&sentence(problem.detail())));
             let status = problem.status_code();
-            let answer = shown(&stranger, status, "Error: Sign in", &main);
+            let answer = stranger.shown(status, "Error: Sign in", &main);
             Ok(answer::with_headers_of(&problem, answer))
         }
         Err(problem) => Err(problem.into()),
@@ -90,14 +85,6 @@ async fn leave(app: &App, request: &HttpRequest) {
         // It may just have ended by itself; and if not, it lapses.
         let _ended = super::super::session::end_own(app, origin, before.id()).await;
     }
-}
-
-fn shown(stranger: &Stranger, status: StatusCode, title: &str, main: &Markup) -> HttpResponse {
-    let mut answer = answer::page(status, &document(title, &Frame::Nobody, main));
-    if let Some(cookie) = &stranger.cookie {
-        let _cannot_fail = answer.add_cookie(cookie);
-    }
-    answer
 }
 
 fn page(stranger: &Stranger, name: &str, error: Option<&str>) -> Markup {

@@ -4,7 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use maud::html;
 
-use super::super::session::{end_own, no_cookie};
+use super::super::login::removal;
+use super::super::session::end_own;
 use super::super::{App, Problem};
 use super::form::Nothing;
 use super::layout::{Frame, button, document};
@@ -39,6 +40,6 @@ pub async fn submit(
     let Nothing {} = form::from_visitor(&app, &request, payload, &visitor).await?;
     end_own(&app, visitor.caller.origin(&request), visitor.id()).await?;
     let mut answer = answer::see_other("/sign-in?done=signed-out");
-    answer.add_cookie(&no_cookie()).map_err(|error| Problem::defect(&error))?;
+    answer.add_cookie(&removal()).map_err(|error| Problem::defect(&error))?;
     Ok(answer)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::super::caller::{Caller, token};
@@ -10,19 +11,41 @@ use super::super::{App, Problem};
 use super::Away;
 use super::form::FormTag;
 use crate::event::SessionPurpose;
-use crate::model::{Digest, Method, Username};
+use crate::model::{Aal, Digest, Method, Moment, Username};
 use crate::projection::{Person, Session, World};
 
 /// Where somebody signs in.
 pub const SIGN_IN: &str = "/sign-in";
 /// Where a second factor is shown.
 pub const CODE: &str = "/sign-in/code";
+/// Where somebody gets back in who has lost their second factor.
+pub const RECOVER: &str = "/sign-in/recover";
 /// Where a person looks after their account.
 pub const ACCOUNT: &str = "/account";
 /// Where an authenticator app is set up.
 pub const SET_UP: &str = "/account/set-up";
 /// Where a password is changed.
 pub const PASSWORD: &str = "/account/password";
+
+/// What an address says has just been done; anything may stand there, and only what the
+/// page knows is told.
+#[derive(Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+impl Done {
+    /// What it was.
+    pub fn as_str(&self) -> &str {
+        &self.done
+    }
+
+    /// True if it was this.
+    pub fn is(&self, what: &str) -> bool {
+        self.done == what
+    }
+}
 
 /// A person in a session of their own.
 pub struct Visitor {
@@ -38,8 +61,10 @@ pub struct Visitor {
     pub token: Digest,
     /// What their forms carry.
     pub tag: FormTag,
-    /// As of when all that is.
+    /// The World that all that is from.
     pub world: Arc<World>,
+    /// When.
+    pub now: Moment,
 }
 
 impl Visitor {
@@ -68,6 +93,7 @@ impl Visitor {
             token,
             tag: FormTag::of(app, &token),
             world,
+            now,
         }))
     }
 
@@ -83,6 +109,23 @@ impl Visitor {
     /// The session's id.
     pub fn id(&self) -> Uuid {
         self.session.id
+    }
+
+    /// Where they show once more who they are, when it has been too long.
+    pub fn again(&self) -> &'static str {
+        let whole = self.session.purpose.is_everything();
+        let is_enough = whole && self.session.aal >= Aal::TWO && self.has_app();
+        if is_enough { "/sign-in/code?done=again" } else { "/sign-in?done=again" }
+    }
+
+    /// What keeps them from a change of their account, as the way to make up for it.
+    pub fn elsewhere(&self, problem: impl Into<Problem>) -> Away {
+        let problem = problem.into();
+        match problem.code() {
+            "reauthentication_required" => Away::To(self.again()),
+            "assurance_too_low" => Away::To(CODE),
+            _ => Away::Problem(problem),
+        }
     }
 
     /// The page that is theirs first.
@@ -102,8 +145,11 @@ impl Visitor {
 
     /// True if the session would be worth more with the second factor that they have.
     fn owes_a_factor(&self) -> bool {
-        let usable = self.person.totp.as_ref().is_some_and(|totp| !totp.credential.disabled);
         let methods = self.session.methods.clone().with(Method::Otp);
-        usable && methods.aal() > Some(self.session.aal)
+        self.has_app() && methods.aal() > Some(self.session.aal)
+    }
+
+    fn has_app(&self) -> bool {
+        self.person.totps.iter().any(|totp| !totp.credential.disabled)
     }
 }

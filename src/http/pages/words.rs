@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use crate::model::{Aal, Method, Methods, Moment};
+use super::super::Problem;
+use crate::model::{Aal, Label, Method, Methods, Moment, NotAName};
 
 /// A message of ours as a sentence: a capital first and a full stop.
 pub fn sentence(message: &str) -> String {
@@ -14,6 +15,15 @@ pub fn sentence(message: &str) -> String {
         sentence.push('.');
     }
     sentence
+}
+
+/// What somebody calls a thing of theirs.
+///
+/// # Errors
+/// 400 if it is too long, or not text.
+pub fn label(typed: &str) -> Result<Label, Problem> {
+    let bad = |error: NotAName| Problem::bad("bad_label", error.to_string());
+    typed.trim().parse().map_err(bad)
 }
 
 /// A moment to the minute, in UTC.

@@ -65,7 +65,12 @@ impl<'a> Browser<'a> {
         self.open("/account");
         let offered = self.submit("/account/set-up", &[]);
         assert_eq!((offered.status, offered.header("location")), (303, "/account/set-up"));
-        let page = self.open("/account/set-up");
+        self.seed_on("/account/set-up")
+    }
+
+    /// The seed that a page shows.
+    pub fn seed_on(&mut self, path: &str) -> [u8; 20] {
+        let page = self.open(path);
         let key = between(&page.text, "<p class=\"key\"><code>", "</code>");
         super::seed(&key.replace(' ', ""))
     }

@@ -187,6 +187,11 @@ impl TestApp {
         Answer::of(agent().delete(self.url(path)).header("authorization", bearer(token)).call())
     }
 
+    pub fn patch(&self, path: &str, token: &str, body: &Value) -> Answer {
+        let request = agent().patch(self.url(path)).header("authorization", bearer(token));
+        Answer::of(request.send_json(body))
+    }
+
     pub fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
         let request = agent().post(self.url(path)).header("authorization", bearer(token));
         Answer::of(request.send_json(body))

@@ -4,8 +4,20 @@ use crate::app::{Browser, PASSWORD, Setup, TestApp};
 
 const OURS: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
 
+/// A place with an id of nothing in it.
+macro_rules! concat_id {
+    ($before:literal, $after:literal) => {
+        concat!($before, "01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57", $after)
+    };
+}
+
 /// Every form that a person signed in can send.
-const FORMS: [(&str, &[(&str, &str)]); 4] = [
+const FORMS: [(&str, &[(&str, &str)]); 9] = [
+    (concat_id!("/account/authenticators/", ""), &[("label", "mine")]),
+    (concat_id!("/account/authenticators/", "/remove"), &[]),
+    (concat_id!("/account/sessions/", "/end"), &[]),
+    ("/account/sessions/end-others", &[]),
+    ("/account/recovery-codes", &[]),
     ("/sign-in/code", &[("code", "000000")]),
     ("/account/set-up", &[]),
     ("/account/set-up/confirm", &[("code", "000000")]),
@@ -149,4 +161,5 @@ fn a_form_that_is_not_whole_is_refused_without_repeating_it() {
     assert_eq!(too_long.status, 413);
     let twice = [("username", "alice"), ("username", "mallory"), ("password", PASSWORD)];
     assert_eq!(browser.submit("/sign-in", &twice).status, 400);
+    assert_eq!(browser.open("/account/authenticators/x").status, 404);
 }

@@ -22,11 +22,21 @@ fn every_page(app: &TestApp) -> BTreeMap<&'static str, Answer> {
     let wrong = [("code", "000000")];
     pages.insert("set-up refused", browser.submit("/account/set-up/confirm", &wrong));
     browser.submit("/account/set-up/confirm", &[("code", &app.code(&seed))]);
-    pages.insert("account", browser.open("/account"));
+    browser.open("/account");
+    pages.insert("codes", browser.submit("/account/recovery-codes", &[]));
+    let account = browser.open("/account");
+    let app_page = account.text.split('"').find(|it| it.starts_with("/account/authenticators/"));
+    pages.insert("authenticator", browser.open(app_page.unwrap()));
+    pages.insert("account", account);
     pages.insert("sign-out", browser.open("/sign-out"));
     browser.sign_in("alice", PASSWORD);
     pages.insert("code", browser.open("/sign-in/code"));
     pages.insert("code refused", browser.submit("/sign-in/code", &wrong));
+    let mut lost = Browser::new(app);
+    pages.insert("recover", lost.open("/sign-in/recover"));
+    let code = "aaaa-bbbb-cccc-dddd-eeee-ffff";
+    let wrong_code = [("username", "alice"), ("password", PASSWORD), ("code", code)];
+    pages.insert("recover refused", lost.submit("/sign-in/recover", &wrong_code));
     browser.tag = "0".repeat(64);
     pages.insert("problem", browser.submit("/sign-in/code", &wrong));
     pages
@@ -101,6 +111,8 @@ fn no_page_holds_a_secret_but_the_set_up() {
         assert!(!shown.contains("=\"000000\""), "{name}");
         // Tokens and tickets of ours all begin so; the one cookie is in its header.
         assert!(!shown.contains("cs_"), "{name}");
+        assert!(!shown.contains("aaaa-"), "{name}");
+        assert_eq!(shown.contains("class=\"codes\""), name == "codes", "{name}");
         let is_set_up = ["set-up", "set-up refused"].contains(&name);
         assert_eq!(shown.contains("class=\"key\""), is_set_up, "{name}");
         assert_eq!(shown.contains("data:image/png"), is_set_up, "{name}");

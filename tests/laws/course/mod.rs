@@ -321,13 +321,9 @@ impl Course {
             None => Presented::Nothing,
         };
         let request = AccessRequest::from_json(&asked).unwrap();
-        let (set, pep) = (SetKind::Application, "course".to_owned());
         let now = self.live.not_before_last(self.now);
-        Event::AccessDecided(Box::new(decide(
-            &self.live,
-            &Ask { set, request, presented, pep },
-            now,
-        )))
+        let ask = Ask { step_up: who != 1, ..Ask::access(request, presented, "course") };
+        Event::AccessDecided(Box::new(decide(&self.live, &ask, now)))
     }
 
     /// One of the sessions that there are, those of providers included.

@@ -25,7 +25,7 @@ impl Course {
             Step::Enrol(which) => {
                 let ticket = *pick(&self.tickets, *which)?;
                 let (credential, sealed) = (self.id(), self.digest());
-                enrol(&self.live, &Enrolment { ticket, credential, sealed }, now).ok()
+                enrol(&self.live, &Enrolment { ticket, credential, sealed, alone: true }, now).ok()
             }
             Step::Disable(who) => persons::disable(&self.live, &name(*who), Label::default()).ok(),
             Step::Erase(who) => self.erase(*who),
@@ -39,7 +39,13 @@ impl Course {
             Step::Offer(which) => {
                 let session = self.session(*which)?;
                 let (credential, sealed) = (self.id(), self.digest());
-                offer(&self.live, session, &Offer { credential, sealed }, now).ok()
+                offer(
+                    &self.live,
+                    session,
+                    &Offer { credential, sealed, label: Label::default() },
+                    now,
+                )
+                .ok()
             }
             Step::Code(which, right) => self.code(*which, *right),
             Step::LogOut(which) => session::log_out(&self.live, self.session(*which)?, now).ok(),
@@ -85,7 +91,7 @@ impl Course {
         let person = self.live.sessions.get(&session)?.person.clone()?;
         let person = self.live.identities.get(&person)?;
         let pending = person.pending_totp.as_ref().map(|pending| pending.credential.id);
-        let in_use = person.totp.as_ref().map(|totp| totp.credential.id);
+        let in_use = person.totps.first().map(|totp| totp.credential.id);
         let credential = pending.or(in_use)?;
         let step = right.then(|| self.now.seconds() / 30);
         let verdict = MfaVerdict { session, credential, step };

@@ -1,0 +1,240 @@
+//! The authenticators of a person: shown, named, removed, and bound anew at an
+//! administrator's word; and what it takes to change them.
+//!
+//! What it takes is not asked of policies: it rests on what the account itself holds at
+//! that moment, which the writer knows, and no set of policies may loosen it.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::session::{self, Open};
+use super::{Refusal, persons};
+use crate::event::{
+    CredentialDisabled, CredentialRemoved, CredentialRenamed, Disabling, Event, SessionEnding,
+    SessionPurpose,
+};
+use crate::model::{Digest, Label, Moment, Username};
+use crate::projection::{Credential, Person, World};
+
+/// How recent the authentication must be for an authenticator to be bound or removed, in
+/// seconds.
+pub const AUTHENTICATION_AGE_MAX_S: u64 = 900;
+
+/// How long one TOTP time step is, in seconds.
+const STEP_S: u64 = 30;
+
+/// What an authenticator is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A password.
+    Password,
+    /// An app that shows codes.
+    Totp,
+    /// A set of recovery codes.
+    RecoveryCodes,
+}
+
+/// An authenticator as its person sees it. No secret is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuthenticatorView {
+    /// Its id.
+    pub id: Uuid,
+    /// What it is.
+    pub kind: Kind,
+    /// What the person calls it.
+    #[serde(skip_serializing_if = "Label::is_empty")]
+    pub label: Label,
+    /// When it was set up, to the millisecond; it is in the id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enrolled_at: Option<Moment>,
+    /// When it was last used, where that is known: of a code, when its time step began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Moment>,
+    /// True if it awaits its first right code.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
+    /// True if it can no longer be used.
+    pub disabled: bool,
+}
+
+/// Shows the person of a session what they hold: the password, codes from apps, oldest
+/// first, one being set up, recovery codes.
+///
+/// # Errors
+/// [`Refusal::SessionOver`].
+pub fn list(world: &World, session: Uuid, now: Moment) -> Result<Vec<AuthenticatorView>, Refusal> {
+    Ok(held(session::open(world, session, now)?.person, now))
+}
+
+/// Gives an authenticator another name.
+///
+/// # Errors
+/// [`Refusal::SessionOver`], [`Refusal::AssuranceTooLow`],
+/// [`Refusal::AuthenticatorUnknown`]; [`Refusal::NotNamed`] if it is one of a kind.
+pub fn rename(
+    world: &World,
+    session: Uuid,
+    authenticator: Uuid,
+    label: Label,
+    now: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let open = session::open(world, session, now)?;
+    check_strength(open)?;
+    match kind_of(open.person, authenticator, now)? {
+        Kind::Totp => {
+            let person = open.person.name.clone();
+            let renamed = CredentialRenamed { person, credential: authenticator, label };
+            Ok(vec![Event::CredentialRenamed(renamed)])
+        }
+        Kind::Password | Kind::RecoveryCodes => Err(Refusal::NotNamed),
+    }
+}
+
+/// Takes an authenticator away for good, and ends every other session of its person:
+/// whoever holds the authenticator may be in one. Linear in the sessions there are.
+///
+/// # Errors
+/// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below what the person's
+/// authenticators can give; [`Refusal::ReauthenticationRequired`] above
+/// [`AUTHENTICATION_AGE_MAX_S`]; [`Refusal::AuthenticatorUnknown`];
+/// [`Refusal::PasswordRequired`] for a password; [`Refusal::PasswordTooShortAlone`] if the
+/// last second factor would leave alone a password that is not fit for it.
+///
+/// # Source
+/// SP 800-63B-4 §3.1.1.2 (1), §4.5; ASVS 5.0 6.5.6, 7.4.3, 7.5.1.
+pub fn remove(
+    world: &World,
+    session: Uuid,
+    authenticator: Uuid,
+    now: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let open = session::open(world, session, now)?;
+    check_strength(open)?;
+    check_fresh(open, now)?;
+    let person = open.person;
+    match kind_of(person, authenticator, now)? {
+        Kind::Password => return Err(Refusal::PasswordRequired),
+        Kind::Totp if !person.password_alone && !protected_without(person, authenticator) => {
+            return Err(Refusal::PasswordTooShortAlone);
+        }
+        Kind::Totp | Kind::RecoveryCodes => {}
+    }
+    let name = person.name.clone();
+    let removed = CredentialRemoved { person: name, credential: authenticator };
+    let why = SessionEnding::AuthenticatorRemoved;
+    let others = session::end_others(world, &person.name, session, why);
+    Ok(std::iter::once(Event::CredentialRemoved(removed)).chain(others).collect())
+}
+
+/// True if the password is not left alone: another second factor is in use, or the one to
+/// go never was.
+fn protected_without(person: &Person, authenticator: Uuid) -> bool {
+    let mut others = person.totps.iter().filter(|totp| totp.credential.id != authenticator);
+    others.any(|totp| !totp.credential.disabled)
+        || person.totps.iter().all(|totp| totp.credential.id != authenticator)
+}
+
+/// Has a person bind authenticators anew: those chosen, or all, can no longer be used, every
+/// session of theirs ends, and a ticket to set a password with is issued, in place of one
+/// open before. Using it frees the place of what was disabled. No secret is chosen for
+/// them. Linear in the sessions there are.
+///
+/// # Errors
+/// [`Refusal::PersonUnknown`], [`Refusal::PersonDisabled`];
+/// [`Refusal::AuthenticatorUnknown`] for a choice that is none of theirs.
+///
+/// # Source
+/// SP 800-63B-4 §4.2.2; ASVS 5.0 6.4.1, 6.4.6.
+pub fn re_enrol(
+    world: &World,
+    person: &Username,
+    chosen: Option<&BTreeSet<Uuid>>,
+    ticket: Digest,
+    now: Moment,
+) -> Result<Vec<Event>, Refusal> {
+    let issued = persons::issue_ticket(world, person, ticket, now)?;
+    let known = persons::known(world, person)?;
+    let theirs: BTreeSet<_> = known.credentials().collect();
+    let unknown = chosen.and_then(|chosen| chosen.difference(&theirs).next());
+    if let Some(authenticator) = unknown {
+        return Err(Refusal::AuthenticatorUnknown { authenticator: *authenticator });
+    }
+    let is_chosen =
+        |it: &&Credential| !it.disabled && chosen.is_none_or(|chosen| chosen.contains(&it.id));
+    let disabled = known.sealed().filter(is_chosen).map(|it| {
+        Event::CredentialDisabled(CredentialDisabled {
+            person: person.clone(),
+            credential: it.id,
+            why: Disabling::Administrator,
+        })
+    });
+    let end = |id| session::ended_by_administrator(id, person.clone());
+    let ended = session::end_all_of(world, person, &world.user(person), end);
+    Ok(disabled.chain(issued).chain(ended).collect())
+}
+
+/// What changing authenticators takes: as much as those there are can give together.
+/// A session that a recovery code began has shown what it takes to bind one.
+///
+/// # Source
+/// SP 800-63B-4 §4.1.2.1; §4.2.2.2.
+pub(super) fn check_strength(open: Open<'_>) -> Result<(), Refusal> {
+    let required = open.person.strength();
+    let recovering = open.session.purpose == SessionPurpose::Recovery;
+    if open.session.aal >= required || recovering {
+        return Ok(());
+    }
+    Err(Refusal::AssuranceTooLow { required })
+}
+
+/// And that lately.
+pub(super) fn check_fresh(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
+    if now.seconds_since(open.session.authenticated_at) > AUTHENTICATION_AGE_MAX_S {
+        return Err(Refusal::ReauthenticationRequired { max_age_s: AUTHENTICATION_AGE_MAX_S });
+    }
+    Ok(())
+}
+
+fn kind_of(person: &Person, authenticator: Uuid, now: Moment) -> Result<Kind, Refusal> {
+    let found = held(person, now).into_iter().find(|it| it.id == authenticator);
+    found.map(|it| it.kind).ok_or(Refusal::AuthenticatorUnknown { authenticator })
+}
+
+fn held(person: &Person, now: Moment) -> Vec<AuthenticatorView> {
+    let shown = |kind: Kind, credential: &Credential, label: &Label| AuthenticatorView {
+        id: credential.id,
+        kind,
+        label: label.clone(),
+        enrolled_at: made_at(credential.id),
+        last_used_at: None,
+        pending: false,
+        disabled: credential.disabled,
+    };
+    let unnamed = Label::default();
+    let password = person.password.iter().map(|it| shown(Kind::Password, it, &unnamed));
+    let totps = person.totps.iter().map(|it| AuthenticatorView {
+        last_used_at: it.last_step.map(step_began),
+        ..shown(Kind::Totp, &it.credential, &it.label)
+    });
+    let pending = person.pending_totp.iter().filter(|it| now < it.expires_at);
+    let pending = pending.map(|it| AuthenticatorView {
+        pending: true,
+        ..shown(Kind::Totp, &it.credential, &it.label)
+    });
+    let recovery = person.recovery.iter().map(|it| shown(Kind::RecoveryCodes, it, &unnamed));
+    password.chain(totps).chain(pending).chain(recovery).collect()
+}
+
+/// When a `UUIDv7` was drawn.
+fn made_at(id: Uuid) -> Option<Moment> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::from(nanos / 1_000))?;
+    i64::try_from(micros).ok().map(Moment::from_micros)
+}
+
+fn step_began(step: u64) -> Moment {
+    Moment::EPOCH.plus_seconds(step.saturating_mul(STEP_S))
+}
