@@ -167,7 +167,7 @@ async fn log_in(
             429 | 503 => refused.fetch_add(1, Ordering::Relaxed),
             other => panic!("{other}: {}", String::from_utf8_lossy(answer.body)),
         };
-        if answer.status == 503 {
+        if answer.status != 401 {
             sleep_until((Instant::now() + PAUSE).into()).await;
         }
     }

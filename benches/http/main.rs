@@ -29,6 +29,7 @@ mod table;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::rt::System;
 use countersign::http::App;
@@ -41,6 +42,7 @@ use node::{Served, Tokens, echo};
 use overload::overload;
 use samples::Samples;
 use scale::Changing;
+use soak::Held;
 use table::Row;
 
 /// Items of a batch, as the budget says.
@@ -220,15 +222,18 @@ impl Bench {
     fn under_flood(&mut self, single: &Question, served: &Served) {
         let limits = &served.app.settings.limits;
         let flooding = limits.hash_queue + limits.hash_threads + 15;
-        let (mut rows, mut turned) = (Vec::new(), (0, 0));
+        let (mut rows, mut turned, mut flooded_s) = (Vec::new(), (0, 0), 0.0);
+        let (before, mut most) = (Held::now().resident_mib, 0);
         for connections in self.arguments.connections.clone() {
             let row = self.compare(
                 connections,
                 |calm, flooded| p99(flooded) / p99(calm),
                 |bench, connections| bench.round(single, connections),
                 |bench, connections| {
-                    let flood = Flood::start(served.address, flooding);
+                    let (flood, begun) = (Flood::start(served.address, flooding), Instant::now());
                     let samples = bench.round(single, connections);
+                    most = most.max(Held::now().resident_mib);
+                    flooded_s += begun.elapsed().as_secs_f64();
                     let (hashed, refused) = flood.stop();
                     turned = (turned.0 + hashed, turned.1 + refused);
                     samples
@@ -244,7 +249,14 @@ impl Bench {
             let ratio = p99(&row.other) / p99(&row.base);
             println!("p99 at {} connections: {ratio:.2}× the calm one", row.connections);
         }
-        println!("The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503).");
+        let offered = (hashed + refused) as f64;
+        println!(
+            "The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503 or 429) in \
+             {flooded_s:.1} s: {:.0} a second, {:.0} times what was hashed.",
+            offered / flooded_s,
+            offered / (hashed as f64).max(1.0),
+        );
+        println!("Resident memory: {before} MiB before, at most {most} MiB during the floods.");
     }
 
     fn overload(&mut self, single: &Question) {

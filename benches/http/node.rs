@@ -26,7 +26,8 @@ use totp_rs::Secret;
 use crate::client::call;
 use crate::others::others as policies;
 
-const PASSWORD: &str = "seven quiet harbours at dusk";
+/// Everybody's password.
+pub const PASSWORD: &str = "seven quiet harbours at dusk";
 
 /// A node in a fresh directory on the disk, serving the example organisation.
 pub struct Served {
@@ -179,7 +180,8 @@ impl Tokens {
     }
 }
 
-async fn two_factors(address: SocketAddr, name: &str, ticket: &str) -> Value {
+/// Enrols somebody, logs them in and sets up their second factor.
+pub async fn two_factors(address: SocketAddr, name: &str, ticket: &str) -> Value {
     let post = async |path: &str, token: &str, body: Value, status| {
         call(address, path, token, &body, status).await
     };

@@ -24,8 +24,8 @@ const ROUND: Duration = Duration::from_secs(15);
 
 /// What the process holds.
 #[derive(Clone, Copy)]
-struct Held {
-    resident_mib: u64,
+pub struct Held {
+    pub resident_mib: u64,
     files: usize,
 }
 
@@ -97,7 +97,7 @@ fn told(settled: &[Held]) {
 
 impl Held {
     /// Of this process: proc(5), `/proc/self/status` and `/proc/self/fd`.
-    fn now() -> Self {
+    pub fn now() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();

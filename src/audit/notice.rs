@@ -52,6 +52,7 @@ fn concerned(event: &Event) -> Option<&Username> {
     match event {
         Event::TicketIssued(it) => Some(&it.person),
         Event::PasswordEnrolled(it) => Some(&it.person),
+        Event::PasswordCompromised(it) => Some(&it.person),
         Event::MfaEnrolled(it) => Some(&it.person),
         Event::CredentialDisabled(it) => Some(&it.person),
         Event::CredentialRemoved(it) => Some(&it.person),
@@ -90,6 +91,9 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::RoleRevoked(_)
         | Event::TicketUsed(_)
         | Event::PasswordVerified(_)
+        | Event::PasswordRehashed(_)
+        | Event::PasswordImported(_)
+        | Event::AttemptsThrottled(_)
         | Event::PasswordRefused(_)
         | Event::MfaOffered(_)
         | Event::MfaVerified(_)

@@ -3,10 +3,12 @@
 use std::fmt::Display;
 
 use crate::event::{
-    AccessDecided, AuthenticationReported, CredentialDisabled, DirectoryActivated, Disabling,
-    Envelope, Event, LossAccepted, MfaRefused, Note, PasswordRefused, PoliciesActivated,
-    PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported, SchemaActivated,
-    ServiceRegistered, SessionEnding, SessionPurpose, SessionStarted, SubjectErased, Verdict,
+    AccessDecided, AttemptsThrottled, AuthenticationReported, CheckpointCosigned,
+    CredentialDisabled, DirectoryActivated, Disabling, Envelope, Event, LossAccepted, MfaRefused,
+    NodeStarted, Note, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
+    PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused,
+    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SessionPurpose,
+    SessionStarted, SubjectErased, TicketIssued, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -16,9 +18,7 @@ use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 pub fn describe(entry: &Envelope) -> String {
     match &entry.event {
         Event::LogCreated(it) => format!("log {} was created", it.log),
-        Event::NodeStarted(it) => {
-            format!("a node started: Countersign {}, Cedar {}", shown(&it.build), shown(&it.cedar))
-        }
+        Event::NodeStarted(it) => node_started(it),
         Event::SigningKeyAdopted(it) => {
             format!("key `{}` signs the log's checkpoints from here on", it.verifier_key.name())
         }
@@ -27,9 +27,7 @@ pub fn describe(entry: &Envelope) -> String {
         Event::WitnessKeyAdopted(it) => {
             format!("key `{}` cosigns other logs from here on", it.verifier_key.name())
         }
-        Event::CheckpointCosigned(it) => {
-            format!("log `{}` was cosigned at {} entries", shown(&it.origin), it.size)
-        }
+        Event::CheckpointCosigned(it) => checkpoint_cosigned(it),
         Event::SettingsAdopted(_) => "settings that bear on decisions were adopted".to_owned(),
         Event::SchemaSubmitted(it) => {
             format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
@@ -51,13 +49,15 @@ pub fn describe(entry: &Envelope) -> String {
         Event::KeyRotated(_) => "the vault's keys were wrapped under a new key".to_owned(),
         Event::RoleGranted(it) => format!("{} was granted the role `{}`", it.person, it.role),
         Event::RoleRevoked(it) => format!("{} lost the role `{}`", it.person, it.role),
-        Event::TicketIssued(it) => {
-            format!("{} was issued a ticket to set a password, until {}", it.person, it.expires_at)
-        }
+        Event::TicketIssued(it) => ticket_issued(it),
         Event::TicketUsed(it) => format!("{} used a ticket", it.person),
-        Event::PasswordEnrolled(it) => format!("{} set a password", it.person),
+        Event::PasswordEnrolled(it) => password_enrolled(it),
         Event::PasswordVerified(it) => format!("{} gave a right password", it.person),
         Event::PasswordRefused(it) => password_refused(it),
+        Event::PasswordCompromised(it) => password_compromised(it),
+        Event::PasswordRehashed(it) => format!("the password of {} was hashed anew", it.person),
+        Event::PasswordImported(it) => password_imported(it),
+        Event::AttemptsThrottled(it) => attempts_throttled(it),
         Event::MfaOffered(it) => {
             format!("{} was offered an authenticator, until {}", it.person, it.expires_at)
         }
@@ -91,6 +91,33 @@ pub fn describe(entry: &Envelope) -> String {
 /// A subject or resource as a caller names it, in the shape of an entity's name.
 pub(super) fn named(asked: &EntityAsked) -> String {
     format!("{}::\"{}\"", shown(&asked.kind), shown(&asked.id))
+}
+
+fn node_started(it: &NodeStarted) -> String {
+    format!("a node started: Countersign {}, Cedar {}", shown(&it.build), shown(&it.cedar))
+}
+
+fn checkpoint_cosigned(it: &CheckpointCosigned) -> String {
+    format!("log `{}` was cosigned at {} entries", shown(&it.origin), it.size)
+}
+
+fn ticket_issued(it: &TicketIssued) -> String {
+    format!("{} was issued a ticket to set a password, until {}", it.person, it.expires_at)
+}
+
+fn password_enrolled(it: &PasswordEnrolled) -> String {
+    match it.grounds {
+        PasswordGrounds::Ticket => format!("{} set a password", it.person),
+        PasswordGrounds::Changed => format!("{} changed the password", it.person),
+    }
+}
+
+fn password_compromised(it: &PasswordCompromised) -> String {
+    format!("the password of {} is known to others{}", it.person, because(&it.reason))
+}
+
+fn password_imported(it: &PasswordImported) -> String {
+    format!("a password of {} was imported, hashed by {}", it.person, it.scheme.as_str())
 }
 
 fn loss_accepted(it: &LossAccepted) -> String {
@@ -156,6 +183,13 @@ fn password_refused(it: &PasswordRefused) -> String {
     }
 }
 
+fn attempts_throttled(it: &AttemptsThrottled) -> String {
+    format!(
+        "{} attempts to log in were turned away unread between {} and {}: {} names, {} sources",
+        it.count, it.from, it.to, it.names, it.sources
+    )
+}
+
 fn mfa_refused(it: &MfaRefused) -> String {
     let person = &it.person;
     match it.reason {
@@ -195,6 +229,9 @@ fn session_started(it: &SessionStarted) -> String {
         SessionPurpose::PasswordChange => {
             format!("a session of {person} began, for setting a new password alone")
         }
+        SessionPurpose::SecondFactor => {
+            format!("a session of {person} began, for giving a second factor alone")
+        }
         SessionPurpose::Recovery => {
             format!("a session of {person} began, for binding a new authenticator alone")
         }
@@ -206,6 +243,7 @@ const fn ending(reason: SessionEnding) -> &'static str {
         SessionEnding::LoggedOut => "the person logged out",
         SessionEnding::PersonDisabled => "the person was disabled",
         SessionEnding::PasswordEnrolled => "the person set a new password",
+        SessionEnding::PasswordCompromised => "the person's password is known to others",
         SessionEnding::Reported => "the identity provider says so",
         SessionEnding::Expired => "it was past its limits",
         SessionEnding::Displaced => "the user had too many open at once",
@@ -287,7 +325,7 @@ fn shown(text: &str) -> impl Display + '_ {
 mod tests {
     use super::*;
     use crate::audit::sample::{Log, question};
-    use crate::event::{MfaRefused, PasswordRefused, Presented, SessionEnded};
+    use crate::event::{PasswordScheme, Presented, SessionEnded};
     use crate::model::Digest;
     use uuid::Uuid;
 
@@ -334,6 +372,8 @@ mod tests {
                     person: person.map(|name| name.parse().unwrap()),
                     credential: None,
                     reason,
+                    source: None,
+                    buckets: Vec::new(),
                 })
             };
             let (person, credential) = ("alice".parse().unwrap(), Uuid::nil());
@@ -350,6 +390,56 @@ mod tests {
         assert_eq!(told[1], "somebody gave a password for a name that nobody has");
         assert_eq!(told[2], "alice gave a code that had been used before");
         assert!(told[3].ends_with("ended: the user had too many open at once"));
+    }
+
+    #[test]
+    fn what_happens_to_passwords_reads_as_it_happened() {
+        let told = rows(|log| {
+            let (person, credential) = ("alice".parse().unwrap(), Uuid::nil());
+            let (sealed, at) = (Digest::of("sealed"), "2026-11-22T12:00:00Z".parse().unwrap());
+            let person: &crate::model::Username = &person;
+            let enrolled = |grounds| {
+                let (person, buckets) = (person.clone(), Vec::new());
+                let alone = Some(true);
+                Event::PasswordEnrolled(PasswordEnrolled {
+                    person,
+                    credential,
+                    sealed,
+                    alone,
+                    grounds,
+                    buckets,
+                })
+            };
+            let scheme = PasswordScheme::Bcrypt;
+            log.write(vec![
+                enrolled(PasswordGrounds::Ticket),
+                enrolled(PasswordGrounds::Changed),
+                Event::PasswordCompromised(PasswordCompromised {
+                    person: person.clone(),
+                    credential,
+                    reason: "found in a leak".parse().unwrap(),
+                }),
+                Event::PasswordImported(PasswordImported {
+                    person: person.clone(),
+                    credential,
+                    sealed,
+                    scheme,
+                }),
+                Event::AttemptsThrottled(AttemptsThrottled {
+                    from: at,
+                    to: at,
+                    count: 4_711,
+                    names: 3,
+                    sources: 2,
+                }),
+            ]);
+        });
+        assert_eq!(told[0], "alice set a password");
+        assert_eq!(told[1], "alice changed the password");
+        assert_eq!(told[2], "the password of alice is known to others: found in a leak");
+        assert_eq!(told[3], "a password of alice was imported, hashed by bcrypt");
+        assert!(told[4].starts_with("4711 attempts to log in were turned away unread"));
+        assert!(told[4].ends_with(": 3 names, 2 sources"), "{}", told[4]);
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Log {
             self.write(vec![Event::PersonRegistered(registered)]);
         }
         let credential = Uuid::from_u128(5);
-        let verified = PasswordVerified { person: person.clone(), credential };
+        let verified = PasswordVerified { person: person.clone(), credential, buckets: Vec::new() };
         let started = SessionStarted {
             purpose: SessionPurpose::Everything,
             session,

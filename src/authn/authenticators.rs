@@ -117,7 +117,7 @@ pub fn remove(
     let person = open.person;
     match kind_of(person, authenticator, now)? {
         Kind::Password => return Err(Refusal::PasswordRequired),
-        Kind::Totp if !person.password_alone && !protected_without(person, authenticator) => {
+        Kind::Totp if password_is_short(person) && !protected_without(person, authenticator) => {
             return Err(Refusal::PasswordTooShortAlone);
         }
         Kind::Totp | Kind::RecoveryCodes => {}
@@ -127,6 +127,10 @@ pub fn remove(
     let why = SessionEnding::AuthenticatorRemoved;
     let others = session::end_others(world, &person.name, session, why);
     Ok(std::iter::once(Event::CredentialRemoved(removed)).chain(others).collect())
+}
+
+fn password_is_short(person: &Person) -> bool {
+    person.password.as_ref().is_some_and(|password| password.short)
 }
 
 /// True if the password is not left alone: another second factor is in use, or the one to
@@ -214,7 +218,7 @@ fn held(person: &Person, now: Moment) -> Vec<AuthenticatorView> {
         disabled: credential.disabled,
     };
     let unnamed = Label::default();
-    let password = person.password.iter().map(|it| shown(Kind::Password, it, &unnamed));
+    let password = person.password.iter().map(|it| shown(Kind::Password, &it.credential, &unnamed));
     let totps = person.totps.iter().map(|it| AuthenticatorView {
         last_used_at: it.last_step.map(step_began),
         ..shown(Kind::Totp, &it.credential, &it.label)

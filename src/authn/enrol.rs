@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
+use super::throttle::Approach;
 use super::{Refusal, session};
-use crate::event::{Event, PasswordEnrolled, SessionEnding, TicketUsed};
+use crate::event::{Event, PasswordEnrolled, PasswordGrounds, SessionEnding, TicketUsed};
 use crate::model::{Digest, Moment, Username};
 use crate::projection::{Person, World};
 
@@ -16,8 +17,10 @@ pub struct Enrolment {
     pub credential: Uuid,
     /// SHA-256 of the sealed hash in the vault.
     pub sealed: Digest,
-    /// True if it may be the only factor.
+    /// Whether the password is long enough to be the only factor.
     pub alone: bool,
+    /// Where it is set from: failures from there count no more.
+    pub from: Option<Approach>,
 }
 
 /// Whose ticket this is, so that the shell can judge the password and seal its hash.
@@ -44,7 +47,9 @@ pub fn enrol(world: &World, enrolment: &Enrolment, now: Moment) -> Result<Vec<Ev
             person: name.clone(),
             credential: enrolment.credential,
             sealed: enrolment.sealed,
-            alone: enrolment.alone,
+            alone: Some(enrolment.alone),
+            grounds: PasswordGrounds::Ticket,
+            buckets: enrolment.from.map(|from| from.buckets()).unwrap_or_default(),
         }),
     ];
     events.extend(session::end_all(world, name, SessionEnding::PasswordEnrolled));
@@ -69,8 +74,8 @@ mod tests {
     use crate::model::{EntityType, Label};
 
     fn attempt(story: &mut Story, ticket: Digest) -> Result<Vec<Event>, Refusal> {
-        let enrolment =
-            Enrolment { ticket, credential: story.id(), sealed: story.digest(), alone: true };
+        let (credential, sealed, alone) = (story.id(), story.digest(), true);
+        let enrolment = Enrolment { ticket, credential, sealed, alone, from: None };
         enrol(&story.world, &enrolment, story.now)
     }
 
@@ -125,7 +130,7 @@ mod tests {
         assert_eq!(attempt(&mut story, ticket), Err(Refusal::TicketInvalid));
 
         let alice = story.world.identities.get(&named("alice")).unwrap();
-        assert_eq!(alice.password.as_ref().map(|password| password.id), Some(first));
+        assert_eq!(alice.password.as_ref().map(|password| password.credential.id), Some(first));
     }
 
     /// Goal: whoever knew the old password is out, under whatever type the person's

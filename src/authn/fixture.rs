@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::enrol::{Enrolment, enrol};
-use super::login::{self, Attempt};
+use super::login::{self, Attempt, Verdict};
 use super::mfa::{self, MfaVerdict, Offer};
 use super::persons::{self, NewPerson};
+use super::throttle::Approach;
 use super::{FreshTokens, Outcome, Refusal, outcome};
 use crate::event::{
     Actor, DecisionSettings, Envelope, Event, LogCreated, ServiceRegistered, SourceBinding,
@@ -24,6 +25,11 @@ pub(super) struct Story {
 /// The tag of a name; the shell's is keyed.
 pub(super) fn tag(name: &str) -> Digest {
     Digest::of(format!("tag of {name}"))
+}
+
+/// An attempt for a name, always from the same network and no known device.
+pub(super) fn approach(name: &str) -> Approach {
+    Approach { name_tag: tag(name), source: Digest::of("a network"), device: None }
 }
 
 pub(super) fn named(name: &str) -> Username {
@@ -106,11 +112,9 @@ impl Story {
     /// Uses a ticket; returns the password's id.
     pub(super) fn enrol(&mut self, ticket: Digest) -> Uuid {
         let (credential, sealed) = (self.id(), self.digest());
-        self.commit(enrol(
-            &self.world,
-            &Enrolment { ticket, credential, sealed, alone: true },
-            self.now,
-        ));
+        let (alone, from) = (true, None);
+        let enrolment = Enrolment { ticket, credential, sealed, alone, from };
+        self.commit(enrol(&self.world, &enrolment, self.now));
         credential
     }
 
@@ -121,7 +125,7 @@ impl Story {
     }
 
     pub(super) fn begin(&self, name: &str) -> Result<Attempt, Refusal> {
-        login::begin(&self.world, Some(&named(name)), tag(name), self.now)
+        login::begin(&self.world, Some(&named(name)), approach(name), self.now)
     }
 
     pub(super) fn conclude(
@@ -129,8 +133,17 @@ impl Story {
         attempt: &Attempt,
         right: bool,
     ) -> Result<Vec<Event>, Refusal> {
+        self.judged(attempt, Verdict::of(right))
+    }
+
+    /// The same with all that may be found about a password.
+    pub(super) fn judged(
+        &mut self,
+        attempt: &Attempt,
+        verdict: Verdict,
+    ) -> Result<Vec<Event>, Refusal> {
         let tokens = self.tokens();
-        let events = login::conclude(&self.world, attempt, right, &tokens, self.now)?;
+        let events = login::conclude(&self.world, attempt, &verdict, &tokens, self.now)?;
         self.facts(&events);
         Ok(events)
     }

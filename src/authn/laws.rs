@@ -175,7 +175,7 @@ fn every_authenticator_has_its_own_counter() {
 
 fn tried(story: &Story, session: Uuid, totp: Uuid, before: Counters, depth: u32) {
     let alice: &Person = story.world.identities.get(&named("alice")).unwrap();
-    assert_eq!(alice.password.as_ref().unwrap().failures, before.password);
+    assert_eq!(alice.password.as_ref().unwrap().credential.failures, before.password);
     assert_eq!(alice.totps[0].credential.failures, before.totp);
     if depth == 0 {
         return;

@@ -3,19 +3,20 @@
 use uuid::Uuid;
 
 use super::session::{self, LOCAL_SOURCE};
-use super::{FreshTokens, Refusal, throttle};
+use super::throttle::Approach;
+use super::{FreshTokens, Refusal};
 use crate::event::{
-    CredentialDisabled, Disabling, Event, PasswordRefused, PasswordVerified, Refused,
-    SessionPurpose, SessionStarted,
+    CredentialDisabled, Disabling, Event, PasswordRefused, PasswordRehashed, PasswordVerified,
+    Refused, SessionPurpose, SessionStarted,
 };
 use crate::model::{Digest, Method, Methods, Moment, Username};
-use crate::projection::{Credential, Person, World};
+use crate::projection::{Credential, PasswordCredential, Person, World};
 
 /// A login that has begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// A keyed hash of the name as given.
-    pub name_tag: Digest,
+    /// Where it comes from, and for which name.
+    pub from: Approach,
     /// The person, if there is one of that name.
     pub person: Option<Username>,
     /// The password to verify against: its id, and the SHA-256 of the sealed hash in
@@ -24,32 +25,60 @@ pub struct Attempt {
     pub credential: Option<(Uuid, Digest)>,
 }
 
+/// What the shell found about a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is the right one.
+    pub matches: bool,
+    /// Whether it is long enough to be the only factor.
+    pub alone: bool,
+    /// Its new hash, if it matches and was hashed anew: the id and the SHA-256 of the
+    /// sealed form, which the vault holds already.
+    pub rehashed: Option<(Uuid, Digest)>,
+}
+
+impl Verdict {
+    /// A wrong password.
+    pub const WRONG: Self = Self { matches: false, alone: false, rehashed: None };
+    /// A right one that stands alone.
+    pub const RIGHT: Self = Self { matches: true, alone: true, rehashed: None };
+
+    /// A right one or a wrong one.
+    #[must_use]
+    pub const fn of(matches: bool) -> Self {
+        if matches { Self::RIGHT } else { Self::WRONG }
+    }
+}
+
 /// Finds what a password is to be verified against.
 ///
-/// `name` is absent if what was typed cannot be a name. `name_tag` is a keyed hash of
-/// what was typed (normalised, if it is a name): failures of names that nobody has are
-/// counted by it, as those of persons are, so that both are refused alike.
+/// `name` is absent if what was typed cannot be a name. Failures of names that nobody has
+/// are counted as those of persons are, so that both are refused alike.
 ///
 /// # Errors
 /// [`Refusal::Throttled`] if the last failures are too recent.
 pub fn begin(
     world: &World,
     name: Option<&Username>,
-    name_tag: Digest,
+    from: Approach,
     now: Moment,
 ) -> Result<Attempt, Refusal> {
+    from.check(world, now)?;
     let person = name.and_then(|name| world.identities.get(name)).map(AsRef::as_ref);
-    check_throttle(world, person, &name_tag, now)?;
+    let password = person.and_then(usable).map(|password| &password.credential);
     Ok(Attempt {
-        name_tag,
+        from,
         person: person.map(|person| person.name.clone()),
-        credential: person.and_then(usable).map(|password| (password.id, password.sealed)),
+        credential: password.map(|password| (password.id, password.sealed)),
     })
 }
 
 /// Records the verdict: a session at AAL1 for a right password, a counted failure for
 /// a wrong one; [`super::outcome()`] tells which. What has changed since
 /// [`begin`] counts: a password that was disabled or replaced is not right any more.
+///
+/// The session is for everything, unless the password is known to others, or too short to
+/// be the only factor: then for setting another, or for giving the second factor.
 ///
 /// # Errors
 /// [`Refusal::Throttled`] if failures of other attempts have come in between. Then
@@ -58,106 +87,114 @@ pub fn begin(
 /// disable anybody's password at once.
 ///
 /// # Source
-/// SP 800-63B-4 §3.2.2: the limit of failures disables the authenticator.
+/// SP 800-63B-4 §3.2.2: the limit of failures disables the authenticator; §3.1.1.2 (1):
+/// the length of a password that is the only factor; §3.1.1.2 (6): evidence of compromise
+/// forces a change.
 pub fn conclude(
     world: &World,
     attempt: &Attempt,
-    matches: bool,
+    verdict: &Verdict,
     tokens: &FreshTokens,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let known = attempt.person.as_ref().and_then(|name| world.identities.get(name));
-    let person = known.map(AsRef::as_ref);
-    check_throttle(world, person, &attempt.name_tag, now)?;
-    let tried = person.and_then(|person| {
-        let password = usable(person)?;
-        let same = attempt.credential == Some((password.id, password.sealed));
-        same.then_some((person, password))
-    });
-    Ok(match tried {
-        Some((person, password)) if matches => verified(world, person, password, tokens, now),
-        Some((person, password)) => refused(world, attempt, person, password),
-        // There was nothing to try, or it has gone since; a verdict on it says nothing.
-        None => vec![Event::PasswordRefused(PasswordRefused {
-            name_tag: attempt.name_tag,
-            person: attempt.person.clone(),
-            credential: attempt.credential.map(|(id, _)| id).or_else(|| password_id(person)),
-            reason: Refused::Unknown,
-        })],
-    })
-}
-
-/// The password that a person can log in with.
-fn usable(person: &Person) -> Option<&Credential> {
-    person.password.as_ref().filter(|password| !password.disabled && !person.disabled)
-}
-
-fn password_id(person: Option<&Person>) -> Option<Uuid> {
-    person.and_then(|person| person.password.as_ref()).map(|password| password.id)
-}
-
-/// Failures are counted with the password, a disabled one's included, and without one
-/// with the name.
-fn check_throttle(
-    world: &World,
-    person: Option<&Person>,
-    name_tag: &Digest,
-    now: Moment,
-) -> Result<(), Refusal> {
-    let (failures, failed_at) = match person.and_then(|person| person.password.as_ref()) {
-        Some(password) => (password.failures, password.failed_at),
-        None => world
-            .identities
-            .unknown(name_tag)
-            .map_or((0, None), |name| (name.failures, Some(name.failed_at))),
+    attempt.from.check(world, now)?;
+    let Some((person, password)) = tried(world, attempt).filter(|_| verdict.matches) else {
+        return Ok(refused(world, attempt));
     };
-    throttle::check(failures, failed_at, now, &world.settings.throttle)
+    let name = &person.name;
+    let mut events = vec![verified(attempt, person, &password.credential)];
+    events.extend(verdict.rehashed.map(|(rehashed, sealed)| {
+        Event::PasswordRehashed(PasswordRehashed {
+            person: name.clone(),
+            credential: password.credential.id,
+            rehashed,
+            sealed,
+            alone: verdict.alone,
+        })
+    }));
+    events.extend(session::make_room(world, &world.user(name), LOCAL_SOURCE, now));
+    events.push(started(name, tokens, purpose(person, password, verdict.alone)));
+    Ok(events)
 }
 
-fn verified(
-    world: &World,
-    person: &Person,
-    password: &Credential,
-    tokens: &FreshTokens,
-    now: Moment,
-) -> Vec<Event> {
-    let name = &person.name;
-    let verified = PasswordVerified { person: name.clone(), credential: password.id };
-    let mut events = vec![Event::PasswordVerified(verified)];
-    events.extend(session::make_room(world, &world.user(name), LOCAL_SOURCE, now));
-    events.push(Event::SessionStarted(SessionStarted {
+/// What a right password lets its person do.
+fn purpose(person: &Person, password: &PasswordCredential, alone: bool) -> SessionPurpose {
+    match (password.compromised, alone, person.has_second_factor()) {
+        (false, true, _) => SessionPurpose::Everything,
+        (false, false, true) => SessionPurpose::SecondFactor,
+        (true, ..) | (false, false, false) => SessionPurpose::PasswordChange,
+    }
+}
+
+/// A session at AAL1 by a password.
+pub(super) fn started(name: &Username, tokens: &FreshTokens, purpose: SessionPurpose) -> Event {
+    Event::SessionStarted(SessionStarted {
         session: tokens.session,
         person: name.clone(),
         methods: Methods::default().with(Method::Pwd),
         token: tokens.token,
         session_token: tokens.session_token,
-        purpose: SessionPurpose::Everything,
-    }));
+        purpose,
+    })
+}
+
+/// The right password of an attempt, and whose; it has emptied its buckets.
+pub(super) fn verified(attempt: &Attempt, person: &Person, password: &Credential) -> Event {
+    Event::PasswordVerified(PasswordVerified {
+        person: person.name.clone(),
+        credential: password.id,
+        buckets: attempt.from.buckets(),
+    })
+}
+
+/// The person and the password that were tried, if both are as they were.
+pub(super) fn tried<'a>(
+    world: &'a World,
+    attempt: &Attempt,
+) -> Option<(&'a Person, &'a PasswordCredential)> {
+    let person = world.identities.get(attempt.person.as_ref()?)?;
+    let password = usable(person)?;
+    let same = attempt.credential == Some((password.credential.id, password.credential.sealed));
+    same.then_some((person, password))
+}
+
+/// A counted failure. If there was nothing to try, or it has gone since, a verdict on it
+/// says nothing.
+pub(super) fn refused(world: &World, attempt: &Attempt) -> Vec<Event> {
+    let tried = tried(world, attempt);
+    let known = attempt.person.as_ref().and_then(|name| world.identities.get(name));
+    let held = known.and_then(|person| person.password.as_ref()).map(|it| it.credential.id);
+    let mut events = vec![Event::PasswordRefused(PasswordRefused {
+        name_tag: attempt.from.name_tag,
+        person: attempt.person.clone(),
+        credential: attempt.credential.map(|(id, _)| id).or(held),
+        reason: if tried.is_some() { Refused::Wrong } else { Refused::Unknown },
+        source: Some(attempt.from.source),
+        buckets: attempt.from.buckets(),
+    })];
+    let limit = world.settings.throttle.failures_max_password;
+    if let Some((person, password)) = tried
+        && password.credential.failures.saturating_add(1) >= limit
+    {
+        events.push(Event::CredentialDisabled(CredentialDisabled {
+            person: person.name.clone(),
+            credential: password.credential.id,
+            why: Disabling::Failures,
+        }));
+    }
     events
 }
 
-fn refused(world: &World, attempt: &Attempt, person: &Person, password: &Credential) -> Vec<Event> {
-    let mut events = vec![Event::PasswordRefused(PasswordRefused {
-        name_tag: attempt.name_tag,
-        person: Some(person.name.clone()),
-        credential: Some(password.id),
-        reason: Refused::Wrong,
-    })];
-    if password.failures.saturating_add(1) >= world.settings.throttle.failures_max_password {
-        let disabled = CredentialDisabled {
-            person: person.name.clone(),
-            credential: password.id,
-            why: Disabling::Failures,
-        };
-        events.push(Event::CredentialDisabled(disabled));
-    }
-    events
+/// The password that a person can log in with.
+pub(super) fn usable(person: &Person) -> Option<&PasswordCredential> {
+    let held = person.password.as_ref();
+    held.filter(|password| !password.credential.disabled && !person.disabled)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authn::fixture::{Story, named, names, tag};
+    use crate::authn::fixture::{Story, approach, named, names, tag};
     use crate::authn::session::SESSIONS_PER_USER_MAX;
     use crate::authn::{Outcome, outcome, persons};
     use crate::event::{DecisionSettings, SessionEnding, ThrottleSettings};
@@ -174,7 +211,7 @@ mod tests {
 
     fn failures(story: &Story, name: &str) -> u32 {
         let person = story.world.identities.get(&named(name)).unwrap();
-        person.password.as_ref().unwrap().failures
+        person.password.as_ref().unwrap().credential.failures
     }
 
     #[test]
@@ -204,6 +241,8 @@ mod tests {
                 person: Some(named("alice")),
                 credential: Some(credential),
                 reason: Refused::Wrong,
+                source: Some(approach("alice").source),
+                buckets: approach("alice").buckets(),
             })]
         );
         assert_eq!(outcome(&events), Outcome::Refused(Refusal::LoginFailed));
@@ -247,7 +286,7 @@ mod tests {
     fn what_is_typed_for_a_name_that_nobody_has_stays_out_of_the_events() {
         let mut story = Story::new();
         let unknown = story.password("hunter2", false).unwrap();
-        let no_name = begin(&story.world, None, tag("\u{7}"), story.now).unwrap();
+        let no_name = begin(&story.world, None, approach("\u{7}"), story.now).unwrap();
         let unreadable = story.conclude(&no_name, false).unwrap();
         for event in [unknown, unreadable].concat() {
             let Event::PasswordRefused(it) = event else { panic!("{event:?}") };
@@ -284,7 +323,10 @@ mod tests {
         assert_eq!(course[..8], [0, 0, 0, 1, 2, 4, 8, 16]);
         assert_eq!(course[119], 900);
         let alice = story.world.identities.get(&named("alice")).unwrap();
-        assert!(alice.password.as_ref().unwrap().disabled, "100 failures disable a password");
+        assert!(
+            alice.password.as_ref().unwrap().credential.disabled,
+            "100 failures disable a password"
+        );
     }
 
     #[test]

@@ -89,7 +89,7 @@ pub fn offer(
 /// [`Refusal::SessionOver`]; [`Refusal::MfaNotSetUp`] or [`Refusal::MfaDisabled`] if
 /// there is none; [`Refusal::Throttled`] if each has failed too recently.
 pub fn candidates(world: &World, session: Uuid, now: Moment) -> Result<Vec<Candidate>, Refusal> {
-    let open = session::open_to_bind(world, session, now)?;
+    let open = session::open_for_any(world, session, now)?;
     let (mut ready, mut throttled) = (Vec::new(), None);
     for one in authenticators(open, now)? {
         match one.check_throttle(world, now) {
@@ -122,7 +122,7 @@ pub fn conclude(
     tokens: &FreshTokens,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let open = session::open_to_bind(world, verdict.session, now)?;
+    let open = session::open_for_any(world, verdict.session, now)?;
     let held = authenticators(open, now)?;
     let named = held.iter().find(|one| one.credential.id == verdict.credential);
     let tried = *named.ok_or(Refusal::MfaFailed)?;
@@ -209,15 +209,15 @@ fn accepted(
     let verified = MfaVerified { person: person.clone(), credential, step };
     let session = match open.session.purpose {
         SessionPurpose::Recovery => session::ended(open.session.id, SessionEnding::Recovered),
-        SessionPurpose::Everything | SessionPurpose::PasswordChange => {
-            Event::SessionRaised(SessionRaised {
-                session: open.session.id,
-                person: person.clone(),
-                methods: open.session.methods.clone().with(Method::Otp),
-                token: tokens.token,
-                session_token: tokens.session_token,
-            })
-        }
+        SessionPurpose::Everything
+        | SessionPurpose::PasswordChange
+        | SessionPurpose::SecondFactor => Event::SessionRaised(SessionRaised {
+            session: open.session.id,
+            person: person.clone(),
+            methods: open.session.methods.clone().with(Method::Otp),
+            token: tokens.token,
+            session_token: tokens.session_token,
+        }),
     };
     let first = tried.pending.then_some(Event::MfaEnrolled(enrolled));
     let then = [Event::MfaVerified(verified), session];

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! enrol    ticket ─────────────► password
+//! change   password ─► (argon2) ─► another password, a fresh session
+//! import   a hash made elsewhere ─► password, until it is given and hashed anew
 //! login    begin ─► (argon2) ──► conclude ─► session at AAL1
 //! mfa      offer ─► candidates ─► (TOTP) ──► conclude ─► the same session at AAL2
 //! recover  begin ─► (argon2, codes) ─► conclude ─► a session for binding alone
@@ -16,11 +18,13 @@
 //! any number of parallel attempts each sees what the one before it has done.
 
 pub mod authenticators;
+pub mod change;
 mod cloud_event;
 pub mod enrol;
 pub mod erase;
 #[cfg(test)]
 mod fixture;
+pub mod import;
 #[cfg(test)]
 mod laws;
 pub mod login;
@@ -40,7 +44,7 @@ mod totp;
 
 pub use cloud_event::BadReport;
 pub use outcome::{Outcome, outcome};
-pub use password::{WeakPassword, check_new_password, is_fit_alone};
+pub use password::{WeakPassword, check_new_password, stands_alone};
 pub use refusal::Refusal;
 pub use report::{Report, report};
 pub use tokens::FreshTokens;

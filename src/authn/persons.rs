@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::{Refusal, session};
 use crate::event::{
-    Event, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked, SessionEnding, TicketIssued,
+    Event, PasswordCompromised, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,
+    SessionEnding, TicketIssued,
 };
 use crate::model::{Digest, Label, Moment, Username};
 use crate::projection::{Person, World};
@@ -100,6 +101,30 @@ pub fn disable(world: &World, person: &Username, reason: Label) -> Result<Vec<Ev
     let disabled = PersonDisabled { person: person.clone(), reason };
     let mut events = vec![Event::PersonDisabled(disabled)];
     events.extend(session::end_all(world, person, SessionEnding::PersonDisabled));
+    Ok(events)
+}
+
+/// Takes a person's password for known to others: their sessions end, and the password
+/// opens no more than a session for setting another one. Linear in the sessions there are.
+///
+/// Whoever knows it can do that too, if there is no second factor: then a ticket, handed
+/// over in person, is the better way.
+///
+/// # Errors
+/// [`Refusal::PersonUnknown`], [`Refusal::PersonDisabled`], [`Refusal::PasswordNotInUse`].
+///
+/// # Source
+/// SP 800-63B-4 §3.1.1.2 (6).
+pub fn password_compromised(
+    world: &World,
+    person: &Username,
+    reason: Label,
+) -> Result<Vec<Event>, Refusal> {
+    let password = enabled(world, person)?.password.as_ref().ok_or(Refusal::PasswordNotInUse)?;
+    let credential = password.credential.id;
+    let compromised = PasswordCompromised { person: person.clone(), credential, reason };
+    let mut events = vec![Event::PasswordCompromised(compromised)];
+    events.extend(session::end_all(world, person, SessionEnding::PasswordCompromised));
     Ok(events)
 }
 

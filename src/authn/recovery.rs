@@ -11,7 +11,8 @@
 use uuid::Uuid;
 
 use super::authenticators::{check_fresh, check_strength};
-use super::login::{self, Attempt};
+use super::login::{self, Attempt, Verdict};
+use super::throttle::Approach;
 use super::{FreshTokens, Refusal, session, throttle};
 use crate::event::{
     CredentialDisabled, Disabling, Event, RecoveryCodeRefused, RecoveryCodeUsed,
@@ -78,10 +79,10 @@ pub struct Recovering {
 pub fn begin(
     world: &World,
     name: Option<&Username>,
-    name_tag: Digest,
+    from: Approach,
     now: Moment,
 ) -> Result<Recovering, Refusal> {
-    let login = login::begin(world, name, name_tag, now)?;
+    let login = login::begin(world, name, from, now)?;
     let person = login.person.as_ref().and_then(|name| world.identities.get(name));
     let set = person.and_then(|person| usable(person.recovery.as_ref()));
     Ok(Recovering { login, set: set.map(as_named) })
@@ -117,7 +118,7 @@ pub fn conclude(
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let right = verdict != RecoveryVerdict::WrongPassword;
-    let mut events = login::conclude(world, &attempt.login, right, tokens, now)?;
+    let mut events = login::conclude(world, &attempt.login, &Verdict::of(right), tokens, now)?;
     let started = events.iter_mut().find_map(|event| match event {
         Event::SessionStarted(started) => Some(started),
         _ => None,
@@ -178,4 +179,158 @@ fn usable(set: Option<&Credential>) -> Option<&Credential> {
 
 const fn as_named(set: &Credential) -> CodeSet {
     CodeSet { credential: set.id, sealed: set.sealed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authn::fixture::{Story, approach, named, names};
+    use crate::authn::{Outcome, authenticators, mfa, outcome, sessions};
+    use crate::event::SessionEnding;
+
+    /// Alice with a second factor and codes, in a session of two factors.
+    fn with_codes() -> (Story, Uuid) {
+        let mut story = Story::new();
+        story.person("alice");
+        let (session, _) = story.second_factor("alice");
+        let set = set(&mut story);
+        let issued = issue(&story.world, session, set, story.now);
+        story.commit(issued);
+        (story, session)
+    }
+
+    fn set(story: &mut Story) -> CodeSet {
+        CodeSet { credential: story.id(), sealed: story.digest() }
+    }
+
+    fn begun(story: &Story) -> Recovering {
+        begin(&story.world, Some(&named("alice")), approach("alice"), story.now).unwrap()
+    }
+
+    fn concluded(
+        story: &mut Story,
+        attempt: &Recovering,
+        verdict: RecoveryVerdict,
+    ) -> Result<Vec<Event>, Refusal> {
+        let tokens = story.tokens();
+        let events = conclude(&story.world, attempt, verdict, &tokens, story.now)?;
+        story.facts(&events);
+        Ok(events)
+    }
+
+    /// A session that a code began.
+    fn recovering(story: &mut Story) -> Uuid {
+        let (attempt, fresh) = (begun(story), set(story));
+        let events = concluded(story, &attempt, RecoveryVerdict::Right(fresh)).unwrap();
+        let started = events.iter().find_map(|event| match event {
+            Event::SessionStarted(it) => Some(it.session),
+            _ => None,
+        });
+        started.unwrap()
+    }
+
+    fn failures(story: &Story) -> u32 {
+        let person = story.world.identities.get(&named("alice")).unwrap();
+        person.recovery.as_ref().unwrap().failures
+    }
+
+    /// Law: of any number of parallel tries with one code, one gets in; all have begun
+    /// before the first concludes.
+    #[test]
+    fn of_fifty_parallel_recoveries_with_one_code_one_succeeds() {
+        let (mut story, _) = with_codes();
+        let attempts: Vec<_> = (0..50).map(|_| begun(&story)).collect();
+        let mut told = Vec::new();
+        for attempt in &attempts {
+            let fresh = set(&mut story);
+            told.push(concluded(&mut story, attempt, RecoveryVerdict::Right(fresh)));
+        }
+        let won = told
+            .iter()
+            .flatten()
+            .filter(|events| outcome(events) == Outcome::Recovering { bound: false });
+        assert_eq!(won.count(), 1);
+        let refused = told.iter().flatten().filter_map(|events| match events.last() {
+            Some(Event::RecoveryCodeRefused(it)) => Some(it.reason),
+            _ => None,
+        });
+        assert_eq!(refused.collect::<Vec<_>>(), [Refused::Replayed; 3]);
+        let throttled = Err(Refusal::Throttled { retry_after_s: 1 });
+        assert_eq!(told.iter().filter(|it| **it == throttled).count(), 46);
+    }
+
+    /// Law: a session that a code began binds, shows itself and ends, and does nothing else.
+    #[test]
+    fn a_recovery_session_is_refused_by_every_other_command() {
+        let (mut story, strong) = with_codes();
+        let session = recovering(&mut story);
+        let (world, now, fresh) = (story.world.clone(), story.now, set(&mut story));
+        let totp = world.identities.get(&named("alice")).unwrap().totps[0].credential.id;
+        let label = crate::model::Label::default();
+        let refused = [
+            issue(&world, session, fresh, now),
+            authenticators::remove(&world, session, totp, now),
+            authenticators::rename(&world, session, totp, label, now),
+            sessions::end(&world, session, strong, now),
+            sessions::end_others(&world, session, true, now),
+        ];
+        assert!(refused.iter().all(|it| *it == Err(Refusal::RecoveryOnly)), "{refused:?}");
+        assert_eq!(authenticators::list(&world, session, now), Err(Refusal::RecoveryOnly));
+        assert_eq!(sessions::list(&world, session, now), Err(Refusal::RecoveryOnly));
+        assert_eq!(mfa::candidates(&world, session, now), Err(Refusal::MfaNotSetUp));
+        assert!(session::view(&world, session, now).is_ok());
+        assert!(session::log_out(&world, session, now).is_ok());
+    }
+
+    #[test]
+    fn what_a_recovery_session_binds_ends_it() {
+        let (mut story, _) = with_codes();
+        let session = recovering(&mut story);
+        let totp = story.offer(session).unwrap();
+        assert_eq!(names(&story.code(session, totp, None).unwrap()), ["mfa.refused"]);
+        let events = story.code(session, totp, Some(9)).unwrap();
+        assert_eq!(names(&events), ["mfa.enrolled", "mfa.verified", "session.ended"]);
+        assert_eq!(outcome(&events), Outcome::Recovering { bound: true });
+        assert_eq!(events[2], session::ended(session, SessionEnding::Recovered));
+        let held = &story.world.identities.get(&named("alice")).unwrap().totps;
+        assert_eq!(held.len(), 2);
+    }
+
+    #[test]
+    fn an_old_recovery_session_binds_nothing() {
+        let (mut story, _) = with_codes();
+        let session = recovering(&mut story);
+        story.pass(authenticators::AUTHENTICATION_AGE_MAX_S + 1);
+        let refused = Refusal::ReauthenticationRequired { max_age_s: 900 };
+        assert_eq!(story.offer(session), Err(refused));
+    }
+
+    #[test]
+    fn a_wrong_code_counts_against_its_set_and_a_wrong_password_does_not() {
+        let (mut story, _) = with_codes();
+        let attempt = begun(&story);
+        let events = concluded(&mut story, &attempt, RecoveryVerdict::WrongPassword).unwrap();
+        assert_eq!(names(&events), ["password.refused"]);
+        assert_eq!(failures(&story), 0);
+        let events = concluded(&mut story, &attempt, RecoveryVerdict::WrongCode).unwrap();
+        assert_eq!(names(&events), ["password.verified", "recovery_code.refused"]);
+        assert_eq!(outcome(&events), Outcome::Refused(Refusal::RecoveryFailed));
+        assert_eq!(failures(&story), 1);
+        recovering(&mut story);
+        assert_eq!(failures(&story), 0, "its own success forgets them");
+    }
+
+    /// Goal: nobody tells an account without codes by what is recorded of its owner.
+    #[test]
+    fn without_codes_a_right_password_begins_nothing() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (attempt, fresh) = (begun(&story), set(&mut story));
+        for verdict in [RecoveryVerdict::WrongCode, RecoveryVerdict::Right(fresh)] {
+            let events = concluded(&mut story, &attempt, verdict).unwrap();
+            assert_eq!(names(&events), ["password.verified", "recovery_code.refused"]);
+            assert_eq!(outcome(&events), Outcome::Refused(Refusal::RecoveryFailed));
+        }
+        assert!(story.sessions("alice").is_empty());
+    }
 }

@@ -26,6 +26,9 @@ pub enum Refusal {
     /// The session has ended, is past its limits, or is none of ours.
     #[error("the session is over: log in again")]
     SessionOver,
+    /// There is no password that could be changed.
+    #[error("no password is in use: ask an administrator for a ticket to set one")]
+    PasswordNotInUse,
     /// The session is for setting a new password alone.
     #[error("this session is for setting a new password: set one, then log in")]
     PasswordChangeRequired,
@@ -173,6 +176,7 @@ impl Refusal {
             Self::Throttled { .. } => "throttled",
             Self::TicketInvalid => "ticket_invalid",
             Self::SessionOver => "session_over",
+            Self::PasswordNotInUse => "password_not_in_use",
             Self::PasswordChangeRequired => "password_change_required",
             Self::RecoveryOnly => "recovery_only",
             Self::MfaNotSetUp => "mfa_not_set_up",

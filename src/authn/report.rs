@@ -217,7 +217,9 @@ mod tests {
         story.log_in("alice");
         let local = story.tokens();
         let attempt = story.begin("alice").unwrap();
-        let login = crate::authn::login::conclude(&story.world, &attempt, true, &local, story.now);
+        let right = crate::authn::login::Verdict::RIGHT;
+        let login =
+            crate::authn::login::conclude(&story.world, &attempt, &right, &local, story.now);
         story.commit(login);
 
         let again = said(&mut story, MfaVerified, "t", &[Method::Otp]);

@@ -97,6 +97,7 @@ pub(super) fn open(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>
     match open.session.purpose {
         SessionPurpose::Everything => Ok(open),
         SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
+        SessionPurpose::SecondFactor => Err(Refusal::AssuranceTooLow { required: Aal::TWO }),
         SessionPurpose::Recovery => Err(Refusal::RecoveryOnly),
     }
 }
@@ -108,7 +109,22 @@ pub(super) fn open_to_bind(world: &World, session: Uuid, now: Moment) -> Result<
     match open.session.purpose {
         SessionPurpose::Everything | SessionPurpose::Recovery => Ok(open),
         SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
+        SessionPurpose::SecondFactor => Err(Refusal::AssuranceTooLow { required: Aal::TWO }),
     }
+}
+
+/// Looks up a session of this deployment's own that a code or a new password may make
+/// more of.
+pub(super) fn open_unfinished(
+    world: &World,
+    session: Uuid,
+    now: Moment,
+) -> Result<Open<'_>, Refusal> {
+    let open = open_for_any(world, session, now)?;
+    if open.session.purpose == SessionPurpose::Recovery {
+        return Err(Refusal::RecoveryOnly);
+    }
+    Ok(open)
 }
 
 /// Looks up a session of this deployment's own, whatever it is for.

@@ -1,8 +1,80 @@
 //! How long the next attempt must wait (SP 800-63B-4 §3.2.2).
+//!
+//! Failed passwords are counted twice. With the password itself, whoever gave them: at the
+//! limit it is disabled. And in buckets, which slow the next attempt down: a stranger's in
+//! that of the name and the network he comes from, and in that of the name and all
+//! strangers, which begins to delay later; a known device's in a bucket of its own, so that
+//! no stranger can slow down the person whose device it is. Names that nobody has are
+//! counted in the same buckets in the same way.
 
 use super::Refusal;
 use crate::event::ThrottleSettings;
-use crate::model::Moment;
+use crate::model::{Digest, Moment};
+use crate::projection::World;
+
+/// How many times as many failures all strangers together have free.
+const STRANGERS: u32 = 10;
+
+/// Where an attempt at a password comes from, all of it as keyed hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Approach {
+    /// Of the name as typed.
+    pub name_tag: Digest,
+    /// Of the network.
+    pub source: Digest,
+    /// Of the device, if the person has logged in from it before, by this password.
+    pub device: Option<Digest>,
+}
+
+impl Approach {
+    /// The bucket that this approach has to itself.
+    #[must_use]
+    pub fn own_bucket(&self) -> Digest {
+        match &self.device {
+            Some(device) => self.bucket(b"device", device),
+            None => self.bucket(b"source", &self.source),
+        }
+    }
+
+    /// The buckets that its failures count in.
+    #[must_use]
+    pub fn buckets(&self) -> Vec<Digest> {
+        std::iter::once(self.own_bucket()).chain(self.shared_bucket()).collect()
+    }
+
+    fn shared_bucket(&self) -> Option<Digest> {
+        self.device.is_none().then(|| self.bucket(b"strangers", &self.name_tag))
+    }
+
+    fn bucket(&self, kind: &[u8], of: &Digest) -> Digest {
+        let (name, of) = (self.name_tag.as_bytes().as_slice(), of.as_bytes().as_slice());
+        Digest::of_parts([kind, name, of])
+    }
+
+    /// Whole seconds until an attempt from here is looked at: 0 if it is now.
+    #[must_use]
+    pub fn wait_s(&self, world: &World, now: Moment) -> u64 {
+        let throttle = &world.settings.throttle;
+        let wait = |key: Digest, throttle: &ThrottleSettings| {
+            let bucket = world.identities.buckets().get(&key);
+            bucket.map_or(0, |it| wait_s(it.failures, Some(it.failed_at), now, throttle))
+        };
+        let patient = ThrottleSettings {
+            failures_free: throttle.failures_free.max(1).saturating_mul(STRANGERS),
+            ..throttle.clone()
+        };
+        let shared = self.shared_bucket().map_or(0, |key| wait(key, &patient));
+        wait(self.own_bucket(), throttle).max(shared)
+    }
+
+    /// Lets an attempt pass, or says when to come back.
+    pub(super) fn check(&self, world: &World, now: Moment) -> Result<(), Refusal> {
+        match self.wait_s(world, now) {
+            0 => Ok(()),
+            retry_after_s => Err(Refusal::Throttled { retry_after_s }),
+        }
+    }
+}
 
 /// Whole seconds, rounded up, until another attempt is looked at: 0 if it is now.
 /// `failures` are consecutive ones of one authenticator, `failed_at` is the last.

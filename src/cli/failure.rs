@@ -107,7 +107,6 @@ impl Failure {
     }
 
     /// The stable code.
-    #[cfg(test)]
     pub(super) fn code(&self) -> &str {
         &self.code
     }

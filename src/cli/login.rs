@@ -9,6 +9,7 @@ use super::failure::{Exit, Failure};
 use super::page::Page;
 use super::prompt;
 use super::target::ServerFlags;
+use crate::event::SessionPurpose;
 use crate::model::{SecretToken, Uid, Username};
 
 /// Log in as a person and print the token
@@ -31,7 +32,7 @@ pub(super) struct Login {
 
 /// A session, as the server hands it over.
 #[derive(Serialize, Deserialize)]
-struct LoggedIn {
+pub(super) struct LoggedIn {
     token: String,
     session_token: String,
     session: Session,
@@ -43,6 +44,9 @@ struct Session {
     aal: u8,
     expires_at: String,
     mfa_enrolled: bool,
+    /// What it is for, if not for everything.
+    #[serde(default, skip_serializing_if = "SessionPurpose::is_everything")]
+    purpose: SessionPurpose,
 }
 
 #[derive(Deserialize)]
@@ -75,7 +79,11 @@ impl Login {
             console.aside("no second factor is set up: --set-up-mfa does it");
             first
         };
-        let Session { user, aal, expires_at, .. } = &logged_in.session;
+        let Session { user, aal, expires_at, purpose, .. } = &logged_in.session;
+        if *purpose == SessionPurpose::PasswordChange {
+            console
+                .aside("the password must be changed before anything else: countersign password");
+        }
         if console.format() == Format::Text {
             console.aside(&format!("{user} is logged in at AAL{aal} until {expires_at}"));
         }

@@ -23,6 +23,7 @@ mod keygen;
 mod log;
 mod login;
 mod page;
+mod password;
 mod policy;
 mod prompt;
 mod proof;
@@ -39,6 +40,7 @@ mod terminal;
 mod tiled;
 mod token;
 mod user;
+mod user_import;
 mod user_sessions;
 mod verify;
 
@@ -75,6 +77,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Enrol(enrol::Enrol),
     Login(login::Login),
+    Password(password::ChangePassword),
     User(user::User),
     Token(token::Token),
     Key(key::Key),
@@ -98,6 +101,7 @@ impl Command {
             Self::Serve(serve) => serve.run(console),
             Self::Enrol(enrol) => enrol.run(console),
             Self::Login(login) => login.run(console),
+            Self::Password(password) => password.run(console),
             Self::User(user) => user.run(console),
             Self::Token(token) => token.run(console),
             Self::Key(key) => key.run(console),

@@ -13,11 +13,12 @@ use super::folder::Operator;
 use super::page::{Ink, Page, second};
 use super::table::{Column, Table};
 use super::target::{Target, TargetFlags};
+use super::user_import::ImportUsers;
 use super::user_sessions::{ReEnrol, UserSessions};
 use crate::authn::Refusal;
 use crate::authn::persons::{self, NewPerson};
 use crate::entropy::draw;
-use crate::event::Event;
+use crate::event::{Event, PasswordScheme};
 use crate::model::{Digest, Label, Moment, SecretToken, Username};
 use crate::pdp::Administration;
 use crate::projection::{Person, World};
@@ -43,6 +44,8 @@ enum Command {
     Revoke(Revoke),
     Sessions(UserSessions),
     ReEnrol(ReEnrol),
+    Compromised(Compromised),
+    Import(ImportUsers),
 }
 
 /// Make a person known and issue the ticket they set a password with
@@ -90,6 +93,24 @@ struct Disable {
     target: TargetFlags,
 }
 
+/// Take a person's password for known to others: another one must be set
+///
+/// Their sessions end, and the next login opens nothing but the change, which takes their
+/// second factor. Who has none should rather get a ticket: whoever knows the password could
+/// change it first.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example:\n  \
+    countersign user compromised alice --reason 'found in a leak' --data ./data")]
+struct Compromised {
+    /// Login name
+    name: Username,
+    /// How that is known, for the record
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: Label,
+    #[command(flatten)]
+    target: TargetFlags,
+}
+
 /// Give a person an administrative role
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  countersign user grant alice auditor --data ./data")]
@@ -128,6 +149,8 @@ impl User {
             Command::Erase(it) => console.tell(&it.done()?)?,
             Command::Grant(it) => console.tell(&it.done()?)?,
             Command::Revoke(it) => console.tell(&it.done()?)?,
+            Command::Compromised(it) => console.tell(&it.done()?)?,
+            Command::Import(it) => return it.run(console),
             Command::Sessions(it) => return it.run(console),
             Command::ReEnrol(it) => return it.run(console),
         }
@@ -233,6 +256,22 @@ impl Disable {
     }
 }
 
+impl Compromised {
+    fn done(&self) -> Result<Done, Failure> {
+        let (name, reason) = (self.name.clone(), self.reason.clone());
+        match self.target.target()? {
+            Target::Server(client) => {
+                let body = json!({"reason": reason});
+                ask(&client, Verb::Post, &path(&name, "password-compromised"), Some(&body))?;
+            }
+            Target::Data(folder) => alter(&folder.operator()?, move |world, _| {
+                persons::password_compromised(world, &name, reason)
+            })?,
+        }
+        Ok(Done::new(&self.name, "must set another password; every session of theirs has ended"))
+    }
+}
+
 impl Grant {
     fn done(&self) -> Result<Done, Failure> {
         let (name, role) = (self.name.clone(), self.role.clone());
@@ -319,6 +358,7 @@ struct Users {
 }
 
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the members of the server's answer")]
 struct Shown {
     name: Username,
     roles: BTreeSet<String>,
@@ -326,6 +366,10 @@ struct Shown {
     password: bool,
     totp: bool,
     registered_at: Moment,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_imported: Option<PasswordScheme>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    password_compromised: bool,
 }
 
 impl Users {
@@ -345,10 +389,22 @@ impl Shown {
             password: person.password.is_some(),
             totp: !person.totps.is_empty(),
             registered_at: person.registered_at,
+            password_imported: person.password.as_ref().and_then(|it| it.imported),
+            password_compromised: person.password.as_ref().is_some_and(|it| it.compromised),
         }
     }
 
     fn factors(&self) -> &'static str {
+        if !self.disabled && self.password_compromised {
+            return "password, to be changed";
+        }
+        if let (false, Some(scheme)) = (self.disabled, self.password_imported) {
+            return match scheme {
+                PasswordScheme::Argon2id => "password, imported as argon2id",
+                PasswordScheme::Argon2i => "password, imported as argon2i",
+                PasswordScheme::Bcrypt => "password, imported as bcrypt",
+            };
+        }
         match (self.disabled, self.password, self.totp) {
             (true, ..) => "disabled",
             (_, false, _) => "none: awaits enrolment",

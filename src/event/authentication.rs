@@ -28,32 +28,6 @@ pub struct TicketUsed {
     pub ticket: Digest,
 }
 
-/// A password was set (`countersign.password.enrolled.v1`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PasswordEnrolled {
-    /// Whose.
-    pub person: Username,
-    /// The credential's id.
-    pub credential: Uuid,
-    /// SHA-256 of the sealed hash in the vault.
-    pub sealed: Digest,
-    /// True if it may be the only factor: it has 15 characters or more
-    /// (SP 800-63B-4 §3.1.1.2).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub alone: bool,
-}
-
-/// A right password was given (`countersign.password.verified.v1`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PasswordVerified {
-    /// By whom.
-    pub person: Username,
-    /// The credential used.
-    pub credential: Uuid,
-}
-
 /// Why an attempt was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,22 +38,6 @@ pub enum Refused {
     Unknown,
     /// A code that had already been accepted once.
     Replayed,
-}
-
-/// A password was refused (`countersign.password.refused.v1`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PasswordRefused {
-    /// A keyed hash of the name as given; the name itself may be a password.
-    pub name_tag: Digest,
-    /// The person, if there is one of that name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<Username>,
-    /// The credential tried, if there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub credential: Option<Uuid>,
-    /// Why.
-    pub reason: Refused,
 }
 
 /// A TOTP authenticator was offered and awaits its first right code
@@ -223,6 +181,9 @@ pub enum SessionPurpose {
     /// Setting a new password and nothing else: the old one is known to others, or too
     /// short by now. No PEP and no administration takes it.
     PasswordChange,
+    /// Giving a second factor and nothing else: the password is too short to be the only
+    /// one. With it, it is for everything.
+    SecondFactor,
     /// Binding a new authenticator and nothing else, after a recovery code. No PEP and
     /// no administration takes it.
     Recovery,
@@ -263,6 +224,8 @@ pub enum SessionEnding {
     PersonDisabled,
     /// The person set a new password.
     PasswordEnrolled,
+    /// The person's password is known to others.
+    PasswordCompromised,
     /// The identity provider says so.
     Reported,
     /// It was past its limits, and a new session of the same user took its place.

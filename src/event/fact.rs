@@ -3,10 +3,11 @@
 use serde_json::value::RawValue;
 
 use super::{
-    AccessDecided, AuthenticationReported, CheckpointCosigned, CredentialDisabled,
-    CredentialRemoved, CredentialRenamed, DecisionSettings, DirectoryActivated, EntitySubmitted,
-    EntityWithdrawn, KeyRotated, LogCreated, LossAccepted, MfaEnrolled, MfaOffered, MfaRefused,
-    MfaVerified, NodeStarted, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled,
+    AccessDecided, AttemptsThrottled, AuthenticationReported, CheckpointCosigned,
+    CredentialDisabled, CredentialRemoved, CredentialRenamed, DecisionSettings, DirectoryActivated,
+    EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, LossAccepted, MfaEnrolled,
+    MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordCompromised, PasswordEnrolled,
+    PasswordImported, PasswordRefused, PasswordRehashed, PasswordVerified, PersonDisabled,
     PersonErased, PersonRegistered, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
     PolicyWithdrawn, RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted,
     RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
@@ -82,6 +83,10 @@ facts! {
     PasswordEnrolled(PasswordEnrolled) = "countersign.password.enrolled.v1",
     PasswordVerified(PasswordVerified) = "countersign.password.verified.v1",
     PasswordRefused(PasswordRefused) = "countersign.password.refused.v1",
+    PasswordCompromised(PasswordCompromised) = "countersign.password.compromised.v1",
+    PasswordRehashed(PasswordRehashed) = "countersign.password.rehashed.v1",
+    PasswordImported(PasswordImported) = "countersign.password.imported.v1",
+    AttemptsThrottled(AttemptsThrottled) = "countersign.attempts.throttled.v1",
     MfaOffered(MfaOffered) = "countersign.mfa.offered.v1",
     MfaEnrolled(MfaEnrolled) = "countersign.mfa.enrolled.v1",
     MfaVerified(MfaVerified) = "countersign.mfa.verified.v1",
@@ -131,6 +136,7 @@ impl Event {
                 || StreamName::single("unknown-person"),
                 |person| StreamName::of("person", person),
             ),
+            Self::AttemptsThrottled(_) => StreamName::single("attempts"),
             Self::SessionStarted(SessionStarted { session, .. })
             | Self::SessionRaised(SessionRaised { session, .. })
             | Self::SessionEnded(SessionEnded { session, .. }) => {
@@ -151,6 +157,9 @@ impl Event {
             | Self::TicketUsed(_)
             | Self::PasswordEnrolled(_)
             | Self::PasswordVerified(_)
+            | Self::PasswordCompromised(_)
+            | Self::PasswordRehashed(_)
+            | Self::PasswordImported(_)
             | Self::MfaOffered(_)
             | Self::MfaEnrolled(_)
             | Self::MfaVerified(_)
@@ -179,6 +188,9 @@ impl Event {
             | Self::TicketUsed(TicketUsed { person, .. })
             | Self::PasswordEnrolled(PasswordEnrolled { person, .. })
             | Self::PasswordVerified(PasswordVerified { person, .. })
+            | Self::PasswordCompromised(PasswordCompromised { person, .. })
+            | Self::PasswordRehashed(PasswordRehashed { person, .. })
+            | Self::PasswordImported(PasswordImported { person, .. })
             | Self::MfaOffered(MfaOffered { person, .. })
             | Self::MfaEnrolled(MfaEnrolled { person, .. })
             | Self::MfaVerified(MfaVerified { person, .. })
@@ -209,6 +221,7 @@ impl Event {
             Self::SubjectErased(it) => Some(it.subject.to_string()),
             // The request itself stands in the payload; naming it twice costs bytes.
             Self::AccessDecided(_)
+            | Self::AttemptsThrottled(_)
             | Self::LogCreated(_)
             | Self::LossAccepted(_)
             | Self::NodeStarted(_)

@@ -6,6 +6,7 @@ mod as_text;
 mod authentication;
 mod envelope;
 mod fact;
+mod password;
 mod personal;
 mod policy_index;
 mod publication;
@@ -25,12 +26,15 @@ pub use administration::{
 };
 pub use authentication::{
     AuthenticationReported, CredentialDisabled, CredentialRemoved, CredentialRenamed, Disabling,
-    MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, PasswordEnrolled, PasswordRefused,
-    PasswordVerified, Refused, Reported, SessionEnded, SessionEnding, SessionPurpose,
-    SessionRaised, SessionStarted, TicketIssued, TicketUsed,
+    MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused, Reported, SessionEnded,
+    SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
 };
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;
+pub use password::{
+    AttemptsThrottled, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
+    PasswordRefused, PasswordRehashed, PasswordScheme, PasswordVerified,
+};
 pub use personal::{KeyRotated, PersonErased, SubjectErased};
 pub use policy_index::PolicyIndexDoubted;
 pub use publication::{

@@ -163,6 +163,28 @@ mod tests {
     }
 
     #[test]
+    fn a_session_lasts_as_its_level_says_and_a_stronger_one_no_longer() {
+        let limits = SessionLimits::default();
+        let lasting = |limits: &SessionLimits| {
+            [Aal::ONE, Aal::TWO, Aal::THREE].map(|aal| (limits.absolute_s(aal), limits.idle_s(aal)))
+        };
+        assert_eq!(lasting(&limits), [(86_400, 3_600), (43_200, 3_600), (43_200, 900)]);
+        let brief = SessionLimits { aal2_absolute_s: 600, aal2_idle_s: 60, ..limits };
+        assert_eq!(lasting(&brief)[2], (600, 60));
+    }
+
+    /// Goal: the settings of older builds are adopted as what they were.
+    #[test]
+    fn what_older_builds_did_not_write_is_written_only_if_it_differs() {
+        let written = |limits: &SessionLimits| serde_json::to_string(limits).unwrap();
+        let limits = SessionLimits::default();
+        assert!(!written(&limits).contains("aal3"));
+        let other = SessionLimits { aal3_idle_s: 60, ..limits };
+        assert!(written(&other).contains("\"aal3_idle_s\":60"));
+        assert_eq!(serde_json::from_str(&written(&other)).ok(), Some(other));
+    }
+
+    #[test]
     fn what_is_absent_is_the_default() {
         assert_eq!(serde_json::from_str("{}").ok(), Some(DecisionSettings::default()));
         assert!(serde_json::from_str::<DecisionSettings>(r#"{"colour":1}"#).is_err());

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use argon2::{Algorithm, Argon2, Params, Version};
-
-use super::HasherError;
+use super::recipe::Recipe;
+use super::{HasherError, PasswordHash};
 
 /// Why parameters are refused: too weak to protect, or too strong to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -119,7 +118,12 @@ impl HasherSettings {
 
     /// Refuses what a stored hash must not be allowed to take: a record altered
     /// or imported carelessly would otherwise exhaust the machine.
-    pub(super) fn affords(&self, cost: Cost) -> Result<(), HasherError> {
+    pub(super) fn affords(&self, recipe: Recipe) -> Result<(), HasherError> {
+        let cost = match recipe {
+            Recipe::Argon2 { cost, .. } => cost,
+            Recipe::Bcrypt { rounds } if rounds <= PasswordHash::BCRYPT_ROUNDS_MAX => return Ok(()),
+            Recipe::Bcrypt { .. } => return Err(HasherError::Bcrypt),
+        };
         let Cost { memory_kib, passes, lanes } = cost;
         let fits = memory_kib <= self.stored_kib_max
             && passes <= Cost::PASSES_MAX
@@ -156,11 +160,9 @@ impl Cost {
     /// The most lanes a hash may ask for.
     pub(super) const LANES_MAX: u32 = 16;
 
-    /// Argon2id, version 1.3, at this cost.
-    pub(super) fn argon2(self, tag_bytes: usize) -> Result<Argon2<'static>, HasherError> {
-        Params::new(self.memory_kib, self.passes, self.lanes, Some(tag_bytes))
-            .map(|params| Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-            .map_err(HasherError::Argon2)
+    /// How much memory is filled in all, in KiB: what a guess costs whoever guesses.
+    pub(super) fn work(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
     }
 }
 

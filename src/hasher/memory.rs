@@ -5,6 +5,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::HasherError;
 use super::cost::Cost;
+use super::recipe::{Recipe, bcrypt_tag};
 
 /// Blocks of 1 KiB.
 pub(super) struct Memory {
@@ -25,16 +26,20 @@ impl Memory {
         Ok(memory)
     }
 
-    /// Computes a tag of `tag_bytes` bytes at a cost.
+    /// Computes a tag of `tag_bytes` bytes by a recipe.
     pub(super) fn tag(
         &mut self,
-        cost: Cost,
+        recipe: Recipe,
         password: &[u8],
         salt: &[u8],
         tag_bytes: usize,
     ) -> Result<Zeroizing<Vec<u8>>, HasherError> {
+        let (variant, cost) = match recipe {
+            Recipe::Argon2 { variant, cost } => (variant, cost),
+            Recipe::Bcrypt { rounds } => return bcrypt_tag(rounds, salt, password),
+        };
         let mut tag = Zeroizing::new(vec![0; tag_bytes]);
-        self.fill(&cost.argon2(tag_bytes)?, password, salt, &mut tag)?;
+        self.fill(&variant.argon2(cost, tag_bytes)?, password, salt, &mut tag)?;
         Ok(tag)
     }
 

@@ -9,28 +9,30 @@
 
 mod cost;
 mod memory;
+mod pace;
 mod password_hash;
 mod queue;
+mod recipe;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
 use crate::model::Password;
 
 pub use cost::{HasherSettings, UnfitCost};
-pub use password_hash::{NotAPasswordHash, PasswordHash};
+pub use password_hash::{NotAPasswordHash, PasswordHash, Unimportable};
 
 use cost::Cost;
 use memory::Memory;
-use queue::{Job, Queue};
+use pace::Pace;
+use queue::{Computed, Job, Queue};
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +41,8 @@ pub struct Verdict {
     /// Whether the password is the one that was hashed. Always false for an
     /// unknown user.
     pub matches: bool,
-    /// Whether it matches but was hashed at a cost other than the one in force,
-    /// so that it should be hashed again while it is at hand.
+    /// Whether it matches but was hashed in a way that is easier to guess at than the one
+    /// in force, so that it should be hashed again while it is at hand.
     pub needs_rehash: bool,
 }
 
@@ -84,6 +86,12 @@ pub enum HasherError {
     /// A thread could not be started.
     #[error("a hashing thread could not be started")]
     Thread(#[source] std::io::Error),
+    /// A stored bcrypt hash asks for more than this server gives a single hash.
+    #[error(
+        "a stored bcrypt hash asks for more than 2^{} rounds: set a new password",
+        PasswordHash::BCRYPT_ROUNDS_MAX
+    )]
+    Bcrypt,
     /// Argon2 refused parameters that were checked before.
     #[error("argon2 refused its parameters: {0}")]
     Argon2(argon2::Error),
@@ -97,6 +105,7 @@ pub struct Hasher {
     queue: Arc<Queue>,
     /// What an unknown user's password is verified against.
     nobody: PasswordHash,
+    pace: Pace,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -124,8 +133,8 @@ impl Hasher {
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         let salt = draw::<{ PasswordHash::SALT_BYTES }>(&*self.entropy)?.to_vec();
         let blank = PasswordHash::blank(self.settings.cost, salt);
-        let tag = self.tag(password, &blank).await?;
-        Ok(blank.with_tag(tag))
+        let computed = self.tag(password, &blank).await?;
+        Ok(blank.with_tag(computed.tag))
     }
 
     /// Verifies a password against a stored hash, in constant time at the end.
@@ -146,11 +155,25 @@ impl Hasher {
     ) -> Result<Verdict, HasherError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        self.settings.affords(stored.cost())?;
-        let tag = self.tag(password, &stored).await?;
+        self.settings.affords(stored.recipe())?;
+        let Computed { tag, took } = self.tag(password, &stored).await?;
         let matches = bool::from(tag.ct_eq(stored.tag())) & known;
-        let current = stored.is_as_hashed_at(self.settings.cost);
-        Ok(Verdict { matches, needs_rehash: matches && !current })
+        self.pace.measured(stored.scheme(), took);
+        let weaker = stored.is_weaker_than(self.settings.cost);
+        Ok(Verdict { matches, needs_rehash: matches && weaker })
+    }
+
+    /// How long to take, at the least, to tell a stranger that a password does not match:
+    /// a quarter more than the slowest scheme in use does. Hashes that were imported take
+    /// longer than ours, or not as long, and reading one takes a moment more than reading
+    /// none; whoever has one would be told apart by that. What imported ones take is known
+    /// from the first that was verified since the start.
+    ///
+    /// # Source
+    /// ASVS 6.3.8.
+    #[must_use]
+    pub fn floor(&self) -> Duration {
+        self.pace.floor()
     }
 
     /// How many jobs wait, not counting those being worked on.
@@ -166,16 +189,12 @@ impl Hasher {
     }
 
     /// Computes the tag that `password` has under another hash's salt and cost.
-    async fn tag(
-        &self,
-        password: Password,
-        like: &PasswordHash,
-    ) -> Result<Zeroizing<Vec<u8>>, HasherError> {
+    async fn tag(&self, password: Password, like: &PasswordHash) -> Result<Computed, HasherError> {
         let (answer, waiting) = oneshot::channel();
         self.queue.offer(Job {
             password,
             salt: like.salt().to_vec(),
-            cost: like.cost(),
+            recipe: like.recipe(),
             tag_bytes: like.tag().len(),
             // A monotonic reading, compared with its like alone: it decides how
             // long to be patient, never what is true.
@@ -191,7 +210,7 @@ impl Hasher {
     ) -> Result<Self, HasherError> {
         let nobody = PasswordHash::of_nobody(settings.cost, &*entropy)?;
         let queue = Arc::new(Queue::of(settings.queue));
-        Ok(Self { settings, entropy, queue, nobody, workers: Vec::new() })
+        Ok(Self { settings, entropy, queue, nobody, pace: Pace::default(), workers: Vec::new() })
     }
 
     fn add_worker(&mut self, number: usize) -> Result<(), HasherError> {

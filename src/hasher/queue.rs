@@ -3,25 +3,31 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use super::HasherError;
-use super::cost::Cost;
 use super::memory::Memory;
+use super::recipe::Recipe;
 use crate::model::Password;
 
 /// A tag to compute, and who waits for it.
 pub(super) struct Job {
     pub(super) password: Password,
     pub(super) salt: Vec<u8>,
-    pub(super) cost: Cost,
+    pub(super) recipe: Recipe,
     pub(super) tag_bytes: usize,
     /// When it is too late to begin; `None` is never.
     pub(super) deadline: Option<Instant>,
-    pub(super) answer: oneshot::Sender<Result<Zeroizing<Vec<u8>>, HasherError>>,
+    pub(super) answer: oneshot::Sender<Result<Computed, HasherError>>,
+}
+
+/// A tag, and how long it took to compute, the time in the queue apart.
+pub(super) struct Computed {
+    pub(super) tag: Zeroizing<Vec<u8>>,
+    pub(super) took: Duration,
 }
 
 impl Job {
@@ -118,10 +124,10 @@ impl Queue {
             drop(job.answer.send(Err(HasherError::Busy)));
             return;
         }
-        let password = job.password.expose().as_bytes();
-        let tag = memory.tag(job.cost, password, &job.salt, job.tag_bytes);
+        let (begun, password) = (Instant::now(), job.password.expose().as_bytes());
+        let tag = memory.tag(job.recipe, password, &job.salt, job.tag_bytes);
         self.computed.fetch_add(1, Ordering::Relaxed);
-        drop(job.answer.send(tag));
+        drop(job.answer.send(tag.map(|tag| Computed { tag, took: begun.elapsed() })));
     }
 
     /// A worker that panicked leaves the list of jobs whole, so it is used on.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 
+use super::recipe::Recipe;
 use super::*;
 use crate::entropy::SeededEntropy;
+use crate::event::PasswordScheme;
 
 fn entropy() -> Arc<dyn Entropy> {
     Arc::new(SeededEntropy::new(7))
@@ -87,7 +89,8 @@ async fn a_hash_outlives_its_text() {
 /// Vectors of the reference implementation, `src/test.c`.
 #[tokio::test]
 async fn hashes_made_elsewhere_verify_and_ask_to_be_made_anew() {
-    let hasher = hasher();
+    let dearer = Cost { memory_kib: 512, passes: 2, lanes: 1 };
+    let hasher = Hasher::start(HasherSettings { cost: dearer, ..cheap() }, entropy()).unwrap();
     for phc in [
         "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
         "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
@@ -126,8 +129,8 @@ fn the_vector_of_rfc_9106_comes_out_twice_in_the_same_memory() {
 #[tokio::test]
 async fn an_unknown_user_costs_one_hash_at_the_cost_in_force_and_never_matches() {
     let hasher = hasher();
-    assert_eq!(hasher.nobody.cost(), cheap().cost);
-    assert!(hasher.nobody.is_as_hashed_at(cheap().cost));
+    assert_eq!(hasher.nobody.recipe(), Recipe::of(cheap().cost));
+    assert!(!hasher.nobody.is_weaker_than(cheap().cost));
 
     let verdict = hasher.verify(password("anything at all"), None).await.unwrap();
 
@@ -238,7 +241,7 @@ async fn a_stored_hash_cannot_ask_for_more_than_the_limit() {
 fn memory_grown_for_a_dearer_hash_is_given_back_blank() {
     let mut memory = Memory::for_cost(Cost { memory_kib: 8, passes: 1, lanes: 1 }).unwrap();
     let dearer = Cost { memory_kib: 64, passes: 1, lanes: 1 };
-    memory.tag(dearer, b"password", b"somesalt", 32).unwrap();
+    memory.tag(Recipe::of(dearer), b"password", b"somesalt", 32).unwrap();
     assert!(memory.is_blank_of(8));
 }
 
@@ -268,4 +271,86 @@ async fn the_cost_in_force_is_the_one_that_new_hashes_have() {
     let stored = text.parse().ok();
     let verdict = hasher.verify(password("correct horse battery"), stored).await.unwrap();
     assert_eq!(verdict, Verdict { matches: true, needs_rehash: false });
+}
+
+/// Goal: a login never lowers what protects a password, and raises what is weaker.
+#[tokio::test]
+async fn only_what_is_easier_to_guess_is_hashed_anew() {
+    let at = |memory_kib, passes| Cost { memory_kib, passes, lanes: 1 };
+    let made = async |cost| {
+        let hasher = Hasher::start(HasherSettings { cost, ..cheap() }, entropy()).unwrap();
+        hasher.hash(password("correct horse battery")).await.unwrap()
+    };
+    let hasher = Hasher::start(HasherSettings { cost: at(64, 2), ..cheap() }, entropy()).unwrap();
+    for (cost, anew) in [(at(63, 2), true), (at(64, 1), true), (at(64, 2), false)] {
+        let stored = made(cost).await;
+        let verdict = hasher.verify(password("correct horse battery"), Some(stored)).await.unwrap();
+        assert_eq!(verdict, Verdict { matches: true, needs_rehash: anew }, "{cost:?}");
+    }
+    let dearer = made(at(65, 2)).await;
+    let verdict = hasher.verify(password("correct horse battery"), Some(dearer)).await.unwrap();
+    assert_eq!(verdict, Verdict { matches: true, needs_rehash: false });
+}
+
+/// Hashes that Python's argon2-cffi 25.1 and bcrypt 5.0 made of `correct horse battery`.
+const FOREIGN: [&str; 4] = [
+    "$argon2id$v=19$m=1024,t=3,p=4$5WJoSTsHqxS1rbjt/JbZ6w$7VX4/TugF4hNtkCFvOdGvj5K545GODeYnxwEEsnQDzU",
+    "$argon2i$v=19$m=512,t=2,p=1$t65YsSLJ9EmtpEv68S7Akw$pF7zTPtpACSRJj4pPc0SRzchNmOhWcb33fjBgX5u1QQ",
+    "$2b$04$uzfqreZhByPpy4t9SOQLKOr6FdXgsNL4CmazYolgGehfYsP1d1IM2",
+    "$2a$05$M.jRN6vLodgR1rVRd9ZzQuOe4zeSaOjxR8/L1aqUGIE8tCpXcV43S",
+];
+
+#[tokio::test]
+async fn hashes_from_elsewhere_are_verified_by_their_own_scheme_and_hashed_anew() {
+    let hasher = hasher();
+    for text in FOREIGN {
+        let stored = PasswordHash::imported(text).unwrap_or_else(|_| panic!("{text}"));
+        let right = hasher.verify(password("correct horse battery"), Some(stored.clone())).await;
+        let anew = stored.scheme() != PasswordScheme::Argon2id;
+        assert_eq!(right.unwrap(), Verdict { matches: true, needs_rehash: anew }, "{text}");
+        let wrong = hasher.verify(password("correct horse batterY"), Some(stored.clone())).await;
+        assert!(!wrong.unwrap().matches, "{text}");
+        let again: PasswordHash = stored.to_phc().parse().ok().unwrap();
+        assert!(again.to_phc() == stored.to_phc(), "{text}");
+    }
+}
+
+/// bcrypt looks at 72 bytes, as where the hash was made; the new hash looks at all.
+#[tokio::test]
+async fn seventy_two_bytes_of_a_password_count_for_bcrypt() {
+    let hasher = hasher();
+    let stored =
+        PasswordHash::imported("$2b$04$QFxeYSXfcwu/xkzGd0sjG.k7skcZ0em4VHTJljpa9kAwOfMWvK/jC")
+            .unwrap_or_else(|_| panic!());
+    for (typed, matches) in
+        [("x".repeat(80), true), ("x".repeat(73), true), ("x".repeat(71), false)]
+    {
+        let verdict = hasher.verify(password(&typed), Some(stored.clone())).await.unwrap();
+        assert_eq!(verdict.matches, matches, "{}", typed.len());
+    }
+}
+
+/// Goal: no imported hash makes a login a denial of service.
+#[test]
+fn what_asks_for_too_much_is_not_imported() {
+    let salt_and_tag = "c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+    let argon2 = |cost: &str| format!("$argon2id$v=19${cost}${salt_and_tag}");
+    let tail = "uzfqreZhByPpy4t9SOQLKOr6FdXgsNL4CmazYolgGehfYsP1d1IM2";
+    let bcrypt = |cost: u32| format!("$2b${cost:02}${tail}");
+    for text in [argon2("m=65536,t=10,p=4"), bcrypt(14), bcrypt(4)] {
+        assert!(PasswordHash::imported(&text).is_ok(), "{text}");
+    }
+    for text in [
+        argon2("m=65537,t=1,p=1"),
+        argon2("m=64,t=11,p=1"),
+        argon2("m=64,t=1,p=5"),
+        bcrypt(15),
+        bcrypt(31),
+    ] {
+        assert_eq!(PasswordHash::imported(&text).err(), Some(Unimportable::TooCostly), "{text}");
+    }
+    let unread = Some(Unimportable::NotAHash(NotAPasswordHash));
+    for text in [bcrypt(3), bcrypt(32), bcrypt(12).replace("2b", "2x"), "$1$md5$hash".to_owned()] {
+        assert_eq!(PasswordHash::imported(&text).err(), unread, "{text}");
+    }
 }

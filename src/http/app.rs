@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 
 use super::cross_check::CrossCheck;
+use super::door::Door;
 use super::drain::Draining;
 use super::traffic::Traffic;
 use crate::clock::Clock;
@@ -47,6 +48,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// How the node is set up.
     pub settings: Settings,
+    /// What stands before every password.
+    pub(super) door: Door,
     /// Which services may ask for decisions, as of the newest epoch.
     pub(super) traffic: Traffic,
     /// Which evaluations are decided twice.
@@ -81,6 +84,7 @@ impl App {
             clock,
             entropy,
             metrics,
+            door: Door::new(&settings.limits),
             traffic: Traffic::default(),
             cross_check: Arc::new(CrossCheck::one_in(settings.cross_check_every)),
             folding: Arc::new(Semaphore::new(1)),

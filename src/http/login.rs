@@ -1,15 +1,19 @@
 //! `POST /auth/v1/login`: the first step, a password.
 
+use std::time::Instant;
+
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
 
 use super::caller::COOKIE;
 use super::request_id::correlation;
-use super::{App, Problem, body, sealed};
-use crate::authn::login::{Attempt, begin, conclude};
-use crate::authn::{self, FreshTokens, session};
+use super::sealed::{self, Secret};
+use super::{App, Problem, body, device, door};
+use crate::authn::login::{Attempt, Verdict, begin, conclude};
+use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
 use crate::event::{Actor, Event};
 use crate::hasher::PasswordHash;
@@ -37,8 +41,23 @@ pub async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let body = body::json(&app, &request, payload).await?;
     let Login { username, password, cookie } = body::typed(body)?;
-    let (fresh, recorded) = with_password(&app, &request, &username, &password).await?;
-    fresh.answer(&recorded, cookie)
+    let LoggedIn { fresh, recorded, device } =
+        with_password(&app, &request, &username, &password, cookie).await?;
+    let mut answer = fresh.answer(&recorded, cookie)?;
+    if let Some(device) = device {
+        answer.add_cookie(&device).map_err(|error| Problem::defect(&error))?;
+    }
+    Ok(answer)
+}
+
+/// A login that has gone well.
+pub struct LoggedIn {
+    /// The session's secrets.
+    pub fresh: Fresh,
+    /// What was recorded.
+    pub recorded: Committed,
+    /// What a browser is known by the next time.
+    pub device: Option<Cookie<'static>>,
 }
 
 /// What the API and the page of the same purpose do: checks a password, and has it
@@ -51,35 +70,82 @@ pub async fn with_password(
     request: &HttpRequest,
     username: &str,
     password: &str,
-) -> Result<(Fresh, Committed), Problem> {
+    is_browser: bool,
+) -> Result<LoggedIn, Problem> {
     let wrong = |error: NotASecret| Problem::bad("bad_password", error.to_string());
     let password: Password = password.parse().map_err(wrong)?;
     let name = username.parse::<Username>().ok();
-    let name_tag = app.vault.name_tag(username);
-    let attempt = {
-        let world = app.sequencer.world();
-        let now = app.sequencer.now(&world);
-        begin(&world, name.as_ref(), name_tag, now)?
+    let caller = door::caller(app, request, username, name.as_ref());
+    let ended = async {
+        let begun =
+            door::enter(app, &caller, |world, now| begin(world, name.as_ref(), caller.from, now))?;
+        let (attempt, _turn) = begun;
+        let checked = verify(app, &attempt, password).await?;
+        let fresh = Fresh::draw(app)?;
+        let before = attempt.credential.map(|(id, _)| id);
+        let recorded = recorded(app, request, attempt, checked, fresh.digests()).await?;
+        let started =
+            recorded.entries.iter().any(|it| matches!(it.event, Event::SessionStarted(_)));
+        if !started {
+            return Err(authn::Refusal::LoginFailed.into());
+        }
+        let held = door::password_of(app, name.as_ref()).filter(|_| is_browser);
+        let tag = &caller.from.name_tag;
+        let remember = |password| device::remembered(app, request, tag, before, password);
+        let device = held.map(remember).transpose()?;
+        Ok(LoggedIn { fresh, recorded, device })
     };
-    let matches = verify(app, &attempt, password).await?;
-    let fresh = Fresh::draw(app)?;
-    let (digests, origin) =
-        (fresh.digests(), Origin { actor: Actor::Anonymous, correlation: correlation(request) });
-    let decide = move |world: &_, now| conclude(world, &attempt, matches, &digests, now);
-    let recorded = app.sequencer.commit(origin, Expected::default(), decide).await?;
-    let started = recorded.entries.iter().any(|it| matches!(it.event, Event::SessionStarted(_)));
-    if started { Ok((fresh, recorded)) } else { Err(authn::Refusal::LoginFailed.into()) }
+    door::leave(app, &caller, ended.await).await
 }
 
-/// Compares with the stored hash, or at the same cost with a dummy.
+/// Has the verdict recorded, and with it a new hash if there is one.
+async fn recorded(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    attempt: Attempt,
+    checked: Checked,
+    tokens: FreshTokens,
+) -> Result<Committed, Problem> {
+    let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
+    let Checked { matches, alone, anew } = checked;
+    if let (Some(hash), Some(person)) = (anew, attempt.person.clone()) {
+        let credential = uuid_v7(&*app.entropy, app.clock.now())?;
+        let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
+        let secret = Secret { credential, purpose: Purpose::Password, bytes };
+        let decide = move |sealed, world: &_, now| {
+            let rehashed = Some((credential, sealed));
+            conclude(world, &attempt, &Verdict { matches, alone, rehashed }, &tokens, now)
+        };
+        return sealed::replace(app, origin, &person, secret, decide).await;
+    }
+    let verdict = Verdict { matches, alone, rehashed: None };
+    let decide = move |world: &_, now| conclude(world, &attempt, &verdict, &tokens, now);
+    Ok(app.sequencer.commit(origin, Expected::default(), decide).await?)
+}
+
+/// What was found about a password.
+pub struct Checked {
+    /// Whether it is the right one.
+    pub matches: bool,
+    alone: bool,
+    /// A new hash of it, if the one that it matches is weaker than a new one.
+    anew: Option<PasswordHash>,
+}
+
+/// Compares with the stored hash, or at the same cost with a dummy; that it does not match
+/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right password whose
+/// hash is weaker than a new one would be is hashed once more, unless the hasher is busy:
+/// then the next login does it.
 ///
 /// # Errors
-/// 503 if as many passwords wait as may; 500 if a stored hash is none.
-pub(super) async fn verify(
+/// 503 `hashing_busy`, whoever is asked for.
+pub async fn verify(
     app: &web::Data<App>,
     attempt: &Attempt,
     password: Password,
-) -> Result<bool, Problem> {
+) -> Result<Checked, Problem> {
+    // Monotonic readings, compared with their like alone.
+    let begun = Instant::now();
     let stored = match (&attempt.person, &attempt.credential) {
         (Some(person), Some((credential, sealed))) => {
             let (app, credential, sealed) = (app.clone(), *credential, *sealed);
@@ -89,7 +155,13 @@ pub(super) async fn verify(
         }
         _ => None,
     };
-    Ok(app.hasher.verify(password, stored).await?.matches)
+    let verdict = app.hasher.verify(password.clone(), stored).await?;
+    if !verdict.matches {
+        tokio::time::sleep(app.hasher.floor().saturating_sub(begun.elapsed())).await;
+    }
+    let alone = stands_alone(&password);
+    let anew = if verdict.needs_rehash { app.hasher.hash(password).await.ok() } else { None };
+    Ok(Checked { matches: verdict.matches, alone, anew })
 }
 
 fn phc(bytes: &[u8]) -> Result<PasswordHash, Problem> {

@@ -111,6 +111,12 @@ impl Problem {
         self
     }
 
+    /// True if the request is what is wrong, and it alone.
+    #[must_use]
+    pub fn is_the_callers(&self) -> bool {
+        self.status.is_client_error()
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -17,7 +17,7 @@ use super::mfa::person;
 use super::request_id::correlation;
 use super::sealed::{self, Secret};
 use super::users::{issued, username};
-use super::{App, Problem, body};
+use super::{App, Problem, body, door};
 use crate::authn::recovery::{self, CODES, CodeSet, Recovering, RecoveryVerdict};
 use crate::authn::{self, Outcome, authenticators};
 use crate::entropy::{draw, token, uuid_v7};
@@ -127,21 +127,26 @@ pub async fn recovering(
     let wrong = |error: NotASecret| Problem::bad("bad_code", error.to_string());
     let code: RecoveryCode = code.parse().map_err(wrong)?;
     let name = username.parse::<Username>().ok();
-    let name_tag = app.vault.name_tag(username);
-    let attempt = {
-        let world = app.sequencer.world();
-        recovery::begin(&world, name.as_ref(), name_tag, app.sequencer.now(&world))?
+    let caller = door::caller(app, request, username, name.as_ref());
+    let ended = async {
+        let from = caller.from;
+        let begun = door::enter(app, &caller, |world, now| {
+            recovery::begin(world, name.as_ref(), from, now)
+        })?;
+        let (attempt, _turn) = begun;
+        let password = login::verify(app, &attempt.login, password).await?.matches;
+        let replacement = if password { used(app, &attempt, code).await? } else { None };
+        let fresh = Fresh::draw(app)?;
+        let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
+        let (recorded, shown) =
+            conclude(app, origin, attempt, password, replacement, &fresh).await?;
+        let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
+        if authn::outcome(&events) != (Outcome::Recovering { bound: false }) {
+            return Err(authn::Refusal::RecoveryFailed.into());
+        }
+        Ok((fresh, recorded, shown))
     };
-    let password = login::verify(app, &attempt.login, password).await?;
-    let replacement = if password { used(app, &attempt, code).await? } else { None };
-    let fresh = Fresh::draw(app)?;
-    let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
-    let (recorded, shown) = conclude(app, origin, attempt, password, replacement, &fresh).await?;
-    let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
-    if authn::outcome(&events) != (Outcome::Recovering { bound: false }) {
-        return Err(authn::Refusal::RecoveryFailed.into());
-    }
-    Ok((fresh, recorded, shown))
+    door::leave(app, &caller, ended.await).await
 }
 
 /// A set with a fresh code in the place of one that was given.

@@ -26,6 +26,7 @@ impl From<authn::Refusal> for Problem {
             | "last_administrator"
             | "mfa_not_set_up"
             | "mfa_disabled"
+            | "password_not_in_use"
             | "role_unchanged"
             | "person_disabled"
             | "person_erased"

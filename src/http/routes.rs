@@ -9,17 +9,18 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    health, keys, log, login, metadata, mfa, pages, past, policies, proof, recovery, schema,
-    session, sessions, tokens, users, witness,
+    health, import, keys, log, login, metadata, mfa, pages, password, past, policies, proof,
+    recovery, schema, session, sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 61] = [
+pub const TEMPLATES: [&str; 66] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
     "/auth/v1/enrol",
     "/auth/v1/login",
+    "/auth/v1/password",
     "/auth/v1/verify-mfa",
     "/auth/v1/setup-mfa",
     "/auth/v1/logout",
@@ -38,10 +39,12 @@ pub const TEMPLATES: [&str; 61] = [
     "/entities/v1",
     "/entities/v1/{type}/{id:.*}",
     "/users/v1",
+    "/users/v1/import",
     "/users/v1/{name}/ticket",
     "/users/v1/{name}/re-enrol",
     "/users/v1/{name}/sessions",
     "/users/v1/{name}/sessions/{id}",
+    "/users/v1/{name}/password-compromised",
     "/users/v1/{name}/disable",
     "/users/v1/{name}/erase",
     "/users/v1/{name}/roles/{role}",
@@ -68,10 +71,12 @@ pub const TEMPLATES: [&str; 61] = [
     "/sign-out",
     "/account",
     "/sign-in/recover",
+    "/enrol",
     "/account/set-up",
     "/account/set-up/confirm",
     "/account/authenticators/{id}",
     "/account/authenticators/{id}/remove",
+    "/account/password",
     "/account/recovery-codes",
     "/account/sessions/end-others",
     "/account/sessions/{id}/end",
@@ -90,6 +95,7 @@ pub fn routes(server: &mut ServiceConfig) {
         // Persons
         .service(at("/auth/v1/enrol").route(post().to(enrol::enrol)))
         .service(at("/auth/v1/login").route(post().to(login::log_in)))
+        .service(at("/auth/v1/password").route(post().to(password::change)))
         .service(at("/auth/v1/verify-mfa").route(post().to(mfa::verify)))
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
@@ -123,6 +129,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
         // Administrators
         .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
+        .service(at("/users/v1/import").route(post().to(import::import)))
         .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
         .service(at("/users/v1/{name}/re-enrol").route(post().to(recovery::re_enrol)))
         .service(
@@ -131,6 +138,10 @@ pub fn routes(server: &mut ServiceConfig) {
                 .route(delete().to(sessions::end_all_of)),
         )
         .service(at("/users/v1/{name}/sessions/{id}").route(delete().to(sessions::end_of)))
+        .service(
+            at("/users/v1/{name}/password-compromised")
+                .route(post().to(users::password_compromised)),
+        )
         .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
         .service(at("/users/v1/{name}/erase").route(post().to(erasures::person)))
         .service(at("/erasures/v1").route(post().to(erasures::subject)))
@@ -202,6 +213,16 @@ fn of_pages(server: &mut ServiceConfig) {
         .service(
             at("/account/authenticators/{id}/remove")
                 .route(post().to(pages::authenticators::remove)),
+        )
+        .service(
+            at("/account/password")
+                .route(get().to(pages::password::show))
+                .route(post().to(pages::password::change)),
+        )
+        .service(
+            at("/enrol")
+                .route(get().to(pages::password::welcome))
+                .route(post().to(pages::password::enrol)),
         )
         .service(at("/account/recovery-codes").route(post().to(pages::recovery::issue)))
         .service(at("/account/sessions/end-others").route(post().to(pages::sessions::end_others)))

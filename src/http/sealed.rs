@@ -38,6 +38,20 @@ pub async fn replace(
     secret: Secret,
     decide: impl FnOnce(Digest, &World, Moment) -> Result<Vec<Event>, Refusal> + Send + 'static,
 ) -> Result<Committed, Problem> {
+    replace_if(app, (origin, Expected::default()), person, secret, decide).await
+}
+
+/// The same, if what the command relies on still holds when the writer comes to it.
+///
+/// # Errors
+/// Those of [`replace`].
+pub async fn replace_if(
+    app: &web::Data<App>,
+    (origin, expected): (Origin, Expected),
+    person: &Username,
+    secret: Secret,
+    decide: impl FnOnce(Digest, &World, Moment) -> Result<Vec<Event>, Refusal> + Send + 'static,
+) -> Result<Committed, Problem> {
     let (app, person) = (app.clone(), person.clone());
     let whole = async move {
         let Secret { credential, purpose, bytes } = secret;
@@ -45,7 +59,7 @@ pub async fn replace(
         let seal = move || node.vault.seal(&subject, credential, purpose, &bytes);
         let sealed = body::blocking(seal).await??;
         let decide = move |world: &World, now| decide(sealed, world, now);
-        recorded(app, origin, person, Some(credential), decide).await
+        recorded(app, (origin, expected), person, Some(credential), decide).await
     };
     seen_through(whole).await
 }
@@ -61,7 +75,8 @@ pub async fn record(
     person: &Username,
     decide: impl FnOnce(&World, Moment) -> Result<Vec<Event>, Refusal> + Send + 'static,
 ) -> Result<Committed, Problem> {
-    seen_through(recorded(app.clone(), origin, person.clone(), None, decide)).await
+    let on = (origin, Expected::default());
+    seen_through(recorded(app.clone(), on, person.clone(), None, decide)).await
 }
 
 /// Opens a secret that was in the World a moment ago; nothing if another has taken its
@@ -95,7 +110,7 @@ async fn seen_through(
 
 async fn recorded(
     app: web::Data<App>,
-    origin: Origin,
+    (origin, expected): (Origin, Expected),
     person: Username,
     fresh: Option<Uuid>,
     decide: impl FnOnce(&World, Moment) -> Result<Vec<Event>, Refusal> + Send + 'static,
@@ -107,7 +122,7 @@ async fn recorded(
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = named(world, &name);
         decide(world, now)
     };
-    let result = app.sequencer.commit(origin, Expected::default(), decide).await;
+    let result = app.sequencer.commit(origin, expected, decide).await;
     let gone: Vec<_> = match &result {
         // It may have been recorded; the next start will see.
         Err(CommitError::Unavailable | CommitError::Defect) => Vec::new(),

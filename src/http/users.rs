@@ -22,7 +22,7 @@ struct NewUser {
 }
 
 #[derive(Deserialize)]
-struct Disable {
+struct Why {
     #[serde(default)]
     reason: Label,
 }
@@ -37,14 +37,23 @@ pub async fn list(_may: Guarded<ManageUsers>, app: web::Data<App>) -> HttpRespon
 }
 
 fn shown(person: &Person) -> Value {
-    json!({
+    let imported = person.password.as_ref().and_then(|password| password.imported);
+    let compromised = person.password.as_ref().is_some_and(|password| password.compromised);
+    let mut shown = json!({
         "name": person.name,
         "roles": person.roles,
         "disabled": person.disabled,
         "password": person.password.is_some(),
         "totp": !person.totps.is_empty(),
         "registered_at": person.registered_at,
-    })
+    });
+    if let Some(members) = shown.as_object_mut() {
+        // Only of those whom they say something about.
+        members.extend(imported.map(|scheme| ("password_imported".to_owned(), json!(scheme))));
+        let compromised = compromised.then(|| ("password_compromised".to_owned(), json!(true)));
+        members.extend(compromised);
+    }
+    shown
 }
 
 /// Makes a person known and issues their enrolment ticket.
@@ -107,8 +116,26 @@ pub async fn disable(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let name = username(&path)?;
-    let Disable { reason } = body::typed(body::json(&app, &request, payload).await?)?;
+    let Why { reason } = body::typed(body::json(&app, &request, payload).await?)?;
     let decide = move |world: &World, _| persons::disable(world, &name, reason);
+    done(&app, &may, &request, decide).await
+}
+
+/// Takes a person's password for known to others: their sessions end, and the next login
+/// opens no more than a session for setting another one.
+///
+/// # Errors
+/// [`Problem`]: 404 `person_unknown`, 409 `person_disabled` or `password_not_in_use`.
+pub async fn password_compromised(
+    may: Guarded<ManageUsers>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    path: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let name = username(&path)?;
+    let Why { reason } = body::typed(body::json(&app, &request, payload).await?)?;
+    let decide = move |world: &World, _| persons::password_compromised(world, &name, reason);
     done(&app, &may, &request, decide).await
 }
 

@@ -323,3 +323,55 @@ impl Webhook {
         Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(secret: &[u8]) -> Result<Webhook, CannotNotify> {
+        let ground = tempfile::tempdir().unwrap();
+        let file = ground.path().join("secret");
+        fs::write(&file, secret).unwrap();
+        Webhook::new("http://127.0.0.1:1".parse().unwrap(), &file, None)
+    }
+
+    /// RFC 4231 §4.3 has a shorter key than is accepted; §4.7 a longer one.
+    #[test]
+    fn what_is_told_is_signed_as_rfc_4231_says() {
+        let text = "Test Using Larger Than Block-Size Key - Hash Key First";
+        let signed = webhook(&[0xaa; 131]).ok().unwrap().signed(text);
+        let expected = "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54";
+        assert_eq!(signed.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused_and_its_end_of_line_is_no_part_of_it() {
+        assert!(matches!(webhook(b"short"), Err(CannotNotify::ShortSecret(_))));
+        assert!(matches!(webhook(&[b' '; 64]), Err(CannotNotify::ShortSecret(_))));
+        let line = [&[b'x'; 32][..], b"\n"].concat();
+        assert_eq!(*webhook(&line).ok().unwrap().secret, [b'x'; 32]);
+    }
+
+    #[test]
+    fn a_cursor_is_taken_up_only_in_its_own_log_and_within_it() {
+        let ground = tempfile::tempdir().unwrap();
+        let file = CheckpointFile::at(ground.path().join("notified"));
+        let one = Cursor { file: file.clone(), log: Uuid::from_u128(1) };
+        let other = Cursor { file: file.clone(), log: Uuid::from_u128(2) };
+        assert_eq!(one.read(7).unwrap(), 7, "never told of: from here on");
+        one.write(3).unwrap();
+        assert_eq!((one.read(7).unwrap(), other.read(7).unwrap()), (3, 7));
+        assert_eq!(one.read(2).unwrap(), 2, "the log has lost what was told");
+        file.write("nonsense\n").unwrap();
+        assert_eq!(one.read(7).unwrap(), 7);
+    }
+
+    #[test]
+    fn a_decision_is_known_by_its_head() {
+        let head = br#"{"specversion":"1.0","type":"countersign.access.decided.v1","data":{}}"#;
+        assert!(is_decision(head));
+        let late = [&[b'x'; HEAD][..], head].concat();
+        assert!(!is_decision(&late));
+        assert!(!is_decision(br#"{"type":"countersign.mfa.refused.v1"}"#));
+    }
+}

@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use imbl::{HashMap, OrdSet};
+use imbl::HashMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::buckets::{Bucket, Buckets};
 use crate::event::{
     CredentialDisabled, CredentialRemoved, CredentialRenamed, MfaEnrolled, MfaOffered, MfaRefused,
-    MfaVerified, PasswordEnrolled, PasswordRefused, PasswordVerified, PersonDisabled, PersonErased,
-    PersonRegistered, RoleGranted, RoleRevoked, TicketIssued, TicketUsed,
+    MfaVerified, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
+    PasswordRefused, PasswordRehashed, PasswordScheme, PasswordVerified, PersonDisabled,
+    PersonErased, PersonRegistered, RoleGranted, RoleRevoked, TicketIssued, TicketUsed,
 };
 use crate::model::{Aal, Digest, Label, Moment, Username};
 
-/// How many unknown names' failures are remembered; the longest ago go first.
-pub(super) const UNKNOWN_NAMES_MAX: usize = 10_000;
-
-/// A password, without its hash.
+/// What every credential has, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// Its id; the vault keeps the secret under it.
@@ -30,6 +29,23 @@ pub struct Credential {
     pub failed_at: Option<Moment>,
     /// True once it reached its limit of failures.
     pub disabled: bool,
+}
+
+/// A password, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordCredential {
+    /// What it shares with every credential.
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// True unless it is known to be long enough to be the only factor.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub short: bool,
+    /// True if it is known to others, so that another one must be set.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub compromised: bool,
+    /// How it was hashed elsewhere, until it is given here for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<PasswordScheme>,
 }
 
 /// A confirmed TOTP authenticator, without its seed.
@@ -80,10 +96,7 @@ pub struct Person {
     #[serde(default, skip_serializing_if = "is_false")]
     pub erased: bool,
     /// The password, if one is set.
-    pub password: Option<Credential>,
-    /// True if the password may be the only factor: it has 15 characters or more.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub password_alone: bool,
+    pub password: Option<PasswordCredential>,
     /// The TOTP authenticators that are confirmed, oldest first.
     #[serde(rename = "totp", with = "one_or_many")]
     pub totps: Vec<Totp>,
@@ -114,7 +127,8 @@ impl Person {
     pub fn sealed(&self) -> impl Iterator<Item = &Credential> {
         let totps = self.totps.iter().map(|totp| &totp.credential);
         let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
-        self.password.iter().chain(totps).chain(pending).chain(&self.recovery)
+        let password = self.password.as_ref().map(|password| &password.credential);
+        password.into_iter().chain(totps).chain(pending).chain(&self.recovery)
     }
 
     /// True if a second factor is in use.
@@ -137,7 +151,6 @@ impl Person {
             disabled: false,
             erased: false,
             password: None,
-            password_alone: false,
             totps: Vec::new(),
             pending_totp: None,
             recovery: None,
@@ -147,22 +160,12 @@ impl Person {
     }
 }
 
-/// What is remembered of a name that nobody here has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnknownName {
-    /// Consecutive failures.
-    pub failures: u32,
-    /// The last of them.
-    pub failed_at: Moment,
-}
-
 /// All persons.
 #[derive(Clone, Debug, Default)]
 pub struct Identities {
     persons: HashMap<Username, Arc<Person>>,
     tickets: HashMap<Digest, Username>,
-    unknown: HashMap<Digest, UnknownName>,
-    unknown_by_age: OrdSet<(Moment, Digest)>,
+    buckets: Buckets,
 }
 
 impl Identities {
@@ -178,20 +181,15 @@ impl Identities {
         self.tickets.get(ticket).and_then(|name| self.persons.get(name))
     }
 
-    /// What is remembered of an unknown name, by its keyed hash.
+    /// The failed logins that slow the next ones down.
     #[must_use]
-    pub fn unknown(&self, name_tag: &Digest) -> Option<&UnknownName> {
-        self.unknown.get(name_tag)
+    pub const fn buckets(&self) -> &Buckets {
+        &self.buckets
     }
 
     /// All persons, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Person>> {
         self.persons.values()
-    }
-
-    /// All unknown names remembered, oldest failure first.
-    pub fn unknown_names(&self) -> impl Iterator<Item = (&Digest, Moment)> {
-        self.unknown_by_age.iter().map(|(failed_at, tag)| (tag, *failed_at))
     }
 
     pub(super) fn person(&mut self, name: &Username) -> Option<&mut Person> {
@@ -252,25 +250,73 @@ impl Identities {
 
     pub(super) fn password_enrolled(&mut self, it: &PasswordEnrolled) {
         if let Some(person) = self.person(&it.person) {
-            person.password = Some(Credential::new(it.credential, it.sealed));
-            person.password_alone = it.alone;
-            // The ticket vouches for the person: a worn-out factor may be bound anew.
-            person.totps.retain(|totp| !totp.credential.disabled);
-            person.recovery.take_if(|set| set.disabled);
+            // Builds that did not say asked for fifteen characters of these.
+            let alone = it.alone.unwrap_or_else(|| !person.has_second_factor());
+            let credential = Credential::new(it.credential, it.sealed);
+            person.password = Some(PasswordCredential { short: !alone, ..credential.into() });
+            if it.grounds == PasswordGrounds::Ticket {
+                // The ticket vouches for the person: a worn-out factor may be bound anew.
+                person.totps.retain(|totp| !totp.credential.disabled);
+                person.recovery.take_if(|set| set.disabled);
+            }
         }
+        for key in &it.buckets {
+            self.buckets.empty(key);
+        }
+    }
+
+    pub(super) fn password_imported(&mut self, it: &PasswordImported) {
+        if let Some(person) = self.person(&it.person) {
+            let credential = Credential::new(it.credential, it.sealed);
+            let imported = Some(it.scheme);
+            let password = PasswordCredential { short: true, imported, ..credential.into() };
+            person.password = Some(password);
+        }
+    }
+
+    pub(super) fn password_compromised(&mut self, it: &PasswordCompromised) {
+        if let Some(password) = self.password(&it.person, it.credential) {
+            password.compromised = true;
+        }
+    }
+
+    pub(super) fn password_rehashed(&mut self, it: &PasswordRehashed) {
+        if let Some(password) = self.password(&it.person, it.credential) {
+            password.credential.id = it.rehashed;
+            password.credential.sealed = it.sealed;
+            password.short = !it.alone;
+            password.imported = None;
+        }
+    }
+
+    fn password(&mut self, name: &Username, id: Uuid) -> Option<&mut PasswordCredential> {
+        self.person(name)?.password.as_mut().filter(|password| password.credential.id == id)
     }
 
     pub(super) fn password_verified(&mut self, it: &PasswordVerified) {
         if let Some(credential) = self.credential(&it.person, it.credential) {
             credential.failures = 0;
         }
+        for key in &it.buckets {
+            self.buckets.empty(key);
+        }
     }
 
     pub(super) fn password_refused(&mut self, it: &PasswordRefused, at: Moment) {
         let known = it.person.as_ref().zip(it.credential);
-        match known.and_then(|(person, id)| self.credential(person, id)) {
-            Some(credential) => credential.failed(at),
-            None => self.unknown_failed(it.name_tag, at),
+        let counted = match known.and_then(|(person, id)| self.credential(person, id)) {
+            Some(credential) => {
+                credential.failed(at);
+                true
+            }
+            None => false,
+        };
+        for key in &it.buckets {
+            self.buckets.failed(*key, at);
+        }
+        // So older builds counted: by the name, if it was nobody's.
+        if !counted && it.buckets.is_empty() {
+            self.buckets.failed(it.name_tag, at);
         }
     }
 
@@ -317,7 +363,7 @@ impl Identities {
     pub(super) fn credential_removed(&mut self, it: &CredentialRemoved) {
         let Some(person) = self.person(&it.person) else { return };
         let gone = |credential: &Credential| credential.id == it.credential;
-        person.password.take_if(|password| gone(password));
+        person.password.take_if(|password| gone(&password.credential));
         person.totps.retain(|totp| !gone(&totp.credential));
         person.pending_totp.take_if(|pending| gone(&pending.credential));
         person.recovery.take_if(|set| gone(set));
@@ -335,24 +381,9 @@ impl Identities {
         let person = self.person(name)?;
         let totps = person.totps.iter_mut().map(|totp| &mut totp.credential);
         let pending = person.pending_totp.as_mut().map(|pending| &mut pending.credential);
-        let mut all =
-            person.password.iter_mut().chain(totps).chain(pending).chain(&mut person.recovery);
+        let password = person.password.as_mut().map(|password| &mut password.credential);
+        let mut all = password.into_iter().chain(totps).chain(pending).chain(&mut person.recovery);
         all.find(|credential| credential.id == id)
-    }
-
-    fn unknown_failed(&mut self, tag: Digest, at: Moment) {
-        let before = self.unknown.get(&tag).copied();
-        if let Some(known) = before {
-            self.unknown_by_age.remove(&(known.failed_at, tag));
-        }
-        let failures = before.map_or(0, |known| known.failures).saturating_add(1);
-        self.unknown.insert(tag, UnknownName { failures, failed_at: at });
-        self.unknown_by_age.insert((at, tag));
-        if self.unknown.len() > UNKNOWN_NAMES_MAX
-            && let Some((_, oldest)) = self.unknown_by_age.remove_min()
-        {
-            self.unknown.remove(&oldest);
-        }
     }
 }
 
@@ -397,33 +428,36 @@ mod one_or_many {
     }
 }
 
+impl From<Credential> for PasswordCredential {
+    /// A password that is nobody else's, long enough, and hashed here.
+    fn from(credential: Credential) -> Self {
+        Self { credential, short: false, compromised: false, imported: None }
+    }
+}
+
 /// All persons as they are put away.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct IdentitiesState {
     persons: Vec<Arc<Person>>,
-    unknown: Vec<(Digest, UnknownName)>,
+    buckets: Vec<(Digest, Bucket)>,
 }
 
 impl Identities {
     pub(super) fn state(&self) -> IdentitiesState {
         let mut persons: Vec<_> = self.persons.values().cloned().collect();
         persons.sort_unstable_by(|one, two| one.name.cmp(&two.name));
-        let mut unknown: Vec<_> = self.unknown.iter().map(|(tag, it)| (*tag, *it)).collect();
-        unknown.sort_unstable_by_key(|(tag, _)| *tag);
-        IdentitiesState { persons, unknown }
+        IdentitiesState { persons, buckets: self.buckets.state() }
     }
 
     pub(super) fn restored(state: IdentitiesState) -> Self {
         let ticket = |person: &Arc<Person>| {
             person.ticket.as_ref().map(|ticket| (ticket.digest, person.name.clone()))
         };
-        let by_age = |(tag, it): &(Digest, UnknownName)| (it.failed_at, *tag);
         Self {
             tickets: state.persons.iter().filter_map(ticket).collect(),
             persons: state.persons.into_iter().map(|it| (it.name.clone(), it)).collect(),
-            unknown_by_age: state.unknown.iter().map(by_age).collect(),
-            unknown: state.unknown.into_iter().collect(),
+            buckets: Buckets::restored(state.buckets),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Total folds over the log; together the World.
 
 mod accesses;
+mod buckets;
 mod directory;
 mod erasures;
 mod identities;
@@ -17,9 +18,12 @@ mod witnessing;
 mod world;
 
 pub use accesses::Accesses;
+pub use buckets::{Bucket, Buckets};
 pub use directory::{Change, Directory, DirectoryView, HierarchyFault, Node};
 pub use erasures::Erasures;
-pub use identities::{Credential, Identities, PendingTotp, Person, Ticket, Totp, UnknownName};
+pub use identities::{
+    Credential, Identities, PasswordCredential, PendingTotp, Person, Ticket, Totp,
+};
 pub use index_doubts::IndexDoubts;
 pub use policies::{Artefacts, Compiled, PolicySetState};
 pub use services::{Service, Services};

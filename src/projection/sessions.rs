@@ -149,6 +149,10 @@ impl Sessions {
         self.put(Session {
             aal: it.methods.aal().unwrap_or(Aal::ONE),
             methods: it.methods.clone(),
+            purpose: match before.purpose {
+                SessionPurpose::SecondFactor => SessionPurpose::Everything,
+                other => other,
+            },
             authenticated_at: at,
             last_active: at,
             token: Some(it.token),

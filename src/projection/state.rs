@@ -141,8 +141,9 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     include_str!("accesses.rs"),
+    include_str!("buckets.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
     include_str!("identities.rs"),

@@ -190,6 +190,10 @@ impl World {
             Event::PasswordEnrolled(it) => self.identities.password_enrolled(it),
             Event::PasswordVerified(it) => self.identities.password_verified(it),
             Event::PasswordRefused(it) => self.identities.password_refused(it, at),
+            Event::PasswordCompromised(it) => self.identities.password_compromised(it),
+            Event::PasswordRehashed(it) => self.identities.password_rehashed(it),
+            Event::PasswordImported(it) => self.identities.password_imported(it),
+            Event::AttemptsThrottled(_) => {}
             Event::MfaOffered(it) => self.identities.mfa_offered(it),
             Event::MfaEnrolled(it) => self.identities.mfa_enrolled(it),
             Event::MfaVerified(it) => self.identities.mfa_verified(it),
@@ -262,7 +266,8 @@ impl World {
             ("signing", of(&self.signing)),
             ("streams", unordered(self.streams.iter())),
             ("system", set_digest(&self.system)),
-            ("unknown_names", unordered(self.identities.unknown_names())),
+            // Called so since it held the names of unknown persons alone.
+            ("unknown_names", unordered(self.identities.buckets().iter())),
         ]);
         if !self.erasures.is_empty() {
             parts.insert("erasures", unordered(self.erasures.iter()));
@@ -330,6 +335,10 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::PasswordEnrolled(_)
         | Event::PasswordVerified(_)
         | Event::PasswordRefused(_)
+        | Event::PasswordCompromised(_)
+        | Event::PasswordRehashed(_)
+        | Event::PasswordImported(_)
+        | Event::AttemptsThrottled(_)
         | Event::MfaOffered(_)
         | Event::MfaEnrolled(_)
         | Event::MfaVerified(_)

@@ -39,6 +39,8 @@ pub(super) const ALL: &[&dyn Known] = &[
     &QUEUE,
     &HASH_QUEUE,
     &HASH_THREADS,
+    &LOGINS_PER_S,
+    &LOGINS_PER_SOURCE,
     &CONNECTIONS,
     &WORKERS,
     &LAG_MS,
@@ -236,6 +238,20 @@ pub(super) const HASH_THREADS: Key<Number> = Key::number(
     (0, 64),
     "threads; 0 is half the cores",
     "threads that hash passwords",
+);
+pub(super) const LOGINS_PER_S: Key<Number> = Key::number(
+    "limits.logins_per_s",
+    100,
+    (1, 10_000),
+    "attempts",
+    "passwords that are looked at in a second, ten seconds' worth at once; beyond it callers get 429",
+);
+pub(super) const LOGINS_PER_SOURCE: Key<Number> = Key::number(
+    "limits.logins_per_source",
+    300,
+    (1, 1_000_000),
+    "attempts",
+    "passwords that are tried in a minute from one network (/24 or /56), loopback apart",
 );
 pub(super) const CONNECTIONS: Key<Number> = Key::number(
     "limits.connections",

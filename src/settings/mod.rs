@@ -44,7 +44,7 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Whether a proxy in front speaks TLS for this node.
     pub behind_proxy: bool,
-    /// Whose `Forwarded` headers are believed.
+    /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// The data directory.
     pub data: PathBuf,
@@ -106,6 +106,10 @@ pub struct Limits {
     pub hash_queue: usize,
     /// Threads that hash passwords.
     pub hash_threads: usize,
+    /// Passwords that are looked at in a second.
+    pub logins_per_s: usize,
+    /// Passwords that are tried in a minute from one network.
+    pub logins_per_source: usize,
     /// Open connections.
     pub connections: usize,
     /// Threads that answer requests.
@@ -227,6 +231,8 @@ impl Limits {
             queue: layers.number(&known::QUEUE)?,
             hash_queue: layers.number(&known::HASH_QUEUE)?,
             hash_threads: or(layers.number(&known::HASH_THREADS)?, (cores / 2).max(1)),
+            logins_per_s: layers.number(&known::LOGINS_PER_S)?,
+            logins_per_source: layers.number(&known::LOGINS_PER_SOURCE)?,
             connections: layers.number(&known::CONNECTIONS)?,
             workers: or(layers.number(&known::WORKERS)?, cores),
             lag: Duration::from_millis(layers.number(&known::LAG_MS)?),

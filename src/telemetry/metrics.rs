@@ -148,8 +148,7 @@ impl Metrics {
                 &ENTRIES,
             )?,
             queue_length: new.gauges("queue_length", "What waits, by queue.", &["queue"])?,
-            log_index: new
-                .gauge("log_index", "Index of the newest entry; -1 while the log is empty.")?,
+            log_index: log_index(&new)?,
             epoch: new.gauge("epoch", "Entries so far that can alter a decision.")?,
             sessions: new.gauge("sessions_live", "Sessions in force.")?,
             witness_asks: witness_asks(&new)?,
@@ -309,6 +308,10 @@ fn witness_asks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
 fn witness_contradictions(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
     let help = "Times that a witness knew another past of the log; any is an alarm, by witness.";
     new.counters("witness_contradictions_total", help, &["witness"])
+}
+
+fn log_index(new: &Shelf) -> Result<IntGauge, prometheus::Error> {
+    new.gauge("log_index", "Index of the newest entry; -1 while the log is empty.")
 }
 
 fn notices(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {

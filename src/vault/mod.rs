@@ -347,6 +347,26 @@ impl Vault {
         tag(&self.forms, token.as_bytes())
     }
 
+    /// A tag that stands for a network in the log without giving it away.
+    #[must_use]
+    pub fn source_tag(&self, network: &[u8]) -> Digest {
+        self.tag_of(&[b"source", network])
+    }
+
+    /// What makes a device's id genuine, for a name and the password it has logged in to.
+    #[must_use]
+    pub fn device_tag(&self, name_tag: &Digest, password: &Uuid, id: &[u8]) -> Digest {
+        self.tag_of(&[b"device", name_tag.as_bytes(), password.as_bytes(), id])
+    }
+
+    /// No text begins with this byte, so no name that is typed has such a tag.
+    fn tag_of(&self, parts: &[&[u8]]) -> Digest {
+        let mut mac = Hmac::<Sha256>::new((&*self.tagging).into());
+        mac.update(&[0xff]);
+        mac.update(Digest::of_parts(parts.iter().copied()).as_bytes());
+        Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
+    }
+
     /// Makes sure that this vault is this log's and this key's, or makes it so if
     /// it is new. Without this a wrong key would show only at a login.
     fn claim(&self, key: &Digest, retiring: Option<&Digest>) -> Result<(), VaultError> {

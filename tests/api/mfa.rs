@@ -299,6 +299,35 @@ fn oathtool_logs_in() {
     }
 }
 
+/// Goal: so does a third, which is what many services were built with.
+#[test]
+fn pyotp_logs_in() {
+    let python = std::env::var("COUNTERSIGN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = Command::new(&python).args(["-c", "import pyotp"]).output();
+    if !there.is_ok_and(|it| it.status.success()) {
+        println!("SKIPPED: `{python}` has no pyotp (COUNTERSIGN_PYTHON names one that has)");
+        return;
+    }
+    let app = TestApp::spawn(&Setup::default());
+    let (_, alice) = alice(&app);
+    let shown = offer(&app, &alice.token).expect(200);
+    let script = "import pyotp, sys; totp = pyotp.parse_uri(sys.argv[1])\n\
+                  print(totp.issuer, totp.name, totp.at(int(sys.argv[2])))";
+    let code = |at: Moment| {
+        let uri = shown["otpauth_uri"].as_str().unwrap();
+        let said = stranger(&python, &["-c", script, uri, &at.seconds().to_string()]).unwrap();
+        said.strip_prefix("Countersign alice ").unwrap().to_owned()
+    };
+    let raised = app.verify(&alice.token, &code(app.clock.now())).expect(200);
+    assert_eq!(raised["session"]["aal"], 2);
+    for seconds in [30, 59, 86_400] {
+        app.clock.advance(seconds);
+        let weak = app.one_factor("alice");
+        let code = code(app.clock.now());
+        assert_eq!(app.verify(&weak.token, &code).status, 200, "{seconds} s later");
+    }
+}
+
 /// Goal: the picture that a person points a telephone at says what the text says.
 #[test]
 fn zbarimg_reads_the_uri_from_the_picture() {

@@ -116,10 +116,10 @@ fn of_twenty_with_one_ticket_one_sets_the_password() {
     assert_eq!(app.login("admin", &password((set[0] + 1) % 20)).status, 401);
 }
 
-/// Goal: guessing in parallel gains nothing: no more tries than one after the other,
-/// and no burst wears a password out.
+/// Goal: guessing in parallel gains nothing: no more tries than one after the other, one at
+/// a time, and no burst wears a password out.
 #[test]
-fn of_a_burst_of_guesses_three_are_looked_at() {
+fn of_a_burst_of_guesses_three_at_most_are_looked_at() {
     let setup = Setup::default().with_setting("decisions.throttle.failures_max_password=4");
     let app = TestApp::spawn(&setup);
     let admin = app.admin();
@@ -129,12 +129,15 @@ fn of_a_burst_of_guesses_three_are_looked_at() {
     let names = ["alice", "nobody"];
     let answers = at_once(100, |place| app.login(names[place % 2], "a guess that is wrong"));
 
+    let mut recorded = 0;
     for (place, name) in names.into_iter().enumerate() {
         let looked_at = answers.iter().skip(place).step_by(2).filter(|it| it.status == 401);
-        assert_eq!(looked_at.count(), 3, "{name}");
+        let looked_at = looked_at.count();
+        assert!((1..=3).contains(&looked_at), "{name}: {looked_at}");
+        recorded += looked_at;
     }
     assert!(answers.iter().all(|it| it.status == 401 || it.code() == "throttled"));
-    assert_eq!(journal::names(&app, first), ["password.refused"; 6]);
+    assert_eq!(journal::names(&app, first), vec!["password.refused"; recorded]);
     app.clock.advance(1);
     assert_eq!(app.login("alice", PASSWORD).status, 200);
 }

@@ -10,6 +10,7 @@ mod binary;
 mod endings;
 mod evidence;
 mod founding;
+mod importing;
 mod office;
 mod people;
 mod place;

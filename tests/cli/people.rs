@@ -17,7 +17,7 @@ fn opened() -> (Ground, Server, String) {
 }
 
 /// Runs a command with these lines on its standard input.
-fn typed(ground: &Ground, arguments: &[&str], lines: &[&str]) -> Said {
+pub fn typed(ground: &Ground, arguments: &[&str], lines: &[&str]) -> Said {
     let mut command = ground.program(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();

@@ -12,8 +12,8 @@ use countersign::event::{
     SourceBinding, ThrottleSettings, WitnessKeyAdopted,
 };
 use countersign::model::{
-    Aal, AccessRequest, Digest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope,
-    SetKind, Uid, Username,
+    Aal, AccessRequest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope, SetKind, Uid,
+    Username,
 };
 use countersign::pap::{self, Draft};
 use countersign::pdp::{Ask, decide};
@@ -23,6 +23,8 @@ use countersign::tlog::{CosigningKey, SigningKey, leaf_hash};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::passwords;
+use crate::recovery::recovered;
 use crate::scribe::Scribe;
 
 const SCHEMA: &str = "\
@@ -55,9 +57,11 @@ pub fn written() -> Vec<String> {
     reports(&mut scribe, provider);
     decisions(&mut scribe, pep, session);
     ends(&mut scribe, pep, session);
+    passwords::passwords(&mut scribe);
     signing(&mut scribe);
     doubt(&mut scribe);
     witnessing(&mut scribe);
+    recovered(&mut scribe);
     scribe.lines
 }
 
@@ -158,8 +162,8 @@ fn persons(scribe: &mut Scribe) -> Uuid {
     let events = disable(&scribe.world, &name("bob"), label("has left"));
     scribe.write(&admin, events);
 
-    let enrolment =
-        Enrolment { ticket, credential: scribe.id(), sealed: scribe.digest(), alone: true };
+    let (credential, sealed) = (scribe.id(), scribe.digest());
+    let enrolment = Enrolment { ticket, credential, sealed, alone: true, from: None };
     let events = enrol(&scribe.world, &enrolment, scribe.now());
     scribe.write(&Actor::Person(name("alice")), events);
     log_in(scribe, "nobody", false);
@@ -169,16 +173,16 @@ fn persons(scribe: &mut Scribe) -> Uuid {
     session
 }
 
-fn fresh(scribe: &mut Scribe) -> FreshTokens {
+pub fn fresh(scribe: &mut Scribe) -> FreshTokens {
     let (session, token) = (scribe.id(), scribe.digest());
     FreshTokens { session, token, session_token: scribe.digest() }
 }
 
 fn log_in(scribe: &mut Scribe, who: &str, right: bool) -> Uuid {
-    let tag = Digest::of(who);
-    let attempt = login::begin(&scribe.world, Some(&name(who)), tag, scribe.now()).unwrap();
-    let fresh = fresh(scribe);
-    let events = login::conclude(&scribe.world, &attempt, right, &fresh, scribe.now());
+    let from = passwords::approach(who);
+    let attempt = login::begin(&scribe.world, Some(&name(who)), from, scribe.now()).unwrap();
+    let (fresh, verdict) = (fresh(scribe), login::Verdict::of(right));
+    let events = login::conclude(&scribe.world, &attempt, &verdict, &fresh, scribe.now());
     scribe.write(&Actor::Anonymous, events);
     fresh.session
 }
@@ -320,11 +324,11 @@ fn witnessing(scribe: &mut Scribe) {
     }
 }
 
-fn name(text: &str) -> Username {
+pub fn name(text: &str) -> Username {
     text.parse().unwrap()
 }
 
-fn label(text: &str) -> Label {
+pub fn label(text: &str) -> Label {
     text.parse().unwrap()
 }
 

@@ -17,6 +17,8 @@
 #![cfg(test)]
 
 mod history;
+mod passwords;
+mod recovery;
 mod scribe;
 mod sealed;
 

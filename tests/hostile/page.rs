@@ -31,6 +31,12 @@ pub fn pages(house: &House) -> Vec<Target> {
         page("GET", "/sign-in/code", 200).with(session),
         recovering(house),
         page("GET", "/sign-in/recover", 200),
+        enrolling(house),
+        page("GET", "/enrol", 200),
+        page("GET", "/account/password", 200).with(session),
+        page("POST", "/account/password", 422).with(session).reading([
+            json!({"form": tag, "current": PASSWORD, "new": "a short one", "again": "a short one"}),
+        ]),
         page("POST", "/account/set-up", 303)
             .with(session)
             .reading([json!({"form": tag, "label": "a phone"})]),
@@ -68,6 +74,16 @@ fn recovering(house: &House) -> Target {
     let code = "aaaa-bbbb-cccc-dddd-eeee-ffff";
     let body = json!({"username": "leo", "password": PASSWORD, "code": code});
     from_stranger(house, "/sign-in/recover", 401, body)
+}
+
+fn enrolling(house: &House) -> Target {
+    let ticket = "cs_ticket_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    from_stranger(
+        house,
+        "/enrol",
+        401,
+        json!({"ticket": ticket, "new": PASSWORD, "again": PASSWORD}),
+    )
 }
 
 /// A form of a browser that nobody has signed in with.

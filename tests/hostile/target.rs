@@ -68,7 +68,9 @@ impl Target {
 
     /// True if a body that is right as JSON costs a password's hash.
     pub fn hashes(&self) -> bool {
-        ["/auth/v1/login", "/sign-in", "/sign-in/recover"].contains(&self.template)
+        let pages = ["/sign-in", "/sign-in/recover", "/account/password", "/enrol"];
+        let api = ["/auth/v1/login", "/auth/v1/recover"];
+        pages.contains(&self.template) || api.contains(&self.template)
     }
 }
 
@@ -80,6 +82,7 @@ pub fn targets(house: &House) -> Vec<Target> {
         authors(house),
         administrators(house),
         auditors(house),
+        own(house),
         pages(house),
     ]
     .into_iter()
@@ -150,6 +153,14 @@ fn persons(house: &House) -> Vec<Target> {
             .reading(house.tickets.iter().map(enrol).collect::<Vec<_>>())
             .weighing(6),
         Target::new("POST", "/auth/v1/login", 200).reading([login]).weighing(6),
+        Target::new("POST", "/auth/v1/password", 401)
+            .with(&session)
+            .reading([json!({
+                "current_password": "not seven quiet harbours",
+                "new_password": "nine brass lanterns by the canal",
+                "cookie": false,
+            })])
+            .weighing(4),
         Target::new("POST", "/auth/v1/setup-mfa", 200)
             .with(&session)
             .reading([json!({})])
@@ -164,6 +175,31 @@ fn persons(house: &House) -> Vec<Target> {
             .with(std::slice::from_ref(&house.idp))
             .reading(reports())
             .weighing(10),
+    ]
+}
+
+/// What persons do about their own sessions and authenticators.
+fn own(house: &House) -> Vec<Target> {
+    let session = [house.session[0].clone()];
+    let nobodys = "01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57";
+    let (ended, removed) =
+        (format!("/auth/v1/sessions/{nobodys}"), format!("/auth/v1/authenticators/{nobodys}"));
+    let code = "mzxw-6ytb-mzxw-6ytb-mzxw-6ytb";
+    let recover = json!({"username": VISITOR, "password": PASSWORD, "code": code});
+    vec![
+        Target::new("GET", "/auth/v1/sessions", 200).with(&session),
+        Target::new("DELETE", "/auth/v1/sessions", 204).with(&session),
+        Target::new("DELETE", "/auth/v1/sessions/{id}", 404).with(&session).at(&[&ended]),
+        Target::new("GET", "/auth/v1/sign-ins", 200).with(&session),
+        Target::new("GET", "/auth/v1/authenticators", 200).with(&session),
+        Target::new("PATCH", "/auth/v1/authenticators/{id}", 404)
+            .with(&session)
+            .at(&[&removed])
+            .reading([json!({"label": "the telephone"})])
+            .weighing(2),
+        Target::new("DELETE", "/auth/v1/authenticators/{id}", 404).with(&session).at(&[&removed]),
+        Target::new("POST", "/auth/v1/recovery-codes", 409).with(&session).reading([json!({})]),
+        Target::new("POST", "/auth/v1/recover", 401).reading([recover]).weighing(4),
     ]
 }
 
@@ -261,8 +297,28 @@ fn administrators(house: &House) -> Vec<Target> {
             .reading([json!({"name": "walter", "roles": ["author"]})])
             .weighing(4),
         Target::new("POST", "/users/v1/{name}/ticket", 201).with(office).at(&[&user("ticket")]),
+        Target::new("POST", "/users/v1/import", 200)
+            .with(office)
+            .reading([json!({"users": [{"name": "wilma", "hash": "$2b$04$no hash"}]})])
+            .weighing(4),
+        Target::new("POST", "/users/v1/{name}/password-compromised", 409)
+            .with(office)
+            .at(&[&user("password-compromised")])
+            .reading([json!({"reason": "leaked"})])
+            .weighing(4),
         Target::new("PUT", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
         Target::new("DELETE", "/users/v1/{name}/roles/{role}", 204).with(office).at(&[&role]),
+        Target::new("GET", "/users/v1/{name}/sessions", 200).with(office).at(&[&user("sessions")]),
+        Target::new("DELETE", "/users/v1/{name}/sessions", 204)
+            .with(office)
+            .at(&[&user("sessions")]),
+        Target::new("DELETE", "/users/v1/{name}/sessions/{id}", 404)
+            .with(office)
+            .at(&[&user("sessions/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57")]),
+        Target::new("POST", "/users/v1/{name}/re-enrol", 201)
+            .with(office)
+            .at(&[&user("re-enrol")])
+            .reading([json!({})]),
         Target::new("POST", "/users/v1/{name}/disable", 204)
             .with(office)
             .at(&[&user("disable")])

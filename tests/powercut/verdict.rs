@@ -124,7 +124,7 @@ fn unopened(world: &World, vault: &Vault) -> Vec<String> {
         named.push(("the log", key.credential, Purpose::Cosigning, key.sealed));
     }
     for person in world.identities.iter() {
-        let password = person.password.iter().map(|it| (it, Purpose::Password));
+        let password = person.password.iter().map(|it| (&it.credential, Purpose::Password));
         let totp = person.totps.iter().map(|it| (&it.credential, Purpose::Totp));
         let pending = person.pending_totp.iter().map(|it| (&it.credential, Purpose::Totp));
         for (it, purpose) in password.chain(totp).chain(pending) {

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::super::{App, sessions as of_api};
 use super::authenticators::{self as ways, facts, state};
 use super::layout::{Frame, document, notice, section};
-use super::visitor::{ACCOUNT, Done, Visitor};
+use super::visitor::{ACCOUNT, Done, PASSWORD, Visitor};
 use super::{Away, answer, recovery, sessions, words};
 use crate::authn::authenticators::{self, AuthenticatorView, Kind};
 use crate::authn::sessions::list;
@@ -74,13 +74,18 @@ fn password(held: &[AuthenticatorView]) -> Markup {
     let about = html! { p { "Something you know." } };
     let password = held.iter().find(|it| it.kind == Kind::Password);
     let content = html! {
-        ul.rows { li { div {
-            strong { "Password" } " "
-            @match password {
-                Some(password) => { (state(password)) p.quiet { (facts(password)) } },
-                None => p.quiet { "Not set" },
+        ul.rows { li {
+            div {
+                strong { "Password" } " "
+                @match password {
+                    Some(password) => { (state(password)) p.quiet { (facts(password)) } },
+                    None => p.quiet { "Not set" },
+                }
             }
-        } } }
+            @if password.is_some_and(|it| !it.disabled) {
+                a href=(PASSWORD) { "Change" span.unseen { " the password" } }
+            }
+        } }
     };
     section("password", "Password", &about, &content)
 }

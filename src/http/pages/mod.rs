@@ -15,6 +15,7 @@ mod away;
 pub mod code;
 mod form;
 mod layout;
+pub mod password;
 pub mod recovery;
 pub mod sessions;
 pub mod set_up;

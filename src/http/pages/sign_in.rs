@@ -5,7 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::{App, Problem, login};
+use super::super::login::{self, LoggedIn};
+use super::super::{App, Problem};
 use super::form::Stranger;
 use super::layout::{Field, notice, summary};
 use super::visitor::{Done, SIGN_IN, Visitor};
@@ -59,11 +60,13 @@ pub async fn submit(
 ) -> Result<HttpResponse, Away> {
     let SignIn { username, password } = form::from_stranger(&app, &request, payload).await?;
     let name = username.trim();
-    match login::with_password(&app, &request, name, &password).await {
-        Ok((fresh, _)) => {
+    match login::with_password(&app, &request, name, &password, true).await {
+        Ok(LoggedIn { fresh, device, .. }) => {
             leave(&app, &request).await;
             let mut answer = answer::see_other("/account");
-            answer.add_cookie(&fresh.into_cookie()).map_err(|error| Problem::defect(&error))?;
+            for cookie in device.into_iter().chain([fresh.into_cookie()]) {
+                answer.add_cookie(&cookie).map_err(|error| Problem::defect(&error))?;
+            }
             Ok(answer)
         }
         Err(problem) if problem.status_code().is_client_error() => {
@@ -116,5 +119,6 @@ fn page(stranger: &Stranger, name: &str, error: Option<&str>) -> Markup {
             (password)
             button.primary type="submit" { "Sign in" }
         }
+        p.back.quiet { a href="/enrol" { "Set a password with a ticket" } }
     }
 }

@@ -133,6 +133,7 @@ impl Visitor {
         match self.session.purpose {
             SessionPurpose::PasswordChange => PASSWORD,
             SessionPurpose::Recovery => SET_UP,
+            SessionPurpose::SecondFactor => CODE,
             SessionPurpose::Everything if self.owes_a_factor() => CODE,
             SessionPurpose::Everything => ACCOUNT,
         }

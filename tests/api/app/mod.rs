@@ -97,6 +97,7 @@ pub struct TestApp {
     pub node: Served,
     settings: Settings,
     entropy: Arc<SeededEntropy>,
+    cost: HasherSettings,
     server: Option<(Stop, JoinHandle<()>)>,
     _directory: TempDir,
 }
@@ -130,7 +131,8 @@ impl TestApp {
         let founded = actix_web::rt::System::new().block_on(found(&settings, &around, founding));
         let ticket =
             founded.unwrap_or_else(|error| panic!("{error}: {:#?}", error.faults())).ticket;
-        let (node, base, server) = serve(&settings, &clock, &entropy);
+        let cost = HasherSettings::insecure_for_tests();
+        let (node, base, server) = serve(&settings, &clock, &entropy, cost);
         Self {
             base,
             clock,
@@ -138,6 +140,7 @@ impl TestApp {
             node: Served(Some(node)),
             settings,
             entropy,
+            cost,
             server: Some(server),
             _directory: directory,
         }
@@ -157,10 +160,16 @@ impl TestApp {
     pub fn restart_with(&mut self, alter: impl FnOnce(&mut Settings)) {
         self.stop();
         alter(&mut self.settings);
-        let (node, base, server) = serve(&self.settings, &self.clock, &self.entropy);
+        let (node, base, server) = serve(&self.settings, &self.clock, &self.entropy, self.cost);
         self.node = Served(Some(node));
         self.base = base;
         self.server = Some(server);
+    }
+
+    /// The same, with new passwords hashed at another cost from here on.
+    pub fn restart_hashing_at(&mut self, cost: HasherSettings) {
+        self.cost = cost;
+        self.restart();
     }
 
     fn stop(&mut self) {
@@ -242,16 +251,20 @@ fn surroundings(clock: &ManualClock, entropy: &Arc<SeededEntropy>) -> Surroundin
 type Started = (Arc<App>, String, (Stop, JoinHandle<()>));
 
 /// Serves a founded directory on a thread of its own.
-fn serve(settings: &Settings, clock: &ManualClock, entropy: &Arc<SeededEntropy>) -> Started {
+fn serve(
+    settings: &Settings,
+    clock: &ManualClock,
+    entropy: &Arc<SeededEntropy>,
+    cost: HasherSettings,
+) -> Started {
     let (settings, around) = (settings.clone(), surroundings(clock, entropy));
     let (sender, receiver) = channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let node = open(&settings, &around);
             node.begin(&settings).await.unwrap();
-            let cost = HasherSettings::insecure_for_tests().with_queue(512);
             let entropy = Arc::clone(&node.surroundings.entropy);
-            let hasher = Hasher::start(cost, entropy).unwrap();
+            let hasher = Hasher::start(cost.with_queue(512), entropy).unwrap();
             let app = Arc::new(App::new(node, hasher, settings));
             let running = http::serve(Arc::clone(&app)).unwrap();
             sender.send((app, running.address, running.handle())).unwrap();

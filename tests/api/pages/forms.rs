@@ -11,8 +11,11 @@ macro_rules! concat_id {
     };
 }
 
+const NEW: &str = "nine loud mountains at dawn";
+
 /// Every form that a person signed in can send.
-const FORMS: [(&str, &[(&str, &str)]); 9] = [
+const FORMS: [(&str, &[(&str, &str)]); 10] = [
+    ("/account/password", &[("current", PASSWORD), ("new", NEW), ("again", NEW)]),
     (concat_id!("/account/authenticators/", ""), &[("label", "mine")]),
     (concat_id!("/account/authenticators/", "/remove"), &[]),
     (concat_id!("/account/sessions/", "/end"), &[]),

@@ -24,6 +24,9 @@ fn every_page(app: &TestApp) -> BTreeMap<&'static str, Answer> {
     browser.submit("/account/set-up/confirm", &[("code", &app.code(&seed))]);
     browser.open("/account");
     pages.insert("codes", browser.submit("/account/recovery-codes", &[]));
+    pages.insert("password", browser.open("/account/password"));
+    let wrong_new = [("current", PASSWORD), ("new", "eight letters"), ("again", "other letters")];
+    pages.insert("password refused", browser.submit("/account/password", &wrong_new));
     let account = browser.open("/account");
     let app_page = account.text.split('"').find(|it| it.starts_with("/account/authenticators/"));
     pages.insert("authenticator", browser.open(app_page.unwrap()));
@@ -37,6 +40,9 @@ fn every_page(app: &TestApp) -> BTreeMap<&'static str, Answer> {
     let code = "aaaa-bbbb-cccc-dddd-eeee-ffff";
     let wrong_code = [("username", "alice"), ("password", PASSWORD), ("code", code)];
     pages.insert("recover refused", lost.submit("/sign-in/recover", &wrong_code));
+    pages.insert("enrol", lost.open("/enrol"));
+    let wrong_ticket = [("ticket", "cs_ticket_x"), ("new", PASSWORD), ("again", PASSWORD)];
+    pages.insert("enrol refused", lost.submit("/enrol", &wrong_ticket));
     browser.tag = "0".repeat(64);
     pages.insert("problem", browser.submit("/sign-in/code", &wrong));
     pages
@@ -89,7 +95,9 @@ fn every_page_is_sound() {
         let refused = name.ends_with("refused");
         assert_eq!(page.text.contains("role=\"alert\""), refused, "{name}");
         assert_eq!(page.text.contains("aria-invalid=\"true\""), refused, "{name}");
-        let status = if refused {
+        let status = if name == "password refused" {
+            422
+        } else if refused {
             401
         } else if name == "problem" {
             403
@@ -109,8 +117,10 @@ fn no_page_holds_a_secret_but_the_set_up() {
         let shown = page.text.as_str();
         assert!(!shown.contains(PASSWORD) && !shown.contains("not hers"), "{name}");
         assert!(!shown.contains("=\"000000\""), "{name}");
-        // Tokens and tickets of ours all begin so; the one cookie is in its header.
-        assert!(!shown.contains("cs_"), "{name}");
+        // Tokens and tickets of ours all begin so; the page for a ticket says how.
+        let begun = shown.replace("it begins with cs_ticket.", "");
+        assert!(!begun.contains("cs_"), "{name}");
+        assert!(!shown.contains("letters\""), "{name}");
         assert!(!shown.contains("aaaa-"), "{name}");
         assert_eq!(shown.contains("class=\"codes\""), name == "codes", "{name}");
         let is_set_up = ["set-up", "set-up refused"].contains(&name);

@@ -4,4 +4,5 @@ mod account;
 mod forms;
 mod frame;
 mod markup;
+mod passwords;
 mod ways;

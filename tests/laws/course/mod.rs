@@ -2,7 +2,9 @@
 //! the pure function that decides it in a node.
 
 mod keys;
+mod passwords;
 mod persons;
+mod recovery;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use proptest::sample::Index as Pick;
 use serde_json::json;
 use uuid::Uuid;
 
+use self::recovery::{Way, way};
 use crate::writer::{doubt, noon, tick};
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "nobody"];
@@ -69,9 +72,14 @@ pub enum Step {
     Rotate,
     Role(usize, usize, bool),
     Login(usize, bool),
+    Import(usize),
+    Compromise(usize),
+    Change(Pick, bool),
+    TurnAway,
     Offer(Pick),
     Code(Pick, bool),
     LogOut(Pick),
+    Way(Way),
     Token(bool),
     Revoke(Pick),
     Report(Pick, u8, Reported),
@@ -84,7 +92,7 @@ pub enum Step {
 }
 
 /// A person, mostly one that there may be.
-fn who() -> impl Strategy<Value = usize> {
+fn who() -> impl Strategy<Value = usize> + Clone {
     0..NAMES.len()
 }
 
@@ -120,10 +128,16 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who(), 0..3_usize, any::<bool>())
             .prop_map(|(who, role, granted)| Step::Role(who, role, granted)),
         14 => (who(), prop::bool::weighted(0.7)).prop_map(|(who, right)| Step::Login(who, right)),
+        2 => who().prop_map(Step::Import),
+        1 => who().prop_map(Step::Compromise),
+        3 => (any::<Pick>(), prop::bool::weighted(0.7))
+            .prop_map(|(session, right)| Step::Change(session, right)),
+        1 => Just(Step::TurnAway),
         6 => any::<Pick>().prop_map(Step::Offer),
         9 => (any::<Pick>(), prop::bool::weighted(0.6))
             .prop_map(|(session, right)| Step::Code(session, right)),
         2 => any::<Pick>().prop_map(Step::LogOut),
+        8 => way(who()).prop_map(Step::Way),
         3 => any::<bool>().prop_map(Step::Token),
         1 => any::<Pick>().prop_map(Step::Revoke),
         6 => (any::<Pick>(), 0_u8..6, reported)
@@ -233,6 +247,7 @@ impl Course {
                 let (retired, adopted) = (self.digest(), self.digest());
                 Some(vec![Event::KeyRotated(KeyRotated { retired, adopted })])
             }
+            Step::Way(way) => self.take_way(way),
             Step::Token(provider) => self.token(*provider),
             Step::Revoke(which) => services::revoke(&self.live, self.service(*which)?).ok(),
             Step::Report(which, token, what) => self.report(*which, *token, *what),

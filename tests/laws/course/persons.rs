@@ -4,9 +4,9 @@ use countersign::authn::enrol::{Enrolment, enrol};
 use countersign::authn::erase;
 use countersign::authn::mfa::{MfaVerdict, Offer, conclude as conclude_mfa, offer};
 use countersign::authn::persons::{self, NewPerson};
-use countersign::authn::{login, session};
+use countersign::authn::session;
 use countersign::event::Event;
-use countersign::model::{Digest, Label, Uid};
+use countersign::model::{Label, Uid};
 use proptest::sample::Index as Pick;
 
 use super::{Course, NAMES, ROLES, Step, label, name, pick};
@@ -25,7 +25,9 @@ impl Course {
             Step::Enrol(which) => {
                 let ticket = *pick(&self.tickets, *which)?;
                 let (credential, sealed) = (self.id(), self.digest());
-                enrol(&self.live, &Enrolment { ticket, credential, sealed, alone: true }, now).ok()
+                let (alone, from) = (self.drawn.is_multiple_of(2), None);
+                let enrolment = Enrolment { ticket, credential, sealed, alone, from };
+                enrol(&self.live, &enrolment, now).ok()
             }
             Step::Disable(who) => persons::disable(&self.live, &name(*who), Label::default()).ok(),
             Step::Erase(who) => self.erase(*who),
@@ -36,6 +38,10 @@ impl Course {
                 persons::revoke_role(&self.live, &name(*who), &label(ROLES[*role])).ok()
             }
             Step::Login(who, right) => self.login(*who, *right),
+            Step::Import(who) => self.import(*who),
+            Step::Compromise(who) => self.compromise(*who),
+            Step::Change(which, right) => self.change_password(*which, *right),
+            Step::TurnAway => Some(self.turn_away()),
             Step::Offer(which) => {
                 let session = self.session(*which)?;
                 let (credential, sealed) = (self.id(), self.digest());
@@ -77,13 +83,6 @@ impl Course {
         let registered = persons::register(&self.live, &new, self.now).ok()?;
         self.tickets.push(ticket);
         Some(registered)
-    }
-
-    fn login(&mut self, who: usize, right: bool) -> Option<Vec<Event>> {
-        let (name, tokens) = (name(who), self.tokens());
-        let tag = Digest::of(name.as_str());
-        let attempt = login::begin(&self.live, Some(&name), tag, self.now).ok()?;
-        login::conclude(&self.live, &attempt, right, &tokens, self.now).ok()
     }
 
     fn code(&mut self, which: Pick, right: bool) -> Option<Vec<Event>> {
