@@ -13,8 +13,8 @@ use super::{App, Problem, body, door};
 use crate::authn::change::{self, Change, begin, conclude};
 use crate::authn::{self, WeakPassword, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
-use crate::model::{NotASecret, Password, Username};
-use crate::sequencer::{Committed, Expected, Origin};
+use crate::model::{NotASecret, Password};
+use crate::sequencer::{Committed, Expected};
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
@@ -37,46 +37,31 @@ pub async fn change(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (caller, session, name) = person(&app, &request)?;
     let ChangePassword { current_password, new_password, cookie } =
         body::typed(body::json(&app, &request, payload).await?)?;
-    let origin = caller.origin(&request);
-    let whose = (session, &name);
-    let (fresh, recorded) =
-        changed(&app, &request, origin, whose, &current_password, &new_password).await?;
+    let (fresh, recorded) = exchange(&app, &request, &current_password, &new_password).await?;
     fresh.answer(&recorded, cookie)
 }
 
-/// Has a person's password changed in a session of theirs, in which another begins.
+/// A whole change of the caller's password, however it was asked for; the tokens of the
+/// session that begins.
 ///
 /// # Errors
 /// Those of [`change`].
-pub async fn changed(
+pub async fn exchange(
     app: &web::Data<App>,
     request: &HttpRequest,
-    origin: Origin,
-    (session, name): (Uuid, &Username),
     current: &str,
     new: &str,
 ) -> Result<(Fresh, Committed), Problem> {
-    let (current, new) = {
-        let world = app.sequencer.world();
-        let (_, second) = change::holder(&world, session, app.sequencer.now(&world))?;
-        let current: Password = current
-            .parse()
-            .map_err(|error: NotASecret| Problem::bad("bad_password", error.to_string()))?;
-        let new: Password = new.parse().map_err(|error: NotASecret| weak(&error))?;
-        check_new_password(&new, name, second).map_err(|error| weak(&error))?;
-        if new.expose() == current.expose() {
-            return Err(weak(&WeakPassword::Unchanged));
-        }
-        (current, new)
-    };
-    let visitor = door::caller(app, request, name.as_str(), Some(name));
+    let (caller, session, name) = person(app, request)?;
+    let (current, new) = judged(app, session, current, new)?;
+    let visitor = door::caller(app, request, name.as_str(), Some(&name));
     let changed = async {
         let begun =
             door::enter(app, &visitor, |world, now| begin(world, session, visitor.from, now))?;
         let (attempt, _turn) = begun;
+        let origin = caller.origin(request);
         if !verify(app, &attempt, current).await?.matches {
             let decide = move |world: &_, now| change::refuse(world, &attempt, now);
             app.sequencer.commit(origin, Expected::default(), decide).await?;
@@ -93,8 +78,27 @@ pub async fn changed(
             let change = Change { session, attempt, credential, sealed, alone };
             conclude(world, &change, &digests, now)
         };
-        let recorded = sealed::replace(app, origin, name, secret, decide).await?;
+        let recorded = sealed::replace(app, origin, &name, secret, decide).await?;
         Ok((fresh, recorded))
     };
     door::leave(app, &visitor, changed.await).await
+}
+
+/// The two passwords, if this session may change them and the new one is good enough.
+fn judged(
+    app: &App,
+    session: Uuid,
+    current: &str,
+    new: &str,
+) -> Result<(Password, Password), Problem> {
+    let world = app.sequencer.world();
+    let (name, second) = change::holder(&world, session, app.sequencer.now(&world))?;
+    let unfit = |error: NotASecret| Problem::bad("bad_password", error.to_string());
+    let current: Password = current.parse().map_err(unfit)?;
+    let new: Password = new.parse().map_err(|error: NotASecret| weak(&error))?;
+    check_new_password(&new, &name, second).map_err(|error| weak(&error))?;
+    if new.expose() == current.expose() {
+        return Err(weak(&WeakPassword::Unchanged));
+    }
+    Ok((current, new))
 }

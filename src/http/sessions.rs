@@ -35,10 +35,10 @@ pub(super) struct Which {
 pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (_, id, _) = person(&app, &request)?;
     let world = app.sequencer.world();
-    Ok(shown(sessions::list(&world, id, app.sequencer.now(&world))?))
+    Ok(shown(&sessions::list(&world, id, app.sequencer.now(&world))?))
 }
 
-fn shown(rows: Vec<sessions::SessionRow>) -> HttpResponse {
+fn shown(rows: &[sessions::SessionRow]) -> HttpResponse {
     let body = json!({"sessions": rows});
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
@@ -86,7 +86,7 @@ pub async fn list_of(
 ) -> Result<HttpResponse, Problem> {
     let name = username(&path)?;
     let world = app.sequencer.world();
-    Ok(shown(sessions::list_of(&world, &name, app.sequencer.now(&world))?))
+    Ok(shown(&sessions::list_of(&world, &name, app.sequencer.now(&world))?))
 }
 
 /// Ends one session of a person's.

@@ -132,9 +132,13 @@ mod tests {
     #[test]
     fn what_is_no_code_is_refused() {
         let whole = "mzxw-6ytb-mzxw-6ytb-mzxw-6ytb";
-        for text in
-            ["", "mzxw", &whole[..28], &format!("{whole}a"), "9zxw-6ytb-mzxw-6ytb-mzxw-6ytb"]
-        {
+        for text in [
+            "",
+            "mzxw",
+            &whole.replace("ytb", "yt"),
+            &format!("{whole}a"),
+            "9zxw-6ytb-mzxw-6ytb-mzxw-6ytb",
+        ] {
             assert!(text.parse::<RecoveryCode>().is_err(), "{text}");
         }
         assert!("M2XW 6YT8 mzxw6ytb m2xw-6y7b".parse::<RecoveryCode>().is_ok());

@@ -20,15 +20,11 @@ impl NotifySettings {
     pub(super) fn read(layers: &Layers) -> Result<Self, SettingError> {
         let webhook = layers.parsed(&known::NOTIFY_WEBHOOK)?;
         let secret_file = layers.text(&known::NOTIFY_SECRET_FILE)?.map(PathBuf::from);
-        match (webhook.is_some(), secret_file.is_some()) {
-            (true, false) => Err(SettingError::Lacking {
-                given: known::NOTIFY_WEBHOOK.name,
-                missing: known::NOTIFY_SECRET_FILE.name,
-            }),
-            _ => {
-                let ca = layers.text(&known::NOTIFY_CA)?.map(PathBuf::from);
-                Ok(Self { webhook, secret_file, ca })
-            }
+        if webhook.is_some() && secret_file.is_none() {
+            let (given, missing) = (known::NOTIFY_WEBHOOK.name, known::NOTIFY_SECRET_FILE.name);
+            return Err(SettingError::Lacking { given, missing });
         }
+        let ca = layers.text(&known::NOTIFY_CA)?.map(PathBuf::from);
+        Ok(Self { webhook, secret_file, ca })
     }
 }

@@ -25,6 +25,7 @@ mod key_file;
 mod rotation;
 mod snapshot_key;
 mod subject;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -33,9 +34,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -65,6 +63,8 @@ pub enum Purpose {
     Totp,
     /// A person's recovery codes, as ten SHA-256 of 32 bytes.
     Recovery,
+    /// What a passkey is verified with, as JSON.
+    Passkey,
     /// The seed of the log's Ed25519 signing key, 32 bytes.
     Signing,
     /// The seed of the Ed25519 key that cosigns other logs, 32 bytes.
@@ -79,6 +79,7 @@ impl Purpose {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::Recovery => "recovery",
+            Self::Passkey => "passkey",
             Self::Signing => "signing",
             Self::Cosigning => "cosigning",
         }
@@ -164,12 +165,6 @@ impl VaultError {
     }
 }
 
-fn tag(key: &[u8; 64], text: &[u8]) -> Digest {
-    let mut mac = Hmac::<Sha256>::new(key.into());
-    mac.update(text);
-    Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
-}
-
 /// The file in a subject's folder that holds the subject's key.
 const KEY: &str = "key";
 /// The file that holds the key for names, once it is another's than the present one.
@@ -185,8 +180,6 @@ pub struct Vault {
     retiring: Option<Key>,
     /// Makes tags of names; as long as HMAC-SHA-256's block.
     tagging: Zeroizing<[u8; 64]>,
-    /// Makes tags of the tokens in whose name forms are shown.
-    forms: Zeroizing<[u8; 64]>,
     entropy: Arc<dyn Entropy>,
     /// Subjects' keys at hand.
     kept: Kept,
@@ -217,7 +210,6 @@ impl Vault {
             wrapping: wrapping(key),
             retiring: retiring.as_ref().map(wrapping),
             tagging: tagging(retiring.as_ref().unwrap_or(key)),
-            forms: key.derive(b"countersign vault v1: forms"),
             entropy,
             kept: Kept::default(),
         };
@@ -321,50 +313,6 @@ impl Vault {
             removed += files::remove(&folder, gone)?;
         }
         Ok(removed)
-    }
-
-    /// A tag that stands for a name in the log without giving it away, for what
-    /// was typed as a user name and is none: often a password. The same for
-    /// every way of typing it (NFC, lower case).
-    ///
-    /// # Source
-    /// HMAC-SHA-256 (RFC 2104) under a key derived from the KEK (RFC 5869).
-    #[must_use]
-    pub fn name_tag(&self, text: &str) -> Digest {
-        let name =
-            Zeroizing::new(text.nfc().flat_map(char::to_lowercase).nfc().collect::<String>());
-        tag(&self.tagging, name.as_bytes())
-    }
-
-    /// A tag that stands in the forms of one session, given the SHA-256 of its token:
-    /// who can read neither the pages nor the token cannot make it. It lasts as long as
-    /// the key file's key.
-    ///
-    /// # Source
-    /// As [`Vault::name_tag`], under a key of its own.
-    #[must_use]
-    pub fn form_tag(&self, token: &Digest) -> Digest {
-        tag(&self.forms, token.as_bytes())
-    }
-
-    /// A tag that stands for a network in the log without giving it away.
-    #[must_use]
-    pub fn source_tag(&self, network: &[u8]) -> Digest {
-        self.tag_of(&[b"source", network])
-    }
-
-    /// What makes a device's id genuine, for a name and the password it has logged in to.
-    #[must_use]
-    pub fn device_tag(&self, name_tag: &Digest, password: &Uuid, id: &[u8]) -> Digest {
-        self.tag_of(&[b"device", name_tag.as_bytes(), password.as_bytes(), id])
-    }
-
-    /// No text begins with this byte, so no name that is typed has such a tag.
-    fn tag_of(&self, parts: &[&[u8]]) -> Digest {
-        let mut mac = Hmac::<Sha256>::new((&*self.tagging).into());
-        mac.update(&[0xff]);
-        mac.update(Digest::of_parts(parts.iter().copied()).as_bytes());
-        Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
     }
 
     /// Makes sure that this vault is this log's and this key's, or makes it so if

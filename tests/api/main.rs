@@ -29,6 +29,7 @@ mod notifications;
 mod office;
 mod overload;
 mod pages;
+mod passkeys;
 mod passwords;
 mod past;
 mod protected_resource;

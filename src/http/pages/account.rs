@@ -8,7 +8,7 @@ use super::super::{App, sessions as of_api};
 use super::authenticators::{self as ways, facts, state};
 use super::layout::{Frame, document, notice, section};
 use super::visitor::{ACCOUNT, Done, PASSWORD, Visitor};
-use super::{Away, answer, recovery, sessions, words};
+use super::{Away, answer, passkeys, recovery, sessions, words};
 use crate::authn::authenticators::{self, AuthenticatorView, Kind};
 use crate::authn::sessions::list;
 
@@ -31,6 +31,7 @@ pub async fn show(
         h1 { "Your account" }
         (this_session(&visitor))
         (password(&held))
+        (passkeys::list(&visitor))
         (ways::apps(&visitor, &held))
         (recovery::codes(&visitor, &held))
         (sessions::list(&visitor, &everywhere))

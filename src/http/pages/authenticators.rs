@@ -37,13 +37,15 @@ pub async fn show(
     let main = html! {
         h1 { (title) }
         p.lead { (facts(one)) }
-        @if one.kind == Kind::Totp { (naming(&visitor, one)) }
+        @if matches!(one.kind, Kind::Totp | Kind::Passkey | Kind::SecurityKey) {
+            (naming(&visitor, one))
+        }
         h2.apart { "Remove" }
         p.quiet {
             "It can no longer be used to sign in, and all your other sessions end. \
              This cannot be undone."
         }
-        form.stack method="post" action={ (place(one)) "/remove" } {
+        form.stack method="post" action={ (place(one.id)) "/remove" } {
             (visitor.tag)
             button.bad type="submit" { "Remove " (title) }
         }
@@ -132,7 +134,7 @@ fn row(one: &AuthenticatorView) -> Markup {
             @if one.pending {
                 a href=(SET_UP) { "Go on setting up" }
             } @else {
-                a href=(place(one)) { "Change" span.unseen { " " (called(one)) } }
+                a href=(place(one.id)) { "Change" span.unseen { " " (called(one)) } }
             }
         }
     }
@@ -148,7 +150,7 @@ fn naming(visitor: &Visitor, one: &AuthenticatorView) -> Markup {
         ..Field::default()
     };
     html! {
-        form.stack method="post" action=(place(one)) {
+        form.stack method="post" action=(place(one.id)) {
             (visitor.tag)
             (label)
             button type="submit" { "Save the name" }
@@ -156,8 +158,9 @@ fn naming(visitor: &Visitor, one: &AuthenticatorView) -> Markup {
     }
 }
 
-fn place(one: &AuthenticatorView) -> String {
-    format!("/account/authenticators/{}", one.id)
+/// Where one has its page.
+pub fn place(authenticator: Uuid) -> String {
+    format!("/account/authenticators/{authenticator}")
 }
 
 /// What a person knows it by.
@@ -166,6 +169,8 @@ pub fn called(one: &AuthenticatorView) -> &str {
         _ if !one.label.is_empty() => one.label.as_str(),
         Kind::Password => "Password",
         Kind::Totp => "Authenticator app",
+        Kind::Passkey => "Passkey",
+        Kind::SecurityKey => "Security key",
         Kind::RecoveryCodes => "Recovery codes",
     }
 }

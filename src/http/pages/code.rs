@@ -11,7 +11,7 @@ use super::super::{App, Problem};
 use super::layout::{Field, Frame, document, notice, summary};
 use super::visitor::{ACCOUNT, CODE, Done, RECOVER, Visitor};
 use super::words::sentence;
-use super::{Away, answer, form};
+use super::{Away, answer, form, passkeys};
 
 /// A code as people type it: apps show it in groups.
 #[derive(Deserialize)]
@@ -106,15 +106,24 @@ fn shown(
     error: Option<&str>,
 ) -> HttpResponse {
     let errors: Vec<_> = error.iter().map(|error| ("code", *error)).collect();
+    let has_app = visitor.has_app();
+    let heading = if has_app { "Enter your code" } else { "Your second factor" };
     let main: Markup = html! {
         (summary(&errors))
         (told)
-        h1 { "Enter your code" }
-        p.lead { "Open your authenticator app and type the code it shows for Countersign." }
-        form.stack method="post" action=(CODE) {
-            (visitor.tag)
-            (field(error))
-            button.primary type="submit" { "Go on" }
+        h1 { (heading) }
+        @if has_app {
+            p.lead { "Open your authenticator app and type the code it shows for Countersign." }
+            form.stack method="post" action=(CODE) {
+                (visitor.tag)
+                (field(error))
+                button.primary type="submit" { "Go on" }
+            }
+        }
+        @if visitor.has_passkey() { (passkeys::verify(has_app)) }
+        @if !has_app && !visitor.has_passkey() {
+            p.lead { "You have no second factor that can be used. Ask an administrator for a \
+                      ticket to begin anew." }
         }
         @if visitor.person.recovery.is_some() {
             p.back { a href=(RECOVER) { "Lost your device? Use a recovery code" } }

@@ -60,8 +60,10 @@ fn top(frame: &Frame<'_>) -> Markup {
 /// One line to type into, with its label, its hint and what is wrong with it.
 #[derive(Clone, Copy, Default)]
 pub struct Field<'a> {
-    /// What it is called in the form; also its id.
+    /// What it is called in the form; also its id, unless that is another.
     pub name: &'a str,
+    /// Its id, where the page has another field of this name.
+    pub id: Option<&'a str>,
     /// What it is called on the page.
     pub label: &'a str,
     /// `text`, `password`.
@@ -84,18 +86,30 @@ pub struct Field<'a> {
 
 impl Render for Field<'_> {
     fn render(&self) -> Markup {
-        let Self { name, label, kind, autocomplete, value, hint, error, focus, digits, optional } =
-            self;
-        let (hint_id, error_id) = (format!("{name}-hint"), format!("{name}-error"));
+        let Self {
+            name,
+            id,
+            label,
+            kind,
+            autocomplete,
+            value,
+            hint,
+            error,
+            focus,
+            digits,
+            optional,
+        } = self;
+        let id = id.unwrap_or(name);
+        let (hint_id, error_id) = (format!("{id}-hint"), format!("{id}-error"));
         let about = [hint.map(|_| hint_id.as_str()), error.map(|_| error_id.as_str())];
         let about = about.into_iter().flatten().collect::<Vec<_>>().join(" ");
         let about = (!about.is_empty()).then_some(about);
         html! {
             div.field {
-                label for=(name) { (label) }
+                label for=(id) { (label) }
                 @if let Some(hint) = hint { p.hint id=(hint_id) { (hint) } }
                 @if let Some(error) = error { p.error id=(error_id) { (error) } }
-                input id=(name) name=(name) type=(kind) class=[digits.then_some("digits")]
+                input id=(id) name=(name) type=(kind) class=[digits.then_some("digits")]
                     autocomplete=(autocomplete) value=[(!value.is_empty()).then_some(value)]
                     inputmode=[digits.then_some("numeric")]
                     aria-describedby=[about] aria-invalid=[error.map(|_| "true")]

@@ -15,6 +15,7 @@ mod away;
 pub mod code;
 mod form;
 mod layout;
+mod passkeys;
 pub mod password;
 pub mod recovery;
 pub mod sessions;

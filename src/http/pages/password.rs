@@ -45,10 +45,8 @@ pub async fn change(
     let visitor = Visitor::at(&app, &request, PASSWORD)?;
     let Change { current, new, again } =
         form::from_visitor(&app, &request, payload, &visitor).await?;
-    let whose = (visitor.id(), &visitor.name);
-    let origin = visitor.caller.origin(&request);
     let changed = match check_same(&new, &again) {
-        Ok(()) => password::changed(&app, &request, origin, whose, &current, &new).await,
+        Ok(()) => password::exchange(&app, &request, &current, &new).await,
         Err(problem) => Err(problem),
     };
     let problem = match changed {

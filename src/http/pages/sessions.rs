@@ -117,6 +117,7 @@ fn what(entry: &Envelope) -> Markup {
         }
         Event::MfaRefused(_) => refused("a wrong code"),
         Event::RecoveryCodeRefused(_) => refused("a wrong password or recovery code"),
+        Event::PasskeyRefused(_) => refused("a passkey that could not be taken"),
         _ => html! { (describe(entry)) },
     }
 }

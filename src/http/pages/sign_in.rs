@@ -5,13 +5,13 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::super::login::{self, LoggedIn};
+use super::super::login::{self, SignedIn};
 use super::super::{App, Problem};
 use super::form::Stranger;
 use super::layout::{Field, notice, summary};
 use super::visitor::{Done, SIGN_IN, Visitor};
 use super::words::sentence;
-use super::{Away, answer, form};
+use super::{Away, answer, form, passkeys};
 
 #[derive(Deserialize)]
 struct SignIn {
@@ -60,11 +60,11 @@ pub async fn submit(
 ) -> Result<HttpResponse, Away> {
     let SignIn { username, password } = form::from_stranger(&app, &request, payload).await?;
     let name = username.trim();
-    match login::with_password(&app, &request, name, &password, true).await {
-        Ok(LoggedIn { fresh, device, .. }) => {
+    match login::sign_in(&app, &request, name, &password).await {
+        Ok(SignedIn { fresh, device, .. }) => {
             leave(&app, &request).await;
             let mut answer = answer::see_other("/account");
-            for cookie in device.into_iter().chain([fresh.into_cookie()]) {
+            for cookie in [device, fresh.into_cookie()] {
                 answer.add_cookie(&cookie).map_err(|error| Problem::defect(&error))?;
             }
             Ok(answer)
@@ -119,6 +119,7 @@ fn page(stranger: &Stranger, name: &str, error: Option<&str>) -> Markup {
             (password)
             button.primary type="submit" { "Sign in" }
         }
+        (passkeys::sign_in())
         p.back.quiet { a href="/enrol" { "Set a password with a ticket" } }
     }
 }

@@ -114,7 +114,8 @@ impl Visitor {
     /// Where they show once more who they are, when it has been too long.
     pub fn again(&self) -> &'static str {
         let whole = self.session.purpose.is_everything();
-        let is_enough = whole && self.session.aal >= Aal::TWO && self.has_app();
+        let has_factor = self.has_app() || self.has_passkey();
+        let is_enough = whole && self.session.aal >= Aal::TWO && has_factor;
         if is_enough { "/sign-in/code?done=again" } else { "/sign-in?done=again" }
     }
 
@@ -146,11 +147,18 @@ impl Visitor {
 
     /// True if the session would be worth more with the second factor that they have.
     fn owes_a_factor(&self) -> bool {
-        let methods = self.session.methods.clone().with(Method::Otp);
-        self.has_app() && methods.aal() > Some(self.session.aal)
+        let more = |method| self.session.methods.clone().with(method).aal();
+        let with = |has: bool, method| has && more(method) > Some(self.session.aal);
+        with(self.has_app(), Method::Otp) || with(self.has_passkey(), Method::Pop)
     }
 
-    fn has_app(&self) -> bool {
+    /// True if one of their passkeys can be used.
+    pub fn has_passkey(&self) -> bool {
+        self.person.usable_passkeys().next().is_some()
+    }
+
+    /// True if one of their apps can be used.
+    pub fn has_app(&self) -> bool {
         self.person.totps.iter().any(|totp| !totp.credential.disabled)
     }
 }
