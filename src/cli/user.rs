@@ -415,9 +415,10 @@ impl Shown {
             1 => Some("1 passkey".to_owned()),
             many => Some(format!("{many} passkeys")),
         };
-        let typed = [password, code].into_iter().flatten().map(str::to_owned);
-        let all: Vec<_> = typed.chain(keys).collect();
-        if all.is_empty() { "none: awaits enrolment".to_owned() } else { all.join(" and ") }
+        let typed: Vec<_> = [password, code].into_iter().flatten().collect();
+        let typed = (!typed.is_empty()).then(|| typed.join(" and "));
+        let all: Vec<_> = typed.into_iter().chain(keys).collect();
+        if all.is_empty() { "none: awaits enrolment".to_owned() } else { all.join("; ") }
     }
 }
 
@@ -455,7 +456,17 @@ mod tests {
         ] {
             let name = "alice".parse().unwrap();
             let (roles, registered_at) = (BTreeSet::new(), Moment::EPOCH);
-            let user = Shown { name, roles, disabled, password, totp, passkeys, registered_at };
+            let user = Shown {
+                name,
+                roles,
+                disabled,
+                password,
+                totp,
+                passkeys,
+                registered_at,
+                password_compromised: false,
+                password_imported: None,
+            };
             assert_eq!(user.factors(), words);
         }
     }

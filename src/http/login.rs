@@ -17,7 +17,7 @@ use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
 use crate::event::{Actor, Event};
 use crate::hasher::PasswordHash;
-use crate::model::{NotASecret, Password, SecretToken, Username};
+use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
 use crate::sequencer::{Committed, Expected, Origin};
 use crate::vault::Purpose;
 
@@ -233,6 +233,17 @@ impl Fresh {
             }
         }
         Ok(answer.insert_header(("cache-control", "no-store")).json(body))
+    }
+
+    /// The SHA-256 of the token.
+    pub fn token_digest(&self) -> Digest {
+        self.token.digest()
+    }
+
+    /// Hands a browser its token alone, as a cookie.
+    #[must_use]
+    pub fn into_cookie(self) -> Cookie<'static> {
+        browser_cookie(self.token.expose())
     }
 }
 
