@@ -38,7 +38,8 @@ pub async fn enrol(
         let world = app.sequencer.world();
         let person = ticket_holder(&world, &ticket, app.sequencer.now(&world))?;
         let known = world.identities.get(&person);
-        // A worn-out one goes with this very enrolment, and the password stands alone.
+        // A worn-out one goes with this very enrolment, and the password stands alone. It
+        // does beside a passkey too, which its owner may leave at home.
         let second_factor = known.and_then(|known| known.totp.as_ref());
         let second_factor = second_factor.is_some_and(|totp| !totp.credential.disabled);
         (person, second_factor)
