@@ -84,6 +84,47 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
+        .configure(of_oneself)
+        // Identity providers
+        .service(at("/events/v1").route(post().to(events::report)))
+        // Authors
+        .service(
+            at("/policies/v1").route(get().to(policies::list)).route(put().to(policies::replace)),
+        )
+        .service(at("/policies/v1/{policy}").route(get().to(policies::show)))
+        .service(at("/schema/v1").route(get().to(schema::show)).route(put().to(schema::replace)))
+        .service(
+            at("/entities/v1").route(get().to(entities::list)).route(post().to(entities::alter)),
+        )
+        .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
+        // Administrators
+        .configure(of_users)
+        .service(at("/tokens/v1").route(get().to(tokens::list)).route(post().to(tokens::create)))
+        .service(at("/tokens/v1/{id}").route(delete().to(tokens::revoke)))
+        // Auditors
+        .service(at("/audit/v1/events").route(get().to(audit::events)))
+        .service(at("/audit/v1/entries").route(get().to(audit::entries)))
+        .service(at("/audit/v1/state").route(get().to(audit::state)))
+        .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
+        .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
+        .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
+        .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
+        .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
+        .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
+        .service(at("/log/v1/keys/{id}").route(delete().to(keys::retire)))
+        // Other logs
+        .service(at("/log/v1/add-checkpoint").route(post().to(witness::add_checkpoint)))
+        // Operators
+        .service(at("/healthz").route(get().to(health::alive)))
+        .service(at("/readyz").route(get().to(health::ready)))
+        .service(at("/metrics").route(get().to(health::metrics)))
+        .default_service(route().to(nothing_here));
+}
+
+/// What persons do about their own sessions and authenticators.
+fn of_oneself(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
         .service(
             at("/auth/v1/sessions")
                 .route(get().to(sessions::list))
@@ -98,20 +139,13 @@ pub fn routes(server: &mut ServiceConfig) {
                 .route(delete().to(authenticators::remove)),
         )
         .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
-        .service(at("/auth/v1/recover").route(post().to(recovery::recover)))
-        // Identity providers
-        .service(at("/events/v1").route(post().to(events::report)))
-        // Authors
-        .service(
-            at("/policies/v1").route(get().to(policies::list)).route(put().to(policies::replace)),
-        )
-        .service(at("/policies/v1/{policy}").route(get().to(policies::show)))
-        .service(at("/schema/v1").route(get().to(schema::show)).route(put().to(schema::replace)))
-        .service(
-            at("/entities/v1").route(get().to(entities::list)).route(post().to(entities::alter)),
-        )
-        .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
-        // Administrators
+        .service(at("/auth/v1/recover").route(post().to(recovery::recover)));
+}
+
+/// What administrators do about persons.
+fn of_users(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
         .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
         .service(at("/users/v1/import").route(post().to(import::import)))
         .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
@@ -133,27 +167,7 @@ pub fn routes(server: &mut ServiceConfig) {
             at("/users/v1/{name}/roles/{role}")
                 .route(put().to(users::grant))
                 .route(delete().to(users::revoke)),
-        )
-        .service(at("/tokens/v1").route(get().to(tokens::list)).route(post().to(tokens::create)))
-        .service(at("/tokens/v1/{id}").route(delete().to(tokens::revoke)))
-        // Auditors
-        .service(at("/audit/v1/events").route(get().to(audit::events)))
-        .service(at("/audit/v1/entries").route(get().to(audit::entries)))
-        .service(at("/audit/v1/state").route(get().to(audit::state)))
-        .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
-        .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
-        .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
-        .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
-        .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
-        .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
-        .service(at("/log/v1/keys/{id}").route(delete().to(keys::retire)))
-        // Other logs
-        .service(at("/log/v1/add-checkpoint").route(post().to(witness::add_checkpoint)))
-        // Operators
-        .service(at("/healthz").route(get().to(health::alive)))
-        .service(at("/readyz").route(get().to(health::ready)))
-        .service(at("/metrics").route(get().to(health::metrics)))
-        .default_service(route().to(nothing_here));
+        );
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {
