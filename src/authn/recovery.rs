@@ -296,6 +296,23 @@ mod tests {
         assert_eq!(held.len(), 2);
     }
 
+    /// Goal: nobody is locked out by having had many authenticators.
+    #[test]
+    fn who_has_lost_as_many_as_one_may_have_binds_one_in_their_place() {
+        let (mut story, strong) = with_codes();
+        for step in 2..=5 {
+            let next = story.offer(strong).unwrap();
+            story.code(strong, next, Some(step)).unwrap();
+        }
+        let most = mfa::TOTPS_MAX;
+        assert_eq!(story.offer(strong), Err(Refusal::TooManyAuthenticators { most }));
+        let session = recovering(&mut story);
+        let totp = story.offer(session).unwrap();
+        story.code(session, totp, Some(9)).unwrap();
+        let held = &story.world.identities.get(&named("alice")).unwrap().totps;
+        assert_eq!(held.iter().map(|it| it.credential.id).collect::<Vec<_>>(), [totp]);
+    }
+
     #[test]
     fn an_old_recovery_session_binds_nothing() {
         let (mut story, _) = with_codes();
