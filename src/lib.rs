@@ -31,6 +31,7 @@ pub mod hasher;
 pub mod settings;
 pub mod telemetry;
 pub mod vault;
+pub mod webauthn;
 
 pub mod snapshot;
 

@@ -54,6 +54,7 @@ fn concerned(event: &Event) -> Option<&Username> {
         Event::PasswordEnrolled(it) => Some(&it.person),
         Event::PasswordCompromised(it) => Some(&it.person),
         Event::MfaEnrolled(it) => Some(&it.person),
+        Event::PasskeyRegistered(it) => Some(&it.person),
         Event::CredentialDisabled(it) => Some(&it.person),
         Event::CredentialRemoved(it) => Some(&it.person),
         Event::RecoveryCodesIssued(it) => Some(&it.person),
@@ -91,6 +92,8 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::RoleRevoked(_)
         | Event::TicketUsed(_)
         | Event::PasswordVerified(_)
+        | Event::PasskeyVerified(_)
+        | Event::PasskeyRefused(_)
         | Event::PasswordRehashed(_)
         | Event::PasswordImported(_)
         | Event::AttemptsThrottled(_)

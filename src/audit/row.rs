@@ -5,10 +5,11 @@ use std::fmt::Display;
 use crate::event::{
     AccessDecided, AttemptsThrottled, AuthenticationReported, CheckpointCosigned,
     CredentialDisabled, DirectoryActivated, Disabling, Envelope, Event, LossAccepted, MfaRefused,
-    NodeStarted, Note, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
-    PasswordRefused, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused,
-    Refused, Reported, SchemaActivated, ServiceRegistered, SessionEnding, SessionPurpose,
-    SessionStarted, SubjectErased, TicketIssued, Verdict,
+    NodeStarted, Note, PasskeyRefused, PasskeyRegistered, PasskeyVerified, PasswordCompromised,
+    PasswordEnrolled, PasswordGrounds, PasswordImported, PasswordRefused, PoliciesActivated,
+    PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported, SchemaActivated,
+    ServiceRegistered, SessionEnding, SessionPurpose, SessionStarted, SubjectErased, TicketIssued,
+    Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -64,6 +65,9 @@ pub fn describe(entry: &Envelope) -> String {
         Event::MfaEnrolled(it) => format!("{} confirmed an authenticator", it.person),
         Event::MfaVerified(it) => format!("{} gave a right code", it.person),
         Event::MfaRefused(it) => mfa_refused(it),
+        Event::PasskeyRegistered(it) => passkey_registered(it),
+        Event::PasskeyVerified(it) => passkey_verified(it),
+        Event::PasskeyRefused(it) => passkey_refused(it),
         Event::CredentialDisabled(it) => credential_disabled(it),
         Event::CredentialRemoved(it) => format!("a credential of {} was removed", it.person),
         Event::CredentialRenamed(it) => {
@@ -178,7 +182,9 @@ fn password_refused(it: &PasswordRefused) -> String {
         (Some(person), Refused::Unknown) => {
             format!("{person} gave a password but cannot log in with one")
         }
-        (Some(person), Refused::Replayed) => format!("{person} gave a password used before"),
+        (Some(person), Refused::Replayed | Refused::Cloned) => {
+            format!("{person} gave a password used before")
+        }
         (None, _) => "somebody gave a password for a name that nobody has".to_owned(),
     }
 }
@@ -195,7 +201,40 @@ fn mfa_refused(it: &MfaRefused) -> String {
     match it.reason {
         Refused::Wrong => format!("{person} gave a wrong code"),
         Refused::Unknown => format!("{person} gave a code but has no authenticator for it"),
-        Refused::Replayed => format!("{person} gave a code that had been used before"),
+        Refused::Replayed | Refused::Cloned => {
+            format!("{person} gave a code that had been used before")
+        }
+    }
+}
+
+fn passkey_registered(it: &PasskeyRegistered) -> String {
+    let name = if it.label.is_empty() { String::new() } else { format!(" `{}`", it.label) };
+    let kind = match (it.attested, it.backup_eligible, it.user_verifying) {
+        (Some(model), false, _) => format!("attested to be in hardware of model {model}"),
+        (_, true, _) => "which may be copied to other devices".to_owned(),
+        (_, false, true) => "which verifies its user".to_owned(),
+        (_, false, false) => "for use beside a password".to_owned(),
+    };
+    format!("{} registered a passkey{name}, {kind}", it.person)
+}
+
+fn passkey_verified(it: &PasskeyVerified) -> String {
+    let user = if it.user_verified { "which verified its user" } else { "present but no more" };
+    format!("{} used a passkey, {user}", it.person)
+}
+
+fn passkey_refused(it: &PasskeyRefused) -> String {
+    match (&it.person, it.reason) {
+        (Some(person), Refused::Cloned) => {
+            format!("a passkey of {person} did not count on: there is a copy of it")
+        }
+        (Some(person), Refused::Wrong | Refused::Replayed) => {
+            format!("{person} used a passkey wrongly")
+        }
+        (Some(person), Refused::Unknown) => {
+            format!("{person} used a passkey that may not be used")
+        }
+        (None, _) => "somebody used a passkey that nobody has".to_owned(),
     }
 }
 
@@ -208,6 +247,9 @@ fn credential_disabled(it: &CredentialDisabled) -> String {
         Disabling::Administrator => {
             format!("a credential of {person} was disabled, for another to be bound")
         }
+        Disabling::Cloned => {
+            format!("a passkey of {person} was disabled, for there is a copy of it")
+        }
     }
 }
 
@@ -215,7 +257,9 @@ fn recovery_code_refused(it: &RecoveryCodeRefused) -> String {
     let person = &it.person;
     match it.reason {
         Refused::Wrong => format!("{person} gave a wrong recovery code"),
-        Refused::Unknown => format!("{person} gave a recovery code but has none that counts"),
+        Refused::Unknown | Refused::Cloned => {
+            format!("{person} gave a recovery code but has none that counts")
+        }
         Refused::Replayed => format!("{person} gave a recovery code that had been used before"),
     }
 }
@@ -250,7 +294,7 @@ const fn ending(reason: SessionEnding) -> &'static str {
         SessionEnding::EndedByPerson => "the person ended it from another session",
         SessionEnding::EndedByAdministrator => "an administrator ended it",
         SessionEnding::AuthenticatorRemoved => "the person removed an authenticator",
-        SessionEnding::Recovered => "a new authenticator was bound, which it was for",
+        SessionEnding::Fulfilled => "what it was for is done",
     }
 }
 

@@ -33,6 +33,10 @@ pub enum Kind {
     Password,
     /// An app that shows codes.
     Totp,
+    /// A key that verifies its user, and can log in by itself.
+    Passkey,
+    /// A key that does not, and stands beside a password.
+    SecurityKey,
     /// A set of recovery codes.
     RecoveryCodes,
 }
@@ -60,8 +64,8 @@ pub struct AuthenticatorView {
     pub disabled: bool,
 }
 
-/// Shows the person of a session what they hold: the password, codes from apps, oldest
-/// first, one being set up, recovery codes.
+/// Shows the person of a session what they hold: the password, apps that show codes,
+/// oldest first, one being set up, passkeys, recovery codes.
 ///
 /// # Errors
 /// [`Refusal::SessionOver`].
@@ -84,7 +88,7 @@ pub fn rename(
     let open = session::open(world, session, now)?;
     check_strength(open)?;
     match kind_of(open.person, authenticator, now)? {
-        Kind::Totp => {
+        Kind::Totp | Kind::Passkey | Kind::SecurityKey => {
             let person = open.person.name.clone();
             let renamed = CredentialRenamed { person, credential: authenticator, label };
             Ok(vec![Event::CredentialRenamed(renamed)])
@@ -120,7 +124,7 @@ pub fn remove(
         Kind::Totp if password_is_short(person) && !protected_without(person, authenticator) => {
             return Err(Refusal::PasswordTooShortAlone);
         }
-        Kind::Totp | Kind::RecoveryCodes => {}
+        Kind::Totp | Kind::Passkey | Kind::SecurityKey | Kind::RecoveryCodes => {}
     }
     let name = person.name.clone();
     let removed = CredentialRemoved { person: name, credential: authenticator };
@@ -229,7 +233,15 @@ fn held(person: &Person, now: Moment) -> Vec<AuthenticatorView> {
         ..shown(Kind::Totp, &it.credential, &it.label)
     });
     let recovery = person.recovery.iter().map(|it| shown(Kind::RecoveryCodes, it, &unnamed));
-    password.chain(totps).chain(pending).chain(recovery).collect()
+    let passkeys = person.passkeys.iter().map(|it| AuthenticatorView {
+        last_used_at: it.used_at,
+        ..shown(
+            if it.user_verifying { Kind::Passkey } else { Kind::SecurityKey },
+            &it.credential,
+            &it.label,
+        )
+    });
+    password.chain(totps).chain(pending).chain(passkeys).chain(recovery).collect()
 }
 
 /// When a `UUIDv7` was drawn.

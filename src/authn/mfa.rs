@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::authenticators::{AUTHENTICATION_AGE_MAX_S, check_fresh, check_strength};
+use super::authenticators::AUTHENTICATION_AGE_MAX_S;
 use super::session::{self, Open};
-use super::{FreshTokens, Refusal, throttle};
+use super::{FreshTokens, Refusal, binding, throttle};
 use crate::event::{
     CredentialDisabled, Disabling, Event, MfaEnrolled, MfaOffered, MfaRefused, MfaVerified,
     Refused, SessionEnding, SessionPurpose, SessionRaised,
@@ -66,9 +66,7 @@ pub fn offer(
     offer: &Offer,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let open = session::open_to_bind(world, session, now)?;
-    check_strength(open)?;
-    check_fresh(open, now)?;
+    let open = binding::open(world, session, Aal::TWO, now)?;
     if is_full(open) && !is_recovering(open) {
         return Err(Refusal::TooManyAuthenticators { most: TOTPS_MAX });
     }
@@ -184,8 +182,8 @@ fn is_recovering(open: Open<'_>) -> bool {
 
 fn authenticators(open: Open<'_>, now: Moment) -> Result<Vec<Authenticator<'_>>, Refusal> {
     let pending = open.person.pending_totp.as_ref();
-    let pending =
-        pending.filter(|pending| now < pending.expires_at && check_strength(open).is_ok());
+    let reaches = binding::reaches(open, Aal::TWO);
+    let pending = pending.filter(|pending| now < pending.expires_at && reaches);
     let pending = pending.map(|pending| &pending.credential);
     // What was lost is not what a recovery is about to show.
     let in_use = if is_recovering(open) { &[] } else { open.person.totps.as_slice() };
@@ -217,7 +215,7 @@ fn accepted(
     let enrolled = MfaEnrolled { person: person.clone(), credential, beside };
     let verified = MfaVerified { person: person.clone(), credential, step };
     let session = match open.session.purpose {
-        SessionPurpose::Recovery => session::ended(open.session.id, SessionEnding::Recovered),
+        SessionPurpose::Recovery => session::ended(open.session.id, SessionEnding::Fulfilled),
         SessionPurpose::Everything
         | SessionPurpose::PasswordChange
         | SessionPurpose::SecondFactor => Event::SessionRaised(SessionRaised {

@@ -6,6 +6,8 @@
 //! import   a hash made elsewhere ─► password, until it is given and hashed anew
 //! login    begin ─► (argon2) ──► conclude ─► session at AAL1
 //! mfa      offer ─► candidates ─► (TOTP) ──► conclude ─► the same session at AAL2
+//! passkey  registrant ─► (made) ───► register
+//!          offered ─► (signs) ─────► log in, raise ─► session at AAL2, or 3 if attested
 //! recover  begin ─► (argon2, codes) ─► conclude ─► a session for binding alone
 //! session, sessions        who I am, which there are, log out
 //! authenticators           what a person has; renamed, removed
@@ -18,6 +20,7 @@
 //! any number of parallel attempts each sees what the one before it has done.
 
 pub mod authenticators;
+pub mod binding;
 pub mod change;
 mod cloud_event;
 pub mod enrol;
@@ -30,6 +33,10 @@ mod laws;
 pub mod login;
 pub mod mfa;
 mod outcome;
+#[cfg(test)]
+mod passkey_laws;
+pub mod passkey_login;
+pub mod passkeys;
 mod password;
 pub mod persons;
 pub mod recovery;

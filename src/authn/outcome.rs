@@ -9,7 +9,7 @@ use crate::model::{Aal, Methods};
 /// How an attempt ended. To be told only once its events are durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A right password: a session began.
+    /// A right password, or a passkey: a session began.
     Started {
         /// Its id.
         session: Uuid,
@@ -18,7 +18,7 @@ pub enum Outcome {
         /// The methods used.
         methods: Methods,
     },
-    /// A right code: the session rose, under new tokens.
+    /// A right code, or a passkey: the session rose, under new tokens.
     Raised {
         /// Its id, as before.
         session: Uuid,
@@ -39,8 +39,8 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// Reads the events that [`super::login::conclude`], [`super::mfa::conclude`] or
-/// [`super::recovery::conclude`] decided on. Anything but a session counts as refused.
+/// Reads the events that a login, a recovery, or what raises a session decided on. Anything
+/// but a session counts as refused.
 #[must_use]
 pub fn outcome(events: &[Event]) -> Outcome {
     let enrolled = events.iter().any(|event| matches!(event, Event::MfaEnrolled(_)));
@@ -48,7 +48,7 @@ pub fn outcome(events: &[Event]) -> Outcome {
         Event::SessionStarted(it) if it.purpose == SessionPurpose::Recovery => {
             Some(Outcome::Recovering { bound: false })
         }
-        Event::SessionEnded(it) if it.reason == SessionEnding::Recovered => {
+        Event::SessionEnded(it) if it.reason == SessionEnding::Fulfilled => {
             Some(Outcome::Recovering { bound: true })
         }
         Event::RecoveryCodeRefused(_) => Some(Outcome::Refused(Refusal::RecoveryFailed)),
@@ -63,6 +63,7 @@ pub fn outcome(events: &[Event]) -> Outcome {
             methods: it.methods.clone(),
             enrolled,
         }),
+        Event::PasskeyRefused(_) => Some(Outcome::Refused(Refusal::PasskeyFailed)),
         Event::MfaRefused(_) => Some(Outcome::Refused(Refusal::MfaFailed)),
         _ => None,
     });

@@ -51,7 +51,7 @@ pub fn issue(
     let open = session::open(world, session, now)?;
     check_strength(open)?;
     check_fresh(open, now)?;
-    if !open.person.has_second_factor() {
+    if !open.person.has_second_factor() && open.person.usable_passkeys().next().is_none() {
         return Err(Refusal::MfaNotSetUp);
     }
     Ok(vec![Event::RecoveryCodesIssued(RecoveryCodesIssued {
@@ -291,7 +291,7 @@ mod tests {
         let events = story.code(session, totp, Some(9)).unwrap();
         assert_eq!(names(&events), ["mfa.enrolled", "mfa.verified", "session.ended"]);
         assert_eq!(outcome(&events), Outcome::Recovering { bound: true });
-        assert_eq!(events[2], session::ended(session, SessionEnding::Recovered));
+        assert_eq!(events[2], session::ended(session, SessionEnding::Fulfilled));
         let held = &story.world.identities.get(&named("alice")).unwrap().totps;
         assert_eq!(held.len(), 2);
     }

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::passkeys::PASSKEYS_MAX;
 use super::persons::ROLES;
 use crate::model::{Aal, Label, Username};
 
@@ -63,7 +64,7 @@ pub enum Refusal {
     #[error("a password is not removed: set another in its place")]
     PasswordRequired,
     /// What cannot have a name of its own.
-    #[error("only codes from an app have a name")]
+    #[error("a password and recovery codes have no name")]
     NotNamed,
     /// The password is not fit to be the only factor.
     #[error(
@@ -77,8 +78,21 @@ pub enum Refusal {
         /// Its id.
         session: Uuid,
     },
+    /// The one answer for a passkey that is unknown, disabled, a copy, or that signed
+    /// something else.
+    #[error("the passkey was not accepted")]
+    PasskeyFailed,
+    /// There is no passkey that this session could be raised by.
+    #[error("no passkey is set up that this session could be raised by: set one up first")]
+    PasskeyNotSetUp,
+    /// The key is an account's already.
+    #[error("this passkey is registered already: use another authenticator")]
+    PasskeyExists,
+    /// The person has as many as anybody may have.
+    #[error("there are {} passkeys already: remove one first", PASSKEYS_MAX)]
+    PasskeysFull,
     /// The session's assurance does not reach.
-    #[error("this needs a session at {required}: give a code of your second factor first")]
+    #[error("this needs a session at {required}: use your second factor or a passkey first")]
     AssuranceTooLow {
         /// What it takes.
         required: Aal,
@@ -189,6 +203,10 @@ impl Refusal {
             Self::NotNamed => "not_named",
             Self::PasswordTooShortAlone => "password_too_short_alone",
             Self::SessionUnknown { .. } => "session_unknown",
+            Self::PasskeyFailed => "passkey_failed",
+            Self::PasskeyNotSetUp => "passkey_not_set_up",
+            Self::PasskeyExists => "passkey_exists",
+            Self::PasskeysFull => "passkeys_full",
             Self::AssuranceTooLow { .. } => "assurance_too_low",
             Self::ReauthenticationRequired { .. } => "reauthentication_required",
             Self::PersonExists { .. } => "person_exists",

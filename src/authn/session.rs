@@ -50,6 +50,8 @@ pub struct SessionView {
     /// whoever has seen it, if not by the person (SP 800-63B-4 §3.1.4.2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reused_code_at: Option<Moment>,
+    /// How many passkeys the person has in use.
+    pub passkeys: usize,
 }
 
 /// Shows a session that is in force.
@@ -72,6 +74,7 @@ pub fn view(world: &World, session: Uuid, now: Moment) -> Result<SessionView, Re
         mfa_enrolled: person.has_second_factor(),
         mfa_pending: person.pending_totp.as_ref().is_some_and(awaits),
         reused_code_at: reused.filter(|at| now.seconds_since(*at) <= REUSE_SHOWN_S),
+        passkeys: person.usable_passkeys().count(),
     })
 }
 
@@ -99,17 +102,6 @@ pub(super) fn open(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>
         SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
         SessionPurpose::SecondFactor => Err(Refusal::AssuranceTooLow { required: Aal::TWO }),
         SessionPurpose::Recovery => Err(Refusal::RecoveryOnly),
-    }
-}
-
-/// Looks up a session of this deployment's own in which an authenticator may be bound:
-/// one for everything, or one that a recovery code began.
-pub(super) fn open_to_bind(world: &World, session: Uuid, now: Moment) -> Result<Open<'_>, Refusal> {
-    let open = open_for_any(world, session, now)?;
-    match open.session.purpose {
-        SessionPurpose::Everything | SessionPurpose::Recovery => Ok(open),
-        SessionPurpose::PasswordChange => Err(Refusal::PasswordChangeRequired),
-        SessionPurpose::SecondFactor => Err(Refusal::AssuranceTooLow { required: Aal::TWO }),
     }
 }
 
@@ -229,6 +221,7 @@ mod tests {
             mfa_enrolled: false,
             mfa_pending: false,
             reused_code_at: None,
+            passkeys: 0,
         };
         assert_eq!(shown(&story), first);
 
@@ -258,7 +251,7 @@ mod tests {
         let json = serde_json::to_value(view).unwrap();
         let members: BTreeSet<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
         let times = ["authenticated_at", "expires_at", "idle_until"];
-        let others = ["user", "aal", "amr", "mfa_enrolled", "mfa_pending"];
+        let others = ["user", "aal", "amr", "mfa_enrolled", "mfa_pending", "passkeys"];
         assert_eq!(members, times.into_iter().chain(others).collect());
     }
 

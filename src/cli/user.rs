@@ -365,6 +365,8 @@ struct Shown {
     disabled: bool,
     password: bool,
     totp: bool,
+    #[serde(default)]
+    passkeys: usize,
     registered_at: Moment,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     password_imported: Option<PasswordScheme>,
@@ -388,29 +390,34 @@ impl Shown {
             disabled: person.disabled,
             password: person.password.is_some(),
             totp: !person.totps.is_empty(),
+            passkeys: person.usable_passkeys().count(),
             registered_at: person.registered_at,
             password_imported: person.password.as_ref().and_then(|it| it.imported),
             password_compromised: person.password.as_ref().is_some_and(|it| it.compromised),
         }
     }
 
-    fn factors(&self) -> &'static str {
-        if !self.disabled && self.password_compromised {
-            return "password, to be changed";
+    fn factors(&self) -> String {
+        if self.disabled {
+            return "disabled".to_owned();
         }
-        if let (false, Some(scheme)) = (self.disabled, self.password_imported) {
-            return match scheme {
-                PasswordScheme::Argon2id => "password, imported as argon2id",
-                PasswordScheme::Argon2i => "password, imported as argon2i",
-                PasswordScheme::Bcrypt => "password, imported as bcrypt",
-            };
-        }
-        match (self.disabled, self.password, self.totp) {
-            (true, ..) => "disabled",
-            (_, false, _) => "none: awaits enrolment",
-            (_, true, false) => "password",
-            (_, true, true) => "password and code",
-        }
+        let password = match (self.password_compromised, self.password_imported) {
+            _ if !self.password => None,
+            (true, _) => Some("password, to be changed"),
+            (_, Some(PasswordScheme::Argon2id)) => Some("password, imported as argon2id"),
+            (_, Some(PasswordScheme::Argon2i)) => Some("password, imported as argon2i"),
+            (_, Some(PasswordScheme::Bcrypt)) => Some("password, imported as bcrypt"),
+            (_, None) => Some("password"),
+        };
+        let code = self.totp.then_some("code");
+        let keys = match self.passkeys {
+            0 => None,
+            1 => Some("1 passkey".to_owned()),
+            many => Some(format!("{many} passkeys")),
+        };
+        let typed = [password, code].into_iter().flatten().map(str::to_owned);
+        let all: Vec<_> = typed.chain(keys).collect();
+        if all.is_empty() { "none: awaits enrolment".to_owned() } else { all.join(" and ") }
     }
 }
 
@@ -423,7 +430,7 @@ impl Telling for Users {
             let cells = [
                 user.name.to_string(),
                 second(user.registered_at),
-                user.factors().to_owned(),
+                user.factors(),
                 roles.join(", "),
             ];
             table.row(cells.map(|text| (text, ink)));

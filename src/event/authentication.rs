@@ -38,6 +38,9 @@ pub enum Refused {
     Unknown,
     /// A code that had already been accepted once.
     Replayed,
+    /// A passkey whose signature counter did not grow: there is a copy of it
+    /// (`WebAuthn` §6.1.1).
+    Cloned,
 }
 
 /// A TOTP authenticator was offered and awaits its first right code
@@ -119,6 +122,8 @@ pub enum Disabling {
     Failures,
     /// An administrator has its person bind another.
     Administrator,
+    /// It was used from a copy.
+    Cloned,
 }
 
 impl Disabling {
@@ -239,8 +244,8 @@ pub enum SessionEnding {
     EndedByAdministrator,
     /// The person removed an authenticator, from another session.
     AuthenticatorRemoved,
-    /// It was for binding a new authenticator alone, and one is bound.
-    Recovered,
+    /// It was for one thing alone, and that is done.
+    Fulfilled,
 }
 
 /// A session ended (`countersign.session.ended.v1`).

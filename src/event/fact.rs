@@ -6,13 +6,14 @@ use super::{
     AccessDecided, AttemptsThrottled, AuthenticationReported, CheckpointCosigned,
     CredentialDisabled, CredentialRemoved, CredentialRenamed, DecisionSettings, DirectoryActivated,
     EntitySubmitted, EntityWithdrawn, KeyRotated, LogCreated, LossAccepted, MfaEnrolled,
-    MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasswordCompromised, PasswordEnrolled,
-    PasswordImported, PasswordRefused, PasswordRehashed, PasswordVerified, PersonDisabled,
-    PersonErased, PersonRegistered, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
-    PolicyWithdrawn, RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted,
-    RoleRevoked, SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
-    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
-    TicketIssued, TicketUsed, WitnessKeyAdopted,
+    MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasskeyRefused, PasskeyRegistered,
+    PasskeyVerified, PasswordCompromised, PasswordEnrolled, PasswordImported, PasswordRefused,
+    PasswordRehashed, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RecoveryCodeRefused,
+    RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted, RoleRevoked, SchemaActivated,
+    SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised,
+    SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased, TicketIssued, TicketUsed,
+    WitnessKeyAdopted,
 };
 use crate::model::StreamName;
 
@@ -91,6 +92,9 @@ facts! {
     MfaEnrolled(MfaEnrolled) = "countersign.mfa.enrolled.v1",
     MfaVerified(MfaVerified) = "countersign.mfa.verified.v1",
     MfaRefused(MfaRefused) = "countersign.mfa.refused.v1",
+    PasskeyRegistered(PasskeyRegistered) = "countersign.passkey.registered.v1",
+    PasskeyVerified(PasskeyVerified) = "countersign.passkey.verified.v1",
+    PasskeyRefused(PasskeyRefused) = "countersign.passkey.refused.v1",
     CredentialDisabled(CredentialDisabled) = "countersign.credential.disabled.v1",
     CredentialRemoved(CredentialRemoved) = "countersign.credential.removed.v1",
     CredentialRenamed(CredentialRenamed) = "countersign.credential.renamed.v1",
@@ -137,6 +141,10 @@ impl Event {
                 |person| StreamName::of("person", person),
             ),
             Self::AttemptsThrottled(_) => StreamName::single("attempts"),
+            Self::PasskeyRefused(it) => it.person.as_ref().map_or_else(
+                || StreamName::single("unknown-person"),
+                |person| StreamName::of("person", person),
+            ),
             Self::SessionStarted(SessionStarted { session, .. })
             | Self::SessionRaised(SessionRaised { session, .. })
             | Self::SessionEnded(SessionEnded { session, .. }) => {
@@ -164,6 +172,8 @@ impl Event {
             | Self::MfaEnrolled(_)
             | Self::MfaVerified(_)
             | Self::MfaRefused(_)
+            | Self::PasskeyRegistered(_)
+            | Self::PasskeyVerified(_)
             | Self::CredentialDisabled(_)
             | Self::CredentialRemoved(_)
             | Self::CredentialRenamed(_)
@@ -195,6 +205,8 @@ impl Event {
             | Self::MfaEnrolled(MfaEnrolled { person, .. })
             | Self::MfaVerified(MfaVerified { person, .. })
             | Self::MfaRefused(MfaRefused { person, .. })
+            | Self::PasskeyRegistered(PasskeyRegistered { person, .. })
+            | Self::PasskeyVerified(PasskeyVerified { person, .. })
             | Self::CredentialDisabled(CredentialDisabled { person, .. })
             | Self::CredentialRemoved(CredentialRemoved { person, .. })
             | Self::CredentialRenamed(CredentialRenamed { person, .. })
@@ -204,6 +216,7 @@ impl Event {
             | Self::SessionStarted(SessionStarted { person, .. })
             | Self::SessionRaised(SessionRaised { person, .. }) => Some(person.to_string()),
             Self::PasswordRefused(it) => it.person.as_ref().map(ToString::to_string),
+            Self::PasskeyRefused(it) => it.person.as_ref().map(ToString::to_string),
             Self::AuthenticationReported(it) => Some(it.user.to_string()),
             Self::SessionEnded(it) => Some(it.session.to_string()),
             Self::ServiceRegistered(ServiceRegistered { service, .. })

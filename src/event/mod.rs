@@ -6,6 +6,7 @@ mod as_text;
 mod authentication;
 mod envelope;
 mod fact;
+mod passkey;
 mod password;
 mod personal;
 mod policy_index;
@@ -31,6 +32,7 @@ pub use authentication::{
 };
 pub use envelope::{Actor, Envelope, NewEvent};
 pub use fact::Event;
+pub use passkey::{PasskeyRefused, PasskeyRegistered, PasskeyVerified};
 pub use password::{
     AttemptsThrottled, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
     PasswordRefused, PasswordRehashed, PasswordScheme, PasswordVerified,

@@ -294,8 +294,14 @@ async fn only_what_is_easier_to_guess_is_hashed_anew() {
 
 /// Hashes that Python's argon2-cffi 25.1 and bcrypt 5.0 made of `correct horse battery`.
 const FOREIGN: [&str; 4] = [
-    "$argon2id$v=19$m=1024,t=3,p=4$5WJoSTsHqxS1rbjt/JbZ6w$7VX4/TugF4hNtkCFvOdGvj5K545GODeYnxwEEsnQDzU",
-    "$argon2i$v=19$m=512,t=2,p=1$t65YsSLJ9EmtpEv68S7Akw$pF7zTPtpACSRJj4pPc0SRzchNmOhWcb33fjBgX5u1QQ",
+    concat!(
+        "$argon2id$v=19$m=1024,t=3,p=4$5WJoSTsHqxS1rbjt/JbZ6w",
+        "$7VX4/TugF4hNtkCFvOdGvj5K545GODeYnxwEEsnQDzU"
+    ),
+    concat!(
+        "$argon2i$v=19$m=512,t=2,p=1$t65YsSLJ9EmtpEv68S7Akw",
+        "$pF7zTPtpACSRJj4pPc0SRzchNmOhWcb33fjBgX5u1QQ"
+    ),
     "$2b$04$uzfqreZhByPpy4t9SOQLKOr6FdXgsNL4CmazYolgGehfYsP1d1IM2",
     "$2a$05$M.jRN6vLodgR1rVRd9ZzQuOe4zeSaOjxR8/L1aqUGIE8tCpXcV43S",
 ];

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
+use super::ceremonies::Ceremonies;
 use super::cross_check::CrossCheck;
 use super::door::Door;
 use super::drain::Draining;
@@ -18,6 +19,7 @@ use crate::settings::Settings;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use crate::vault::{Sealer, Vault};
+use crate::webauthn::RelyingParty;
 
 /// How many tiles and bundles are read at a time; the largest bundle has 12 MiB.
 const TILES: usize = 8;
@@ -62,6 +64,11 @@ pub struct App {
     pub(super) admitting: Arc<Semaphore>,
     /// Whether the server is ending.
     pub(super) draining: Draining,
+    /// Passkey challenges that await their answers.
+    pub(super) ceremonies: Ceremonies,
+    /// What passkeys are made for, once the server is bound; none where there is no place
+    /// for them.
+    pub(super) relying_party: OnceLock<Option<RelyingParty>>,
     /// The address listened on, once it is known.
     pub(super) bound: OnceLock<SocketAddr>,
 }
@@ -91,6 +98,8 @@ impl App {
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
             draining: Draining::default(),
+            ceremonies: Ceremonies::default(),
+            relying_party: OnceLock::new(),
             bound: OnceLock::new(),
             settings,
         }

@@ -41,34 +41,56 @@ pub async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let body = body::json(&app, &request, payload).await?;
     let Login { username, password, cookie } = body::typed(body)?;
+    let SignedIn { fresh, recorded, device } =
+        sign_in(&app, &request, &username, &password).await?;
+    let mut answer = fresh.answer(&recorded, cookie)?;
+    if cookie {
+        answer.add_cookie(&device).map_err(|error| Problem::defect(&error))?;
+    }
+    Ok(answer)
+}
+
+/// A session that has begun, to be handed over.
+pub struct SignedIn {
+    /// Its tokens.
+    pub fresh: Fresh,
+    /// What was recorded, and the World after it.
+    pub recorded: Committed,
+    /// What a browser is to be known again by; it opens nothing.
+    pub device: Cookie<'static>,
+}
+
+/// A whole login by password, however it was asked for: past the door, verified, recorded.
+///
+/// # Errors
+/// Those of [`log_in`].
+pub async fn sign_in(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    username: &str,
+    password: &str,
+) -> Result<SignedIn, Problem> {
     let wrong = |error: NotASecret| Problem::bad("bad_password", error.to_string());
     let password: Password = password.parse().map_err(wrong)?;
     let name = username.parse::<Username>().ok();
-    let caller = door::caller(&app, &request, &username, name.as_ref());
+    let caller = door::caller(app, request, username, name.as_ref());
     let ended = async {
         let begun =
-            door::enter(&app, &caller, |world, now| begin(world, name.as_ref(), caller.from, now))?;
+            door::enter(app, &caller, |world, now| begin(world, name.as_ref(), caller.from, now))?;
         let (attempt, _turn) = begun;
-        let checked = verify(&app, &attempt, password).await?;
-        let fresh = Fresh::draw(&app)?;
+        let checked = verify(app, &attempt, password).await?;
+        let fresh = Fresh::draw(app)?;
         let before = attempt.credential.map(|(id, _)| id);
-        let recorded = recorded(&app, &request, attempt, checked, fresh.digests()).await?;
-        let started =
-            recorded.entries.iter().any(|it| matches!(it.event, Event::SessionStarted(_)));
-        if !started {
-            return Err(authn::Refusal::LoginFailed.into());
-        }
-        let mut answer = fresh.answer(&recorded, cookie)?;
-        let held = door::password_of(&app, name.as_ref());
-        if let Some(password) = held.filter(|_| cookie) {
-            let tag = &caller.from.name_tag;
-            let remembered = device::remembered(&app, &request, tag, before, password)?;
-            let added = answer.add_cookie(&remembered);
-            added.map_err(|error| Problem::defect(&error))?;
-        }
-        Ok(answer)
+        let recorded = recorded(app, request, attempt, checked, fresh.digests()).await?;
+        let started = |event: &Event| matches!(event, Event::SessionStarted(_));
+        let held = door::password_of(app, name.as_ref());
+        let held = held.filter(|_| recorded.entries.iter().any(|it| started(&it.event)));
+        let password = held.ok_or(authn::Refusal::LoginFailed)?;
+        let tag = &caller.from.name_tag;
+        let device = device::remembered(app, request, tag, before, password)?;
+        Ok(SignedIn { fresh, recorded, device })
     };
-    door::leave(&app, &caller, ended.await).await
+    door::leave(app, &caller, ended.await).await
 }
 
 /// Has the verdict recorded, and with it a new hash if there is one.
@@ -106,9 +128,9 @@ pub struct Checked {
 }
 
 /// Compares with the stored hash, or at the same cost with a dummy; that it does not match
-/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right password whose
-/// hash is weaker than a new one would be is hashed once more, unless the hasher is busy:
-/// then the next login does it.
+/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right
+/// password whose hash is weaker than a new one would be is hashed once more, unless the
+/// hasher is busy: then the next login does it.
 ///
 /// # Errors
 /// 503 `hashing_busy`, whoever is asked for.

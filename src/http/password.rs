@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::enrol::weak;
@@ -13,7 +14,7 @@ use crate::authn::change::{self, Change, begin, conclude};
 use crate::authn::{self, WeakPassword, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
 use crate::model::{NotASecret, Password};
-use crate::sequencer::Expected;
+use crate::sequencer::{Committed, Expected};
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
@@ -36,29 +37,32 @@ pub async fn change(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (caller, session, name) = person(&app, &request)?;
     let ChangePassword { current_password, new_password, cookie } =
         body::typed(body::json(&app, &request, payload).await?)?;
-    let (current, new) = {
-        let world = app.sequencer.world();
-        let (name, second) = change::holder(&world, session, app.sequencer.now(&world))?;
-        let current: Password = current_password
-            .parse()
-            .map_err(|error: NotASecret| Problem::bad("bad_password", error.to_string()))?;
-        let new: Password = new_password.parse().map_err(|error: NotASecret| weak(&error))?;
-        check_new_password(&new, &name, second).map_err(|error| weak(&error))?;
-        if new.expose() == current.expose() {
-            return Err(weak(&WeakPassword::Unchanged));
-        }
-        (current, new)
-    };
-    let visitor = door::caller(&app, &request, name.as_str(), Some(&name));
+    let (fresh, recorded) = exchange(&app, &request, &current_password, &new_password).await?;
+    fresh.answer(&recorded, cookie)
+}
+
+/// A whole change of the caller's password, however it was asked for; the tokens of the
+/// session that begins.
+///
+/// # Errors
+/// Those of [`change`].
+pub async fn exchange(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    current: &str,
+    new: &str,
+) -> Result<(Fresh, Committed), Problem> {
+    let (caller, session, name) = person(app, request)?;
+    let (current, new) = judged(app, session, current, new)?;
+    let visitor = door::caller(app, request, name.as_str(), Some(&name));
     let changed = async {
         let begun =
-            door::enter(&app, &visitor, |world, now| begin(world, session, visitor.from, now))?;
+            door::enter(app, &visitor, |world, now| begin(world, session, visitor.from, now))?;
         let (attempt, _turn) = begun;
-        let origin = caller.origin(&request);
-        if !verify(&app, &attempt, current).await?.matches {
+        let origin = caller.origin(request);
+        if !verify(app, &attempt, current).await?.matches {
             let decide = move |world: &_, now| change::refuse(world, &attempt, now);
             app.sequencer.commit(origin, Expected::default(), decide).await?;
             return Err(authn::Refusal::LoginFailed.into());
@@ -68,14 +72,33 @@ pub async fn change(
         let credential = uuid_v7(&*app.entropy, app.clock.now())?;
         let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
         let secret = Secret { credential, purpose: Purpose::Password, bytes };
-        let fresh = Fresh::draw(&app)?;
+        let fresh = Fresh::draw(app)?;
         let digests = fresh.digests();
         let decide = move |sealed, world: &_, now| {
             let change = Change { session, attempt, credential, sealed, alone };
             conclude(world, &change, &digests, now)
         };
-        let recorded = sealed::replace(&app, origin, &name, secret, decide).await?;
-        fresh.answer(&recorded, cookie)
+        let recorded = sealed::replace(app, origin, &name, secret, decide).await?;
+        Ok((fresh, recorded))
     };
-    door::leave(&app, &visitor, changed.await).await
+    door::leave(app, &visitor, changed.await).await
+}
+
+/// The two passwords, if this session may change them and the new one is good enough.
+fn judged(
+    app: &App,
+    session: Uuid,
+    current: &str,
+    new: &str,
+) -> Result<(Password, Password), Problem> {
+    let world = app.sequencer.world();
+    let (name, second) = change::holder(&world, session, app.sequencer.now(&world))?;
+    let unfit = |error: NotASecret| Problem::bad("bad_password", error.to_string());
+    let current: Password = current.parse().map_err(unfit)?;
+    let new: Password = new.parse().map_err(|error: NotASecret| weak(&error))?;
+    check_new_password(&new, &name, second).map_err(|error| weak(&error))?;
+    if new.expose() == current.expose() {
+        return Err(weak(&WeakPassword::Unchanged));
+    }
+    Ok((current, new))
 }

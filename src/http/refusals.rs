@@ -11,8 +11,8 @@ use crate::{authn, pap, pip};
 impl From<authn::Refusal> for Problem {
     fn from(refusal: authn::Refusal) -> Self {
         let status = match refusal.code() {
-            "login_failed" | "mfa_failed" | "recovery_failed" | "ticket_invalid"
-            | "session_over" => StatusCode::UNAUTHORIZED,
+            "login_failed" | "mfa_failed" | "passkey_failed" | "recovery_failed"
+            | "ticket_invalid" | "session_over" => StatusCode::UNAUTHORIZED,
             "throttled" => StatusCode::TOO_MANY_REQUESTS,
             "assurance_too_low"
             | "reauthentication_required"
@@ -22,7 +22,10 @@ impl From<authn::Refusal> for Problem {
             "person_unknown" | "service_unknown" | "session_unknown" | "authenticator_unknown" => {
                 StatusCode::NOT_FOUND
             }
-            "person_exists"
+            "passkey_not_set_up"
+            | "passkey_exists"
+            | "passkeys_full"
+            | "person_exists"
             | "last_administrator"
             | "mfa_not_set_up"
             | "mfa_disabled"

@@ -9,12 +9,12 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    health, import, keys, log, login, metadata, mfa, password, past, policies, proof, recovery,
-    schema, session, sessions, tokens, users, witness,
+    health, import, keys, log, login, metadata, mfa, passkey_login, passkeys, password, past,
+    policies, proof, recovery, schema, session, sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 50] = [
+pub const TEMPLATES: [&str; 56] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -23,6 +23,12 @@ pub const TEMPLATES: [&str; 50] = [
     "/auth/v1/password",
     "/auth/v1/verify-mfa",
     "/auth/v1/setup-mfa",
+    "/auth/v1/login/passkey/options",
+    "/auth/v1/login/passkey",
+    "/auth/v1/verify-passkey/options",
+    "/auth/v1/verify-passkey",
+    "/auth/v1/passkeys/options",
+    "/auth/v1/passkeys",
     "/auth/v1/logout",
     "/auth/v1/session",
     "/auth/v1/sessions",
@@ -82,6 +88,20 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/password").route(post().to(password::change)))
         .service(at("/auth/v1/verify-mfa").route(post().to(mfa::verify)))
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
+        .service(
+            at("/auth/v1/login/passkey/options").route(post().to(passkey_login::login_options)),
+        )
+        .service(at("/auth/v1/login/passkey").route(post().to(passkey_login::log_in)))
+        .service(
+            at("/auth/v1/verify-passkey/options").route(post().to(passkey_login::verify_options)),
+        )
+        .service(at("/auth/v1/verify-passkey").route(post().to(passkey_login::verify)))
+        .service(at("/auth/v1/passkeys/options").route(post().to(passkeys::options)))
+        .service(
+            at("/auth/v1/passkeys")
+                .route(get().to(passkeys::list))
+                .route(post().to(passkeys::register)),
+        )
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
         .configure(of_oneself)

@@ -10,6 +10,7 @@ use actix_web::{App as Actix, HttpServer, web};
 
 use super::drain::Stop;
 use super::lag::{self, Lag};
+use super::relying_party::{PasskeyError, relying_party};
 use super::tls::{self, TlsError};
 use super::{App, Problem, observe, peer, request_id, routes};
 use crate::settings::Settings;
@@ -34,6 +35,9 @@ pub enum ServeError {
     /// TLS cannot be offered.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Passkeys cannot be used where the settings say.
+    #[error(transparent)]
+    Passkeys(#[from] PasskeyError),
     /// It ended.
     #[error("the server ended: {0}")]
     Ended(io::Error),
@@ -123,6 +127,11 @@ pub fn serve(app: Arc<App>) -> Result<Running, ServeError> {
     let address = server.addrs().first().copied().unwrap_or(address);
     // One server a node: whoever came first is the one that callers reach.
     let _first = data.bound.set(address);
+    let party = relying_party(&settings, address)?;
+    if party.is_none() {
+        tracing::info!("passkeys are not offered: neither public_url nor webauthn.origins is set");
+    }
+    let _first = data.relying_party.set(party);
     let server = server.run();
     let stop = Stop::new(server.handle(), data.draining.clone());
     let task = tokio::task::spawn(server);

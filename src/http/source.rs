@@ -33,8 +33,11 @@ fn client(peer: IpAddr, named: &[&str], trusted: impl Fn(IpAddr) -> bool) -> IpA
     client
 }
 
+/// A network: 4 or 6, and the first bytes of its addresses.
+pub type Network = [u8; 9];
+
 /// The network that an address is in, as one holder has it: /24 or /56.
-pub fn network(address: IpAddr) -> [u8; 9] {
+pub fn network(address: IpAddr) -> Network {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();

@@ -45,6 +45,7 @@ fn shown(person: &Person) -> Value {
         "disabled": person.disabled,
         "password": person.password.is_some(),
         "totp": !person.totps.is_empty(),
+        "passkeys": person.usable_passkeys().count(),
         "registered_at": person.registered_at,
     });
     if let Some(members) = shown.as_object_mut() {

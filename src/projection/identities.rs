@@ -7,12 +7,14 @@ use imbl::HashMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Passkey;
 use super::buckets::{Bucket, Buckets};
 use crate::event::{
     CredentialDisabled, CredentialRemoved, CredentialRenamed, MfaEnrolled, MfaOffered, MfaRefused,
-    MfaVerified, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
-    PasswordRefused, PasswordRehashed, PasswordScheme, PasswordVerified, PersonDisabled,
-    PersonErased, PersonRegistered, RoleGranted, RoleRevoked, TicketIssued, TicketUsed,
+    MfaVerified, PasskeyRegistered, PasskeyVerified, PasswordCompromised, PasswordEnrolled,
+    PasswordGrounds, PasswordImported, PasswordRefused, PasswordRehashed, PasswordScheme,
+    PasswordVerified, PersonDisabled, PersonErased, PersonRegistered, RoleGranted, RoleRevoked,
+    TicketIssued, TicketUsed,
 };
 use crate::model::{Aal, Digest, Label, Moment, Username};
 
@@ -105,6 +107,9 @@ pub struct Person {
     /// The set of recovery codes, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Credential>,
+    /// The passkeys, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passkeys: Vec<Passkey>,
     /// The open enrolment ticket, if any.
     pub ticket: Option<Ticket>,
     /// When they were made known.
@@ -117,18 +122,29 @@ const fn is_false(it: &bool) -> bool {
 }
 
 impl Person {
-    /// The ids under which the vault keeps their secrets.
+    /// The ids under which the vault keeps their secrets: few, and bounded.
     pub fn credentials(&self) -> impl Iterator<Item = Uuid> {
         self.sealed().map(|credential| credential.id)
     }
 
-    /// What the vault keeps of them: a password, TOTP authenticators, one being set up, and
-    /// a set of recovery codes.
+    /// What the vault keeps of them: few, and bounded.
     pub fn sealed(&self) -> impl Iterator<Item = &Credential> {
         let totps = self.totps.iter().map(|totp| &totp.credential);
         let pending = self.pending_totp.as_ref().map(|pending| &pending.credential);
         let password = self.password.as_ref().map(|password| &password.credential);
-        password.into_iter().chain(totps).chain(pending).chain(&self.recovery)
+        let passkeys = self.passkeys.iter().map(|passkey| &passkey.credential);
+        password.into_iter().chain(totps).chain(pending).chain(passkeys).chain(&self.recovery)
+    }
+
+    /// One of their passkeys, in use or not.
+    #[must_use]
+    pub fn passkey(&self, credential: Uuid) -> Option<&Passkey> {
+        self.passkeys.iter().find(|passkey| passkey.credential.id == credential)
+    }
+
+    /// The passkeys in use, oldest first.
+    pub fn usable_passkeys(&self) -> impl Iterator<Item = &Passkey> {
+        self.passkeys.iter().filter(|passkey| !passkey.credential.disabled)
     }
 
     /// True if a second factor is in use.
@@ -141,7 +157,16 @@ impl Person {
     /// whoever has stolen a password could otherwise wear it out and bind their own.
     #[must_use]
     pub fn strength(&self) -> Aal {
-        if self.totps.is_empty() { Aal::ONE } else { Aal::TWO }
+        let hardware = |passkey: &Passkey| {
+            passkey.attested.is_some() && !passkey.backup_eligible && passkey.user_verifying
+        };
+        if self.passkeys.iter().any(hardware) {
+            Aal::THREE
+        } else if !self.totps.is_empty() || !self.passkeys.is_empty() {
+            Aal::TWO
+        } else {
+            Aal::ONE
+        }
     }
 
     fn unknown_before(name: Username, registered_at: Moment) -> Self {
@@ -152,6 +177,7 @@ impl Person {
             erased: false,
             password: None,
             totps: Vec::new(),
+            passkeys: Vec::new(),
             pending_totp: None,
             recovery: None,
             ticket: None,
@@ -165,6 +191,8 @@ impl Person {
 pub struct Identities {
     persons: HashMap<Username, Arc<Person>>,
     tickets: HashMap<Digest, Username>,
+    /// Whose passkey has this SHA-256 of its id; no two persons' have the same.
+    keys: HashMap<Digest, Username>,
     buckets: Buckets,
 }
 
@@ -179,6 +207,14 @@ impl Identities {
     #[must_use]
     pub fn by_ticket(&self, ticket: &Digest) -> Option<&Arc<Person>> {
         self.tickets.get(ticket).and_then(|name| self.persons.get(name))
+    }
+
+    /// The passkey whose id has this SHA-256, and its person; of persons who may not log in
+    /// and of passkeys that may not be used too.
+    #[must_use]
+    pub fn by_key(&self, key: &Digest) -> Option<(&Arc<Person>, &Passkey)> {
+        let person = self.keys.get(key).and_then(|name| self.persons.get(name))?;
+        Some((person, person.passkeys.iter().find(|passkey| passkey.key == *key)?))
     }
 
     /// The failed logins that slow the next ones down.
@@ -210,6 +246,7 @@ impl Identities {
 
     pub(super) fn person_erased(&mut self, it: &PersonErased) {
         self.close_ticket(&it.person);
+        self.retain_passkeys(&it.person, |_| false);
         if let Some(person) = self.person(&it.person) {
             let left = Person::unknown_before(person.name.clone(), person.registered_at);
             *person = Person { disabled: true, erased: true, ..left };
@@ -262,6 +299,9 @@ impl Identities {
         }
         for key in &it.buckets {
             self.buckets.empty(key);
+        }
+        if it.grounds == PasswordGrounds::Ticket {
+            self.retain_passkeys(&it.person, |passkey| !passkey.credential.disabled);
         }
     }
 
@@ -367,6 +407,31 @@ impl Identities {
         person.totps.retain(|totp| !gone(&totp.credential));
         person.pending_totp.take_if(|pending| gone(&pending.credential));
         person.recovery.take_if(|set| gone(set));
+        self.retain_passkeys(&it.person, |passkey| passkey.credential.id != it.credential);
+    }
+
+    pub(super) fn passkey_registered(&mut self, it: &PasskeyRegistered, at: Moment) {
+        let Some(person) = self.person(&it.person) else { return };
+        person.passkeys.push(Passkey::registered(it, at));
+        self.keys.insert(it.key, it.person.clone());
+    }
+
+    pub(super) fn passkey_verified(&mut self, it: &PasskeyVerified, at: Moment) {
+        let Some(person) = self.person(&it.person) else { return };
+        let mut passkeys = person.passkeys.iter_mut();
+        if let Some(passkey) = passkeys.find(|passkey| passkey.credential.id == it.credential) {
+            passkey.verified(it, at);
+        }
+    }
+
+    fn retain_passkeys(&mut self, name: &Username, stays: impl Fn(&Passkey) -> bool) {
+        let Some(person) = self.person(name) else { return };
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut person.passkeys).into_iter().partition(stays);
+        person.passkeys = kept;
+        for passkey in gone {
+            self.keys.remove(&passkey.key);
+        }
     }
 
     pub(super) fn credential_renamed(&mut self, it: &CredentialRenamed) {
@@ -375,6 +440,10 @@ impl Identities {
         if let Some(totp) = named {
             totp.label = it.label.clone();
         }
+        let mut passkeys = person.passkeys.iter_mut();
+        if let Some(passkey) = passkeys.find(|passkey| passkey.credential.id == it.credential) {
+            passkey.label = it.label.clone();
+        }
     }
 
     pub(super) fn credential(&mut self, name: &Username, id: Uuid) -> Option<&mut Credential> {
@@ -382,8 +451,9 @@ impl Identities {
         let totps = person.totps.iter_mut().map(|totp| &mut totp.credential);
         let pending = person.pending_totp.as_mut().map(|pending| &mut pending.credential);
         let password = person.password.as_mut().map(|password| &mut password.credential);
-        let mut all = password.into_iter().chain(totps).chain(pending).chain(&mut person.recovery);
-        all.find(|credential| credential.id == id)
+        let passkeys = person.passkeys.iter_mut().map(|passkey| &mut passkey.credential);
+        let all = password.into_iter().chain(totps).chain(pending).chain(passkeys);
+        all.chain(&mut person.recovery).find(|credential| credential.id == id)
     }
 }
 
@@ -454,8 +524,13 @@ impl Identities {
         let ticket = |person: &Arc<Person>| {
             person.ticket.as_ref().map(|ticket| (ticket.digest, person.name.clone()))
         };
+        let keys = |person: &Arc<Person>| {
+            let of = |passkey: &Passkey| (passkey.key, person.name.clone());
+            person.passkeys.iter().map(of).collect::<Vec<_>>()
+        };
         Self {
             tickets: state.persons.iter().filter_map(ticket).collect(),
+            keys: state.persons.iter().flat_map(keys).collect(),
             persons: state.persons.into_iter().map(|it| (it.name.clone(), it)).collect(),
             buckets: Buckets::restored(state.buckets),
         }

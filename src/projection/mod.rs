@@ -6,6 +6,7 @@ mod directory;
 mod erasures;
 mod identities;
 mod index_doubts;
+mod passkeys;
 mod policies;
 mod recovery;
 mod services;
@@ -25,6 +26,7 @@ pub use identities::{
     Credential, Identities, PasswordCredential, PendingTotp, Person, Ticket, Totp,
 };
 pub use index_doubts::IndexDoubts;
+pub use passkeys::Passkey;
 pub use policies::{Artefacts, Compiled, PolicySetState};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};

@@ -141,7 +141,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
     include_str!("accesses.rs"),
     include_str!("buckets.rs"),
     include_str!("directory.rs"),
@@ -149,6 +149,7 @@ const SOURCES: [&str; 17] = [
     include_str!("identities.rs"),
     include_str!("index_doubts.rs"),
     include_str!("mod.rs"),
+    include_str!("passkeys.rs"),
     include_str!("policies.rs"),
     include_str!("recovery.rs"),
     include_str!("services.rs"),

@@ -198,6 +198,9 @@ impl World {
             Event::MfaEnrolled(it) => self.identities.mfa_enrolled(it),
             Event::MfaVerified(it) => self.identities.mfa_verified(it),
             Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
+            Event::PasskeyRegistered(it) => self.identities.passkey_registered(it, at),
+            Event::PasskeyVerified(it) => self.identities.passkey_verified(it, at),
+            Event::PasskeyRefused(_) => {} // what it means stands in an event of its own
             Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
             Event::CredentialRemoved(it) => self.identities.credential_removed(it),
             Event::CredentialRenamed(it) => self.identities.credential_renamed(it),
@@ -343,6 +346,9 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::MfaEnrolled(_)
         | Event::MfaVerified(_)
         | Event::MfaRefused(_)
+        | Event::PasskeyRegistered(_)
+        | Event::PasskeyVerified(_)
+        | Event::PasskeyRefused(_)
         | Event::CredentialDisabled(_)
         | Event::CredentialRemoved(_)
         | Event::CredentialRenamed(_)

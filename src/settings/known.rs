@@ -28,6 +28,9 @@ pub(super) const ALL: &[&dyn Known] = &[
     &NOTIFY_WEBHOOK,
     &NOTIFY_SECRET_FILE,
     &NOTIFY_CA,
+    &WEBAUTHN_RP_ID,
+    &WEBAUTHN_ORIGINS,
+    &WEBAUTHN_ATTESTATION,
     &LOG_FORMAT,
     &LOG_LEVEL,
     &BODY_BYTES,
@@ -158,6 +161,24 @@ pub(super) const NOTIFY_CA: Key<Text> = Key::text(
     "a PEM file",
     "the certificates that the webhook's is checked against; the public ones if not given",
 );
+pub(super) const WEBAUTHN_RP_ID: Key<Text> = Key::text(
+    "webauthn.rp_id",
+    "",
+    "a domain such as example.org",
+    "what passkeys are made for, for ever; the host of the first origin if not given",
+);
+pub(super) const WEBAUTHN_ORIGINS: Key<Text> = Key::text(
+    "webauthn.origins",
+    "",
+    "at most 16 of https:// and a host, with a port or without; http:// on localhost only",
+    "where passkeys are used, each exactly so; public_url, or localhost, if not given",
+);
+pub(super) const WEBAUTHN_ATTESTATION: Key<Text> = Key::text(
+    "webauthn.attestation",
+    "",
+    "a file of PEM certificates, each with its `aaguid` lines",
+    "the authenticators that may give AAL3; none if not given",
+);
 pub(super) const LOG_FORMAT: Key<Choice<LogFormat>> = Key {
     name: "log_format",
     kind: Choice { default: ("text", LogFormat::Text), others: &[("json", LogFormat::Json)] },
@@ -244,7 +265,7 @@ pub(super) const LOGINS_PER_S: Key<Number> = Key::number(
     100,
     (1, 10_000),
     "attempts",
-    "passwords that are looked at in a second, ten seconds' worth at once; beyond it callers get 429",
+    "passwords looked at in a second, ten seconds' worth at once; beyond it callers get 429",
 );
 pub(super) const LOGINS_PER_SOURCE: Key<Number> = Key::number(
     "limits.logins_per_source",

@@ -14,6 +14,7 @@ mod origin;
 mod path;
 mod refusal;
 mod transport;
+mod webauthn;
 mod witness;
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ pub use notify::NotifySettings;
 pub use origin::Origin;
 pub use refusal::SettingError;
 pub use transport::{Network, PublicUrl, TlsFiles};
+pub use webauthn::{Places, WebauthnSettings};
 pub use witness::{SubmissionUrl, Witness, WitnessSettings};
 
 use crate::event::DecisionSettings;
@@ -58,6 +60,8 @@ pub struct Settings {
     pub witness: WitnessSettings,
     /// Who is told what persons must hear of.
     pub notify: NotifySettings,
+    /// Where passkeys are used.
+    pub webauthn: WebauthnSettings,
     /// How log lines are written.
     pub log_format: LogFormat,
     /// The least severe log line that is written.
@@ -199,6 +203,7 @@ impl Settings {
             log_public: layers.switch(&known::LOG_PUBLIC)?,
             witness: WitnessSettings::read(layers)?,
             notify: NotifySettings::read(layers)?,
+            webauthn: WebauthnSettings::read(layers)?,
             data,
             log_format: layers.choice(&known::LOG_FORMAT)?,
             log_level: layers.choice(&known::LOG_LEVEL)?,

@@ -65,6 +65,8 @@ pub enum Purpose {
     Totp,
     /// A person's recovery codes, as ten SHA-256 of 32 bytes.
     Recovery,
+    /// What a passkey is verified with, as JSON.
+    Passkey,
     /// The seed of the log's Ed25519 signing key, 32 bytes.
     Signing,
     /// The seed of the Ed25519 key that cosigns other logs, 32 bytes.
@@ -79,6 +81,7 @@ impl Purpose {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::Recovery => "recovery",
+            Self::Passkey => "passkey",
             Self::Signing => "signing",
             Self::Cosigning => "cosigning",
         }
@@ -166,6 +169,9 @@ impl VaultError {
 
 /// The file in a subject's folder that holds the subject's key.
 const KEY: &str = "key";
+/// What no text begins with: so nothing that somebody types as a name has the tag of
+/// anything else.
+const NO_TEXT: &[u8] = &[0xff];
 /// The file that holds the key for names, once it is another's than the present one.
 const NAMES: &str = "names";
 
@@ -324,9 +330,33 @@ impl Vault {
     pub fn name_tag(&self, text: &str) -> Digest {
         let name =
             Zeroizing::new(text.nfc().flat_map(char::to_lowercase).nfc().collect::<String>());
+        Digest::from(*self.tag(&[name.as_bytes()]))
+    }
+
+    /// The id by which authenticators know a person: the same for ever, random to whoever
+    /// has no key of this vault, and without anything of the person's in it.
+    ///
+    /// # Source
+    /// `WebAuthn` Level 3 §14.6.1: a user handle holds nothing that tells who it is.
+    #[must_use]
+    pub fn user_handle(&self, person: &str) -> Uuid {
+        let tag = self.tag(&[NO_TEXT, b"user handle", person.as_bytes()]);
+        let (half, _) = tag.split_at(16);
+        uuid::Builder::from_random_bytes(half.try_into().unwrap_or_default()).into_uuid()
+    }
+
+    /// The key by which passkeys are made up for names that have none: the same for ever,
+    /// for what is made up must not change.
+    #[must_use]
+    pub fn pretence_key(&self) -> Zeroizing<[u8; 32]> {
+        self.tag(&[NO_TEXT, b"passkeys that nobody has"])
+    }
+
+    /// HMAC-SHA-256 of some parts under the key for names.
+    fn tag(&self, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
         let mut mac = Hmac::<Sha256>::new((&*self.tagging).into());
-        mac.update(name.as_bytes());
-        Digest::from(<[u8; 32]>::from(mac.finalize().into_bytes()))
+        parts.iter().for_each(|part| mac.update(part));
+        Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
     /// A tag that stands for a network in the log without giving it away.

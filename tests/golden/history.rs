@@ -23,6 +23,7 @@ use countersign::tlog::{CosigningKey, SigningKey, leaf_hash};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::passkeys::passkeys;
 use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
@@ -56,6 +57,7 @@ pub fn written() -> Vec<String> {
     let (pep, provider) = tokens(&mut scribe);
     reports(&mut scribe, provider);
     decisions(&mut scribe, pep, session);
+    passkeys(&mut scribe, &name("alice"), session);
     ends(&mut scribe, pep, session);
     passwords::passwords(&mut scribe);
     signing(&mut scribe);

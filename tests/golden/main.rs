@@ -17,6 +17,7 @@
 #![cfg(test)]
 
 mod history;
+mod passkeys;
 mod passwords;
 mod recovery;
 mod scribe;

@@ -61,12 +61,19 @@ impl Target {
 
 /// All of them.
 pub fn targets(house: &House) -> Vec<Target> {
-    [accesses(house), persons(house), authors(house), administrators(house), auditors(house)]
-        .into_iter()
-        .flatten()
-        .chain(own(house))
-        .chain([witness()])
-        .collect()
+    [
+        accesses(house),
+        persons(house),
+        passkeys(house),
+        authors(house),
+        administrators(house),
+        auditors(house),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(own(house))
+    .chain([witness()])
+    .collect()
 }
 
 /// Another log, which shows how it has grown.
@@ -178,6 +185,40 @@ fn own(house: &House) -> Vec<Target> {
         Target::new("DELETE", "/auth/v1/authenticators/{id}", 404).with(&session).at(&[&removed]),
         Target::new("POST", "/auth/v1/recovery-codes", 409).with(&session).reading([json!({})]),
         Target::new("POST", "/auth/v1/recover", 401).reading([recover]).weighing(4),
+    ]
+}
+
+/// Answers to challenges that nobody asked for, in the shape of those that somebody did.
+fn passkeys(house: &House) -> Vec<Target> {
+    let session = [house.session[0].clone()];
+    let ticket = "cs_passkey_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let credential = |response: Value| {
+        json!({
+            "ticket": ticket,
+            "credential": {
+                "id": "AQID", "rawId": "AQID", "type": "public-key", "response": response,
+                "clientExtensionResults": {},
+            },
+        })
+    };
+    let made = credential(json!({"attestationObject": "oA", "clientDataJSON": "e30"}));
+    let signed = credential(json!({
+        "authenticatorData": "AAAA", "clientDataJSON": "e30", "signature": "MAA",
+        "userHandle": "AAAA",
+    }));
+    let own = |method, template, honest| Target::new(method, template, honest).with(&session);
+    vec![
+        Target::new("POST", "/auth/v1/login/passkey/options", 200)
+            .reading([json!({"username": VISITOR}), json!({})])
+            .weighing(6),
+        Target::new("POST", "/auth/v1/login/passkey", 401).reading([signed.clone()]).weighing(6),
+        own("POST", "/auth/v1/verify-passkey/options", 409).reading([json!({})]),
+        own("POST", "/auth/v1/verify-passkey", 401).reading([signed]).weighing(4),
+        own("POST", "/auth/v1/passkeys/options", 200)
+            .reading([json!({"label": "blue", "kind": "security_key"})])
+            .weighing(4),
+        own("POST", "/auth/v1/passkeys", 401).reading([made]).weighing(4),
+        own("GET", "/auth/v1/passkeys", 200),
     ]
 }
 

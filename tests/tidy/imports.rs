@@ -14,7 +14,7 @@ const ORDER: [&[&str]; 15] = [
     &["pap", "pip", "authn"],
     &["audit"],
     &["clock", "entropy"],
-    &["settings", "telemetry", "hasher", "vault", "event_store", "checkpoint"],
+    &["settings", "telemetry", "hasher", "vault", "webauthn", "event_store", "checkpoint"],
     &["snapshot"],
     &["sequencer"],
     &["node"],

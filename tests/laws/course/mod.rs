@@ -2,6 +2,7 @@
 //! the pure function that decides it in a node.
 
 mod keys;
+mod passkeys;
 mod passwords;
 mod persons;
 mod recovery;
@@ -78,6 +79,9 @@ pub enum Step {
     TurnAway,
     Offer(Pick),
     Code(Pick, bool),
+    Passkey(Pick, u8),
+    SignIn(u8, u8),
+    Raise(Pick, u8, u8),
     LogOut(Pick),
     Way(Way),
     Token(bool),
@@ -136,6 +140,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => any::<Pick>().prop_map(Step::Offer),
         9 => (any::<Pick>(), prop::bool::weighted(0.6))
             .prop_map(|(session, right)| Step::Code(session, right)),
+        5 => (any::<Pick>(), 0_u8..4).prop_map(|(session, key)| Step::Passkey(session, key)),
+        6 => (0_u8..5, 0_u8..40).prop_map(|(key, counter)| Step::SignIn(key, counter)),
+        4 => (any::<Pick>(), 0_u8..4, 0_u8..40)
+            .prop_map(|(session, key, counter)| Step::Raise(session, key, counter)),
         2 => any::<Pick>().prop_map(Step::LogOut),
         12 => way(who()).prop_map(Step::Way),
         3 => any::<bool>().prop_map(Step::Token),
@@ -255,6 +263,7 @@ impl Course {
             Step::Unsign(which) => self.unsign(*which),
             Step::Watch => self.watch(),
             Step::Cosign(log, more) => Some(self.cosign(*log, *more)),
+            Step::Passkey(..) | Step::SignIn(..) | Step::Raise(..) => self.take_of_passkey(step),
             _ => self.take_of_person(step),
         }
     }
