@@ -12,7 +12,7 @@ use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
 use crate::authn::{self, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
 use crate::event::Actor;
-use crate::model::{Password, SecretToken};
+use crate::model::{Password, SecretToken, Username};
 use crate::sequencer::Origin;
 use crate::vault::Purpose;
 
@@ -33,6 +33,20 @@ pub async fn enrol(
 ) -> Result<HttpResponse, Problem> {
     let body = body::json(&app, &request, payload).await?;
     let Enrol { ticket, password } = body::typed(body)?;
+    let person = with_ticket(&app, &request, &ticket, &password).await?;
+    Ok(HttpResponse::Created().json(json!({"person": person})))
+}
+
+/// Has a ticket exchanged for a password; whose it was.
+///
+/// # Errors
+/// Those of [`enrol`].
+pub async fn with_ticket(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    ticket: &str,
+    password: &str,
+) -> Result<Username, Problem> {
     let ticket = ticket.parse::<SecretToken>().map_err(|_| authn::Refusal::TicketInvalid)?.digest();
     let (person, second_factor) = {
         let world = app.sequencer.world();
@@ -51,13 +65,12 @@ pub async fn enrol(
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
     let secret = Secret { credential, purpose: Purpose::Password, bytes };
     let from = Some(door::caller(&app, &request, person.as_str(), None).from);
-    let origin =
-        Origin { actor: Actor::Person(person.clone()), correlation: correlation(&request) };
+    let origin = Origin { actor: Actor::Person(person.clone()), correlation: correlation(request) };
     let decide = move |sealed, world: &_, now| {
         conclude(world, &Enrolment { ticket, credential, sealed, alone, from }, now)
     };
-    sealed::replace(&app, origin, &person, secret, decide).await?;
-    Ok(HttpResponse::Created().json(json!({"person": person})))
+    sealed::replace(app, origin, &person, secret, decide).await?;
+    Ok(person)
 }
 
 /// A new password that is not good enough, and why.

@@ -17,7 +17,7 @@ use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
 use crate::event::{Actor, Event};
 use crate::hasher::PasswordHash;
-use crate::model::{NotASecret, Password, SecretToken, Username};
+use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
 use crate::sequencer::{Committed, Expected, Origin};
 use crate::vault::Purpose;
 
@@ -80,14 +80,14 @@ pub async fn sign_in(
         let (attempt, _turn) = begun;
         let checked = verify(app, &attempt, password).await?;
         let fresh = Fresh::draw(app)?;
-        let before = attempt.credential.map(|(id, _)| id);
+        let before = door::passwords_of(app, name.as_ref());
         let recorded = recorded(app, request, attempt, checked, fresh.digests()).await?;
         let started = |event: &Event| matches!(event, Event::SessionStarted(_));
-        let held = door::password_of(app, name.as_ref());
+        let held = door::passwords_of(app, name.as_ref()).into_iter().next();
         let held = held.filter(|_| recorded.entries.iter().any(|it| started(&it.event)));
         let password = held.ok_or(authn::Refusal::LoginFailed)?;
         let tag = &caller.from.name_tag;
-        let device = device::remembered(app, request, tag, before, password)?;
+        let device = device::remembered(app, request, tag, &before, password)?;
         Ok(SignedIn { fresh, recorded, device })
     };
     door::leave(app, &caller, ended.await).await
@@ -233,6 +233,17 @@ impl Fresh {
             }
         }
         Ok(answer.insert_header(("cache-control", "no-store")).json(body))
+    }
+
+    /// The SHA-256 of the token.
+    pub fn token_digest(&self) -> Digest {
+        self.token.digest()
+    }
+
+    /// Hands a browser its token alone, as a cookie.
+    #[must_use]
+    pub fn into_cookie(self) -> Cookie<'static> {
+        browser_cookie(self.token.expose())
     }
 }
 

@@ -14,10 +14,11 @@ use super::login::{Fresh, removal};
 use super::sealed::{self, Secret};
 use super::{App, Problem, body};
 use crate::authn::mfa::{Candidate, MfaVerdict, Offer, candidates, conclude, offer};
-use crate::authn::{self, Outcome, TotpSeed};
+use crate::authn::{self, Outcome, Provisioning, TotpSeed};
 use crate::entropy::{draw, uuid_v7};
 use crate::event::Event;
-use crate::model::{Digest, Label, Moment, TotpCode, Username};
+use crate::model::{Digest, Label, Moment, NotASecret, TotpCode, Username};
+use crate::sequencer::{Committed, Origin};
 use crate::vault::Purpose;
 
 /// What authenticator apps show as the issuer.
@@ -49,18 +50,9 @@ pub async fn set_up(
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
     let SetUpMfa { label } = body::typed(body::json(&app, &request, payload).await?)?;
-    let credential = uuid_v7(&*app.entropy, app.clock.now())?;
-    rehearse(&app, session, credential)?;
-    let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
-    let shown = authn::provisioning(&seed, &person, ISSUER)
-        .map_err(|error| Problem::bad("name_too_long", error.to_string()))?;
-    let bytes = Zeroizing::new(seed.expose().to_vec());
-    let secret = Secret { credential, purpose: Purpose::Totp, bytes };
-    let named = label.clone();
-    let decide = move |sealed, world: &_, now| {
-        offer(world, session, &Offer { credential, sealed, label: named }, now)
-    };
-    let recorded = sealed::replace(&app, caller.origin(&request), &person, secret, decide).await?;
+    let origin = caller.origin(&request);
+    let (shown, credential, recorded) =
+        offered(&app, origin, session, &person, label.clone()).await?;
     let expires_at = recorded.entries.iter().find_map(|entry| match &entry.event {
         Event::MfaOffered(offered) => Some(offered.expires_at),
         _ => None,
@@ -70,10 +62,73 @@ pub async fn set_up(
         "label": label,
         "otpauth_uri": shown.otpauth_uri.as_str(),
         "secret": shown.secret_base32.as_str(),
-        "qr_png": format!("data:image/png;base64,{}", STANDARD.encode(&*shown.qr_png)),
+        "qr_png": data_url(&shown.qr_png),
         "expires_at": expires_at,
     });
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}
+
+/// An image within the text that shows it.
+pub fn data_url(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", STANDARD.encode(png))
+}
+
+/// Has a new authenticator offered to a person in a session of theirs.
+///
+/// # Errors
+/// Those of [`set_up`].
+pub async fn offered(
+    app: &web::Data<App>,
+    origin: Origin,
+    session: Uuid,
+    person: &Username,
+    label: Label,
+) -> Result<(Provisioning, Uuid, Committed), Problem> {
+    let credential = uuid_v7(&*app.entropy, app.clock.now())?;
+    rehearse(app, session, credential)?;
+    let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
+    let shown = provisioned(&seed, person)?;
+    let bytes = Zeroizing::new(seed.expose().to_vec());
+    let secret = Secret { credential, purpose: Purpose::Totp, bytes };
+    let decide = move |sealed, world: &_, now| {
+        offer(world, session, &Offer { credential, sealed, label }, now)
+    };
+    let recorded = sealed::replace(app, origin, person, secret, decide).await?;
+    Ok((shown, credential, recorded))
+}
+
+/// What was offered to a person in a session of theirs, if it still awaits its first
+/// code: shown to whom it would be offered anew.
+///
+/// # Errors
+/// Those of [`set_up`].
+pub async fn pending(
+    app: &web::Data<App>,
+    session: Uuid,
+    person: &Username,
+) -> Result<Option<Provisioning>, Problem> {
+    rehearse(app, session, Uuid::nil())?;
+    let found = {
+        let world = app.sequencer.world();
+        let now = app.sequencer.now(&world);
+        let pending = world.identities.get(person).and_then(|it| it.pending_totp.as_ref());
+        let open = pending.filter(|it| now < it.expires_at && !it.credential.disabled);
+        open.map(|it| (it.credential.id, it.credential.sealed))
+    };
+    let Some((credential, sealed)) = found else { return Ok(None) };
+    let (node, subject) = (app.clone(), person.clone());
+    let open = move || sealed::open(&node, &subject, credential, Purpose::Totp, &sealed);
+    let Some(bytes) = body::blocking(open).await?? else { return Ok(None) };
+    provisioned(&seed(&bytes)?, person).map(Some)
+}
+
+fn provisioned(seed: &TotpSeed, person: &Username) -> Result<Provisioning, Problem> {
+    let shown = authn::provisioning(seed, person, ISSUER);
+    shown.map_err(|error| Problem::bad("name_too_long", error.to_string()))
+}
+
+fn seed(bytes: &[u8]) -> Result<TotpSeed, Problem> {
+    TotpSeed::try_from(bytes).map_err(|_| Problem::defect(&"a sealed seed is not one"))
 }
 
 /// Refuses whom the writer would refuse, before a seed is sealed for nothing.
@@ -96,9 +151,33 @@ pub async fn verify(
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
     let VerifyMfa { mfa_code, cookie } = body::typed(body::json(&app, &request, payload).await?)?;
-    let code: TotpCode = mfa_code
-        .parse()
-        .map_err(|error: crate::model::NotASecret| Problem::bad("bad_code", error.to_string()))?;
+    match verified(&app, caller.origin(&request), session, &person, &mfa_code).await? {
+        Verified::Raised(fresh, recorded) => fresh.answer(&recorded, cookie),
+        Verified::Bound => Ok(bound(&request)),
+    }
+}
+
+/// What a right code led to.
+pub enum Verified {
+    /// The session has risen, or is as fresh as if it had just begun.
+    Raised(Fresh, Committed),
+    /// An authenticator was bound, and the session that was for it alone has ended.
+    Bound,
+}
+
+/// Has a code checked that a person gave in a session of theirs, and the session raised.
+///
+/// # Errors
+/// Those of [`verify`].
+pub async fn verified(
+    app: &web::Data<App>,
+    origin: Origin,
+    session: Uuid,
+    person: &Username,
+    code: &str,
+) -> Result<Verified, Problem> {
+    let code: TotpCode =
+        code.parse().map_err(|error: NotASecret| Problem::bad("bad_code", error.to_string()))?;
     let (found, now) = {
         let world = app.sequencer.world();
         let now = app.sequencer.now(&world);
@@ -107,14 +186,14 @@ pub async fn verify(
     let (node, subject) = (app.clone(), person.clone());
     let check = move || matching(&node, &subject, session, &found, &code, now);
     let verdict = body::blocking(check).await??;
-    let fresh = Fresh::draw(&app)?;
+    let fresh = Fresh::draw(app)?;
     let digests = fresh.digests();
     let decide = move |world: &_, now| conclude(world, &verdict, &digests, now);
-    let recorded = sealed::record(&app, caller.origin(&request), &person, decide).await?;
+    let recorded = sealed::record(app, origin, person, decide).await?;
     let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
     match authn::outcome(&events) {
-        Outcome::Raised { .. } => fresh.answer(&recorded, cookie),
-        Outcome::Recovering { bound: true } => Ok(bound(&request)),
+        Outcome::Raised { .. } => Ok(Verified::Raised(fresh, recorded)),
+        Outcome::Recovering { bound: true } => Ok(Verified::Bound),
         _ => Err(authn::Refusal::MfaFailed.into()),
     }
 }
@@ -142,9 +221,7 @@ fn matching(
         let Candidate { credential, sealed, .. } = candidate;
         let bytes = sealed::open(app, person, *credential, Purpose::Totp, sealed)?;
         let Some(bytes) = bytes else { continue };
-        let seed = TotpSeed::try_from(bytes.as_slice())
-            .map_err(|_| Problem::defect(&"a sealed seed is not one"))?;
-        let step = authn::matching_step(&seed, code, now);
+        let step = authn::matching_step(&seed(&bytes)?, code, now);
         let found = MfaVerdict { session, credential: *credential, step };
         if step.is_some() {
             return Ok(found);

@@ -29,6 +29,7 @@ mod metadata;
 mod mfa;
 mod obligations;
 mod observe;
+mod pages;
 mod passkey_login;
 mod passkeys;
 mod password;

@@ -7,6 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, web};
 
+use super::pages::Away;
 use super::routes::TEMPLATES;
 use super::{App, Problem};
 use crate::cedar;
@@ -31,7 +32,11 @@ pub async fn measure(
         let (route, took) = (route.unwrap_or("unmatched"), begun.elapsed());
         app.metrics.request(route, status, took);
         tracing::debug!(route, status, ?took, "answered");
-        let problem = answer.response().error().and_then(|error| error.as_error::<Problem>());
+        let error = answer.response().error();
+        let problem = error.and_then(|error| match error.as_error::<Away>() {
+            Some(away) => away.problem(),
+            None => error.as_error::<Problem>(),
+        });
         if let Some(problem) = problem {
             app.metrics.problem(problem.code());
         }

@@ -41,13 +41,29 @@ pub async fn issue(
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
     body::json(&app, &request, payload).await?;
+    let (credential, codes) = issued_codes(&app, caller.origin(&request), session, &person).await?;
+    let shown: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
+    let body = json!({"id": credential, "codes": shown});
+    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}
+
+/// Has new codes recorded for a person in a session of theirs.
+///
+/// # Errors
+/// Those of [`issue`].
+pub async fn issued_codes(
+    app: &web::Data<App>,
+    origin: Origin,
+    session: Uuid,
+    person: &Username,
+) -> Result<(Uuid, Vec<RecoveryCode>), Problem> {
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     {
         let world = app.sequencer.world();
         let unsealed = CodeSet { credential, sealed: Digest::of("") };
         recovery::issue(&world, session, unsealed, app.sequencer.now(&world))?;
     }
-    let codes = (0..CODES).map(|_| fresh_code(&app)).collect::<Result<Vec<_>, _>>()?;
+    let codes = (0..CODES).map(|_| fresh_code(app)).collect::<Result<Vec<_>, _>>()?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(codes.len() * DIGEST));
     for code in &codes {
         bytes.extend_from_slice(code.digest().as_bytes());
@@ -56,10 +72,8 @@ pub async fn issue(
     let decide = move |sealed, world: &_, now| {
         recovery::issue(world, session, CodeSet { credential, sealed }, now)
     };
-    sealed::replace(&app, caller.origin(&request), &person, secret, decide).await?;
-    let shown: Vec<_> = codes.iter().map(|code| code.expose().to_string()).collect();
-    let body = json!({"id": credential, "codes": shown});
-    Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+    sealed::replace(app, origin, person, secret, decide).await?;
+    Ok((credential, codes))
 }
 
 fn fresh_code(app: &App) -> Result<RecoveryCode, Problem> {
@@ -88,35 +102,51 @@ pub async fn recover(
 ) -> Result<HttpResponse, Problem> {
     let body = body::json(&app, &request, payload).await?;
     let Recover { username, password, code, cookie } = body::typed(body)?;
+    let (fresh, recorded, shown) = recovering(&app, &request, &username, &password, &code).await?;
+    let mut more = Map::new();
+    if let Some(shown) = shown {
+        more.insert("recovery_code".to_owned(), json!(shown.expose().as_str()));
+    }
+    fresh.answer_with(&recorded, cookie, more)
+}
+
+/// Has a password and a recovery code checked, and a session begun for binding alone; with
+/// the code that takes the place of the one used.
+///
+/// # Errors
+/// Those of [`recover`].
+pub async fn recovering(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    username: &str,
+    password: &str,
+    code: &str,
+) -> Result<(Fresh, Committed, Option<RecoveryCode>), Problem> {
     let wrong = |error: NotASecret| Problem::bad("bad_password", error.to_string());
     let password: Password = password.parse().map_err(wrong)?;
     let wrong = |error: NotASecret| Problem::bad("bad_code", error.to_string());
     let code: RecoveryCode = code.parse().map_err(wrong)?;
     let name = username.parse::<Username>().ok();
-    let caller = door::caller(&app, &request, &username, name.as_ref());
+    let caller = door::caller(app, request, username, name.as_ref());
     let ended = async {
         let from = caller.from;
-        let begun = door::enter(&app, &caller, |world, now| {
+        let begun = door::enter(app, &caller, |world, now| {
             recovery::begin(world, name.as_ref(), from, now)
         })?;
         let (attempt, _turn) = begun;
-        let password = login::verify(&app, &attempt.login, password).await?.matches;
-        let replacement = if password { used(&app, &attempt, code).await? } else { None };
-        let fresh = Fresh::draw(&app)?;
-        let origin = Origin { actor: Actor::Anonymous, correlation: correlation(&request) };
+        let password = login::verify(app, &attempt.login, password).await?.matches;
+        let replacement = if password { used(app, &attempt, code).await? } else { None };
+        let fresh = Fresh::draw(app)?;
+        let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
         let (recorded, shown) =
-            conclude(&app, origin, attempt, password, replacement, &fresh).await?;
+            conclude(app, origin, attempt, password, replacement, &fresh).await?;
         let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
         if authn::outcome(&events) != (Outcome::Recovering { bound: false }) {
             return Err(authn::Refusal::RecoveryFailed.into());
         }
-        let mut more = Map::new();
-        if let Some(shown) = shown {
-            more.insert("recovery_code".to_owned(), json!(shown.expose().as_str()));
-        }
-        fresh.answer_with(&recorded, cookie, more)
+        Ok((fresh, recorded, shown))
     };
-    door::leave(&app, &caller, ended.await).await
+    door::leave(app, &caller, ended.await).await
 }
 
 /// A set with a fresh code in the place of one that was given.

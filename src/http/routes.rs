@@ -9,12 +9,12 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    health, import, keys, log, login, metadata, mfa, passkey_login, passkeys, password, past,
-    policies, proof, recovery, schema, session, sessions, tokens, users, witness,
+    health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys, password,
+    past, policies, proof, recovery, schema, session, sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 56] = [
+pub const TEMPLATES: [&str; 72] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -71,6 +71,22 @@ pub const TEMPLATES: [&str; 56] = [
     "/healthz",
     "/readyz",
     "/metrics",
+    "/",
+    "/sign-in",
+    "/sign-in/code",
+    "/sign-out",
+    "/account",
+    "/sign-in/recover",
+    "/enrol",
+    "/account/set-up",
+    "/account/set-up/confirm",
+    "/account/authenticators/{id}",
+    "/account/authenticators/{id}/remove",
+    "/account/password",
+    "/account/recovery-codes",
+    "/account/sessions/end-others",
+    "/account/sessions/{id}/end",
+    "/assets/{digest}/{file}",
 ];
 
 /// Puts every resource at its URL. What is not listed does not exist; another
@@ -88,23 +104,10 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/password").route(post().to(password::change)))
         .service(at("/auth/v1/verify-mfa").route(post().to(mfa::verify)))
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
-        .service(
-            at("/auth/v1/login/passkey/options").route(post().to(passkey_login::login_options)),
-        )
-        .service(at("/auth/v1/login/passkey").route(post().to(passkey_login::log_in)))
-        .service(
-            at("/auth/v1/verify-passkey/options").route(post().to(passkey_login::verify_options)),
-        )
-        .service(at("/auth/v1/verify-passkey").route(post().to(passkey_login::verify)))
-        .service(at("/auth/v1/passkeys/options").route(post().to(passkeys::options)))
-        .service(
-            at("/auth/v1/passkeys")
-                .route(get().to(passkeys::list))
-                .route(post().to(passkeys::register)),
-        )
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
         .configure(of_oneself)
+        .configure(of_passkeys)
         // Identity providers
         .service(at("/events/v1").route(post().to(events::report)))
         // Authors
@@ -138,6 +141,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/healthz").route(get().to(health::alive)))
         .service(at("/readyz").route(get().to(health::ready)))
         .service(at("/metrics").route(get().to(health::metrics)))
+        .configure(of_pages)
         .default_service(route().to(nothing_here));
 }
 
@@ -188,6 +192,83 @@ fn of_users(server: &mut ServiceConfig) {
                 .route(put().to(users::grant))
                 .route(delete().to(users::revoke)),
         );
+}
+
+/// What persons do with passkeys.
+fn of_passkeys(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/auth/v1/login/passkey/options").route(post().to(passkey_login::login_options)),
+        )
+        .service(at("/auth/v1/login/passkey").route(post().to(passkey_login::log_in)))
+        .service(
+            at("/auth/v1/verify-passkey/options").route(post().to(passkey_login::verify_options)),
+        )
+        .service(at("/auth/v1/verify-passkey").route(post().to(passkey_login::verify)))
+        .service(at("/auth/v1/passkeys/options").route(post().to(passkeys::options)))
+        .service(
+            at("/auth/v1/passkeys")
+                .route(get().to(passkeys::list))
+                .route(post().to(passkeys::register)),
+        );
+}
+
+/// Those that people look at.
+fn of_pages(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(at("/").route(get().to(pages::sign_in::door)))
+        .service(
+            at("/sign-in")
+                .route(get().to(pages::sign_in::show))
+                .route(post().to(pages::sign_in::submit)),
+        )
+        .service(
+            at("/sign-in/code")
+                .route(get().to(pages::code::show))
+                .route(post().to(pages::code::submit)),
+        )
+        .service(
+            at("/sign-out")
+                .route(get().to(pages::sign_out::show))
+                .route(post().to(pages::sign_out::submit)),
+        )
+        .service(at("/account").route(get().to(pages::account::show)))
+        .service(
+            at("/account/set-up")
+                .route(get().to(pages::set_up::show))
+                .route(post().to(pages::set_up::offer)),
+        )
+        .service(at("/account/set-up/confirm").route(post().to(pages::set_up::confirm)))
+        .service(
+            at("/sign-in/recover")
+                .route(get().to(pages::recovery::show))
+                .route(post().to(pages::recovery::submit)),
+        )
+        .service(
+            at("/account/authenticators/{id}")
+                .route(get().to(pages::authenticators::show))
+                .route(post().to(pages::authenticators::rename)),
+        )
+        .service(
+            at("/account/authenticators/{id}/remove")
+                .route(post().to(pages::authenticators::remove)),
+        )
+        .service(
+            at("/account/password")
+                .route(get().to(pages::password::show))
+                .route(post().to(pages::password::change)),
+        )
+        .service(
+            at("/enrol")
+                .route(get().to(pages::password::welcome))
+                .route(post().to(pages::password::enrol)),
+        )
+        .service(at("/account/recovery-codes").route(post().to(pages::recovery::issue)))
+        .service(at("/account/sessions/end-others").route(post().to(pages::sessions::end_others)))
+        .service(at("/account/sessions/{id}/end").route(post().to(pages::sessions::end)))
+        .service(at("/assets/{digest}/{file}").route(get().to(pages::assets::show)));
 }
 
 async fn nothing_here() -> Result<HttpResponse, Problem> {

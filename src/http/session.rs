@@ -2,13 +2,14 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
+use uuid::Uuid;
 
 use super::caller::COOKIE;
 use super::login::removal;
 use super::mfa::person;
 use super::{App, Problem};
 use crate::authn::session::{self, view};
-use crate::sequencer::Expected;
+use crate::sequencer::{Expected, Origin};
 
 /// The answer to who is out: a browser forgets its token.
 pub(super) fn gone(request: &HttpRequest) -> HttpResponse {
@@ -36,7 +37,16 @@ pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
 /// 401 without one.
 pub async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (caller, id, _) = person(&app, &request)?;
-    let decide = move |world: &_, now| session::log_out(world, id, now);
-    app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
+    end_own(&app, caller.origin(&request), id).await?;
     Ok(gone(&request))
+}
+
+/// Ends a session for its person.
+///
+/// # Errors
+/// 401 if it is over.
+pub async fn end_own(app: &App, origin: Origin, id: Uuid) -> Result<(), Problem> {
+    let decide = move |world: &_, now| session::log_out(world, id, now);
+    app.sequencer.commit(origin, Expected::default(), decide).await?;
+    Ok(())
 }

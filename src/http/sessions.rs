@@ -18,8 +18,8 @@ use crate::audit::describe;
 use crate::authn::{Refusal, sessions};
 use crate::event::{Envelope, decode};
 use crate::event_store::StoreError;
-use crate::model::Index;
-use crate::projection::Remembered;
+use crate::model::{Index, Username};
+use crate::projection::{Remembered, World};
 use crate::sequencer::Expected;
 
 #[derive(Deserialize)]
@@ -130,22 +130,34 @@ pub async fn sign_ins(app: web::Data<App>, request: HttpRequest) -> Result<HttpR
     let (_, session, name) = person(&app, &request)?;
     let world = app.sequencer.world();
     sessions::list(&world, session, app.sequencer.now(&world))?;
-    let remembered = world.sign_ins.of(&name).cloned().unwrap_or_default();
+    let rows: Vec<_> = latest(&app, &world, &name).await?.iter().map(row).collect();
+    let body = json!({"sign_ins": rows});
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+}
+
+/// The entries of a person's latest sign-ins and refusals, newest first.
+///
+/// # Errors
+/// 503 if the log cannot be read.
+pub async fn latest(
+    app: &web::Data<App>,
+    world: &World,
+    name: &Username,
+) -> Result<Vec<Envelope>, Problem> {
+    let remembered = world.sign_ins.of(name).cloned().unwrap_or_default();
+    let app = app.clone();
     let read = move || {
         let store = app.sequencer.store();
         let Remembered { succeeded, refused, .. } = remembered;
         let places: BTreeSet<Index> = succeeded.into_iter().chain(refused).collect();
-        let rows = places.into_iter().rev().map(|index| {
+        let entries = places.into_iter().rev().map(|index| {
             let page = store.read(index, 1, usize::MAX)?;
-            let entry = page.first().and_then(|(index, bytes)| decode(*index, bytes).ok());
-            Ok::<_, StoreError>(entry.map(|entry| row(&entry)))
+            Ok::<_, StoreError>(page.first().and_then(|(index, it)| decode(*index, it).ok()))
         });
-        rows.filter_map(Result::transpose).collect::<Result<Vec<Value>, _>>()
+        entries.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()
     };
     let unreadable = |error: StoreError| Problem::unavailable("log_unavailable", error.to_string());
-    let rows = body::blocking(read).await?.map_err(unreadable)?;
-    let body = json!({"sign_ins": rows});
-    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body))
+    body::blocking(read).await?.map_err(unreadable)
 }
 
 fn row(entry: &Envelope) -> Value {

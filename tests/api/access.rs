@@ -372,7 +372,7 @@ fn every_error_is_a_problem() {
     for (method, path, status, code) in [
         ("GET", EVALUATION, 405, "method_not_allowed"),
         ("DELETE", "/policies/v1", 405, "method_not_allowed"),
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/access/v2/evaluation", 404, "not_found"),
         ("GET", "/audit/v1/decisions/none", 404, "not_found"),
         ("DELETE", "/tokens/v1/none", 404, "not_found"),

@@ -28,6 +28,7 @@ mod mfa;
 mod notifications;
 mod office;
 mod overload;
+mod pages;
 mod passkeys;
 mod passwords;
 mod past;

@@ -135,6 +135,28 @@ pub fn honest(body: &Value) -> Vec<u8> {
     body.as_str().map_or_else(|| body.to_string(), str::to_owned).into_bytes()
 }
 
+/// The members of an object as a form sends them.
+pub fn form(body: &Value) -> Vec<u8> {
+    let members = body.as_object().into_iter().flatten();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let pairs = members.map(|(name, value)| format!("{}={}", escaped(name), escaped(&text(value))));
+    pairs.collect::<Vec<_>>().join("&").into_bytes()
+}
+
+/// What is still JSON as a form; what is none as it is.
+pub fn form_of(bytes: Vec<u8>) -> Vec<u8> {
+    serde_json::from_slice(&bytes).map_or(bytes, |body| form(&body))
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
 /// A valid body, made wrong in one to three places; sometimes in its bytes alone.
 pub fn mutated(valid: &Value, dice: &mut Dice) -> Vec<u8> {
     if let Value::String(text) = valid {

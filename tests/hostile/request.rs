@@ -45,7 +45,8 @@ impl Request {
     /// What an honest caller sends, with the nth of the target's bodies.
     pub fn honest(target: &Target, token: Option<&String>) -> Self {
         let mut draft = Draft::of(target, &target.paths[0], token);
-        draft.body = target.bodies.first().map(body::honest).unwrap_or_default();
+        let honest = if target.is_page { body::form } else { body::honest };
+        draft.body = target.bodies.first().map(honest).unwrap_or_default();
         draft.framed()
     }
 
@@ -84,8 +85,11 @@ fn hostile_body(target: &Target, dice: &mut Dice) -> Vec<u8> {
     }
     let body = &target.bodies[dice.below(target.bodies.len())];
     let mut bytes = body::mutated(body, dice);
+    if target.is_page {
+        bytes = body::form_of(bytes);
+    }
     // A password that is looked at costs a hash, made to be slow: a few are enough.
-    if target.hashes() && is_login(&bytes) && !dice.one_in(8) {
+    if target.hashes() && (target.is_page || is_login(&bytes)) && !dice.one_in(8) {
         bytes.pop();
     }
     bytes
@@ -100,8 +104,12 @@ fn is_login(bytes: &[u8]) -> bool {
 
 impl<'t> Draft<'t> {
     fn of(target: &'t Target, path: &str, token: Option<&String>) -> Self {
+        let kind =
+            if target.is_page { "application/x-www-form-urlencoded" } else { "application/json" };
         let mut headers =
-            vec![("host", b"localhost".to_vec()), ("content-type", b"application/json".to_vec())];
+            vec![("host", b"localhost".to_vec()), ("content-type", kind.as_bytes().to_vec())];
+        let more = target.headers.iter();
+        headers.extend(more.map(|(name, value)| (*name, value.clone().into_bytes())));
         let bearer = |token: &String| ("authorization", format!("Bearer {token}").into_bytes());
         headers.extend(token.map(bearer));
         Self {
@@ -405,7 +413,8 @@ impl<'t> Draft<'t> {
             [(_, id)] if id.is_ascii() && !id.is_empty() => String::from_utf8(id.clone()).ok(),
             _ => None,
         };
-        let is_text = self.target.bodies.iter().any(serde_json::Value::is_string);
+        let texts = self.target.bodies.iter().any(serde_json::Value::is_string);
+        let is_text = texts || self.target.is_page;
         Request { bytes, manner: self.manner, is_head: self.method == "HEAD", is_text, id }
     }
 }

@@ -64,8 +64,8 @@ fn judged(heard: &Heard, request: &Request) -> Result<u16, String> {
 
 /// The status of an answer that may be given.
 fn judge(answer: &Answer, request: &Request) -> Result<u16, &'static str> {
-    let json = answer.json();
-    let code = json["code"].as_str().unwrap_or_default();
+    let code = answer.code();
+    let code = code.as_str();
     let id = answer.header("x-request-id");
     let is_problem = answer.header("content-type") == "application/problem+json";
     match answer.status {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::binary::{PASSWORD, shipped};
 use crate::house::{House, LEAVER, SOURCE, VICTIM, VISITOR, other_log};
+use crate::page::pages;
 
 /// One method of one URL template: what an honest caller sends.
 pub struct Target {
@@ -22,40 +23,54 @@ pub struct Target {
     pub paths: Vec<String>,
     /// Bodies; none where none is read.
     pub bodies: Vec<Value>,
+    /// Headers that it is sent with besides.
+    pub headers: Vec<(&'static str, String)>,
+    /// Whether it is a page: bodies are sent as forms, and problems are told in HTML.
+    pub is_page: bool,
     /// What the honest call is answered with: beyond the token and the reading of the
     /// body, whatever it then says.
     pub honest: u16,
 }
 
 impl Target {
-    fn new(method: &'static str, template: &'static str, honest: u16) -> Self {
+    pub fn new(method: &'static str, template: &'static str, honest: u16) -> Self {
         let (tokens, bodies, paths) = (Vec::new(), Vec::new(), vec![template.to_owned()]);
-        Self { template, method, weight: 1, tokens, paths, bodies, honest }
+        let (headers, is_page) = (Vec::new(), false);
+        Self { template, method, weight: 1, tokens, paths, bodies, headers, is_page, honest }
     }
 
-    fn weighing(mut self, weight: usize) -> Self {
+    /// The same as a page, whose forms come from the page itself.
+    pub fn of_a_page(mut self) -> Self {
+        self.is_page = true;
+        self.headers.push(("sec-fetch-site", "same-origin".to_owned()));
+        self
+    }
+
+    pub fn weighing(mut self, weight: usize) -> Self {
         self.weight = weight;
         self
     }
 
-    fn with(mut self, tokens: &[String]) -> Self {
+    pub fn with(mut self, tokens: &[String]) -> Self {
         self.tokens = tokens.to_vec();
         self
     }
 
-    fn at(mut self, paths: &[&str]) -> Self {
+    pub fn at(mut self, paths: &[&str]) -> Self {
         self.paths = paths.iter().map(|path| (*path).to_owned()).collect();
         self
     }
 
-    fn reading(mut self, bodies: impl Into<Vec<Value>>) -> Self {
+    pub fn reading(mut self, bodies: impl Into<Vec<Value>>) -> Self {
         self.bodies = bodies.into();
         self
     }
 
     /// True if a body that is right as JSON costs a password's hash.
     pub fn hashes(&self) -> bool {
-        matches!(self.template, "/auth/v1/login" | "/auth/v1/recover")
+        let pages = ["/sign-in", "/sign-in/recover", "/account/password", "/enrol"];
+        let api = ["/auth/v1/login", "/auth/v1/recover"];
+        pages.contains(&self.template) || api.contains(&self.template)
     }
 }
 
@@ -68,10 +83,11 @@ pub fn targets(house: &House) -> Vec<Target> {
         authors(house),
         administrators(house),
         auditors(house),
+        own(house),
+        pages(house),
     ]
     .into_iter()
     .flatten()
-    .chain(own(house))
     .chain([witness()])
     .collect()
 }

@@ -51,6 +51,16 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
+    /// A problem's code, in JSON or on a page.
+    pub fn code(&self) -> String {
+        if let Some(code) = self.json()["code"].as_str() {
+            return code.to_owned();
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        let told = text.split_once("For an administrator: <code>").map(|(_, rest)| rest);
+        told.and_then(|rest| rest.split('<').next()).unwrap_or_default().to_owned()
+    }
+
     fn is_stream(&self) -> bool {
         self.is_chunked() && self.header("content-type") == "application/x-ndjson"
     }

@@ -226,6 +226,11 @@ impl Left {
         });
         let heading = |text: &str| format!("\n# {text}");
         vec![
+            heading("alice's account, in a browser"),
+            format!("{}/sign-in", url.replace("127.0.0.1", "localhost")),
+            "name      alice".to_owned(),
+            format!("password  {password}"),
+            format!("code      from an authenticator app with the key {}", alice.secret),
             heading("may alice open the protected resource? (she has shown two factors)"),
             format!(
                 "curl -si {url}/access/v1/evaluation -H 'Authorization: Bearer {application}' \
@@ -241,7 +246,7 @@ impl Left {
             "countersign log --decision deny --newest --limit 5".to_owned(),
             "countersign log --follow".to_owned(),
             "countersign replay".to_owned(),
-            heading(&format!("log in as alice (her authenticator's secret: {})", alice.secret)),
+            heading("log in as alice"),
             format!(
                 "curl -s {url}/auth/v1/login -H 'Content-Type: application/json' \
                  -d '{{\"username\":\"alice\",\"password\":\"{password}\"}}'"

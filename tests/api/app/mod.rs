@@ -2,12 +2,14 @@
 
 mod answer;
 mod asking;
+mod browser;
 mod login;
 mod tokens;
 mod writer;
 
 pub use answer::Answer;
 pub use asking::decided;
+pub use browser::Browser;
 pub use login::{PASSWORD, Person, seed};
 
 use std::ops::Deref;
@@ -234,7 +236,8 @@ fn bearer(token: &str) -> String {
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
+    config.build().into()
 }
 
 fn surroundings(clock: &ManualClock, entropy: &Arc<SeededEntropy>) -> Surroundings {
