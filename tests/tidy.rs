@@ -255,11 +255,13 @@ fn libraries_stay_in_their_room_is_checked() {
             ("src/lib.rs", "fn a(b: cedar_policy_core::ast::Expr) {}"),
             ("src/cedarish/a.rs", "use cedar_policy;"),
             ("src/sequencer/a.rs", "fn a(b: sled::Db) {}"),
+            ("src/http/a.rs", "use webauthn_rs::prelude::Passkey;"),
         ],
         &[
             ("src/cedar/a.rs", "use cedar_policy::PolicySet;"),
             ("src/cedar.rs", "use cedar_policy_core::ast;"),
             ("src/event_store/sled.rs", "use sled::Db;"),
+            ("src/webauthn/party.rs", "use webauthn_rs::prelude::Url;"),
             ("src/cli/a.rs", "use crate::event_store::sled; // cedar_policy"),
             ("tests/a.rs", "use cedar_policy::Authorizer; use sled::Db;"),
         ],

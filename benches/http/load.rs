@@ -108,16 +108,16 @@ pub struct Flood {
     refused: Arc<AtomicU64>,
 }
 
-/// How long an attacker waits after a refusal. Without any pause the flood would be one of
-/// cheap requests, not of hashes.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long an attacker waits after a refusal, unless a rate is asked for. Without any pause
+/// the flood would be one of cheap requests, not of hashes.
+pub const PAUSE: Duration = Duration::from_millis(50);
 
 /// Names tried so far: one that is tried again soon would be throttled, not hashed.
 static NAMES: AtomicU64 = AtomicU64::new(0);
 
 impl Flood {
     /// Starts it and waits until it has been turned away, or is served without a queue.
-    pub fn start(address: SocketAddr, connections: usize) -> Self {
+    pub fn start(address: SocketAddr, connections: usize, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (hashed, refused) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let flood = (Arc::clone(&stop), Arc::clone(&hashed), Arc::clone(&refused));
@@ -126,7 +126,7 @@ impl Flood {
             System::new().block_on(async {
                 let log_in = || {
                     let (hashed, refused) = (Arc::clone(&hashed), Arc::clone(&refused));
-                    spawn(log_in(address, Arc::clone(&stop), hashed, refused))
+                    spawn(log_in(address, Arc::clone(&stop), (hashed, refused), pause))
                 };
                 let tasks: Vec<_> = (0..connections).map(|_| log_in()).collect();
                 for task in tasks {
@@ -154,8 +154,8 @@ impl Flood {
 async fn log_in(
     address: SocketAddr,
     stop: Arc<AtomicBool>,
-    hashed: Arc<AtomicU64>,
-    refused: Arc<AtomicU64>,
+    (hashed, refused): (Arc<AtomicU64>, Arc<AtomicU64>),
+    pause: Duration,
 ) {
     let mut connection = Connection::open(address).await;
     while !stop.load(Ordering::Relaxed) {
@@ -168,7 +168,7 @@ async fn log_in(
             other => panic!("{other}: {}", String::from_utf8_lossy(answer.body)),
         };
         if answer.status != 401 {
-            sleep_until((Instant::now() + PAUSE).into()).await;
+            sleep_until((Instant::now() + pause).into()).await;
         }
     }
 }

@@ -29,10 +29,11 @@ mod table;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
 use countersign::http::App;
+use countersign::model::Password;
 use serde_json::{Value, json};
 
 use arguments::Arguments;
@@ -44,6 +45,11 @@ use samples::Samples;
 use scale::Changing;
 use soak::Held;
 use table::Row;
+
+/// How many times as many logins as the node can hash are offered in a flood.
+const FLOOD: f64 = 20.0;
+/// Connections of the flood that are turned away while the others fill the hasher's queue.
+const TURNED_AWAY: usize = 64;
 
 /// Items of a batch, as the budget says.
 const BATCH: u64 = 100;
@@ -221,7 +227,9 @@ impl Bench {
 
     fn under_flood(&mut self, single: &Question, served: &Served) {
         let limits = &served.app.settings.limits;
-        let flooding = limits.hash_queue + limits.hash_threads + 15;
+        let capacity = capacity(&served.app);
+        let flooding = limits.hash_queue + limits.hash_threads + TURNED_AWAY;
+        let pause = Duration::from_secs_f64(TURNED_AWAY as f64 / (FLOOD * capacity));
         let (mut rows, mut turned, mut flooded_s) = (Vec::new(), (0, 0), 0.0);
         let (before, mut most) = (Held::now().resident_mib, 0);
         for connections in self.arguments.connections.clone() {
@@ -230,7 +238,8 @@ impl Bench {
                 |calm, flooded| p99(flooded) / p99(calm),
                 |bench, connections| bench.round(single, connections),
                 |bench, connections| {
-                    let (flood, begun) = (Flood::start(served.address, flooding), Instant::now());
+                    let (flood, begun) =
+                        (Flood::start(served.address, flooding, pause), Instant::now());
                     let samples = bench.round(single, connections);
                     most = most.max(Held::now().resident_mib);
                     flooded_s += begun.elapsed().as_secs_f64();
@@ -251,10 +260,10 @@ impl Bench {
         }
         let offered = (hashed + refused) as f64;
         println!(
-            "The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503 or 429) in \
-             {flooded_s:.1} s: {:.0} a second, {:.0} times what was hashed.",
+            "The node hashes {capacity:.0} passwords a second. The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503 or 429) in \
+             {flooded_s:.1} s: {:.0} a second, {:.1} times that.",
             offered / flooded_s,
-            offered / (hashed as f64).max(1.0),
+            offered / flooded_s / capacity,
         );
         println!("Resident memory: {before} MiB before, at most {most} MiB during the floods.");
     }
@@ -315,6 +324,20 @@ impl Bench {
         let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
         println!("At least {least:.0} changes a second.");
     }
+}
+
+/// How many passwords a second the node hashes while it does nothing else.
+fn capacity(app: &App) -> f64 {
+    let (password, hashes) = ("seven quiet harbours at dusk".parse::<Password>(), 8);
+    let password = password.ok().unwrap();
+    let begun = Instant::now();
+    System::new().block_on(async {
+        for _ in 0..hashes {
+            app.hasher.hash(password.clone()).await.unwrap();
+        }
+    });
+    let threads = app.settings.limits.hash_threads as f64;
+    threads * f64::from(hashes) / begun.elapsed().as_secs_f64()
 }
 
 fn accounted(account: &log::Account) {

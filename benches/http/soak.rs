@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::load::{Flood, Question};
+use crate::load::{Flood, PAUSE, Question};
 use crate::node::{Served, Tokens};
 use crate::overload::offer;
 use crate::scale::Changing;
@@ -45,7 +45,7 @@ pub fn soak(
     );
     println!("| minute | resident | open files | p99 of evaluations |");
     println!("|---:|---:|---:|---:|");
-    let flood = Flood::start(served.address, LOGINS);
+    let flood = Flood::start(served.address, LOGINS, PAUSE);
     let changing = Changing::start(served.address, &tokens.author, CHANGES);
     let begun = Instant::now();
     let (mut decisions, mut settled, mut minute) = (0, Vec::new(), 0);

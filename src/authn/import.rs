@@ -95,8 +95,21 @@ mod tests {
         let now = password(&story, "alice");
         assert_eq!((now.credential.id, now.credential.sealed), anew);
         assert_eq!((now.credential.failures, now.short, now.imported), (0, false, None));
-        let again = story.conclude(&attempt, true).unwrap();
-        assert_eq!(names(&again), ["password.refused"], "the old hash counts no more");
+    }
+
+    /// Goal: two who log in at once, each with the hash before, both get in.
+    #[test]
+    fn a_password_hashed_anew_meanwhile_is_the_same_password() {
+        let mut story = Story::new();
+        imported(&mut story, "alice").unwrap();
+        let attempts = [story.begin("alice").unwrap(), story.begin("alice").unwrap()];
+        for attempt in &attempts {
+            let rehashed = Some((story.id(), story.digest()));
+            story.judged(attempt, Verdict { rehashed, ..Verdict::RIGHT }).unwrap();
+        }
+        assert_eq!(story.sessions("alice").len(), 2);
+        let third = story.conclude(&attempts[0], true).unwrap();
+        assert_eq!(names(&third), ["password.refused"], "of the hash before the last, no more");
     }
 
     /// Goal: SP 800-63B-4 §3.1.1.2 (1) for those who bring a shorter one along.

@@ -147,15 +147,16 @@ pub(super) fn verified(attempt: &Attempt, person: &Person, password: &Credential
     })
 }
 
-/// The person and the password that were tried, if both are as they were.
+/// The person and the password that were tried, if both are as they were; one that was
+/// hashed anew meanwhile is the same password.
 pub(super) fn tried<'a>(
     world: &'a World,
     attempt: &Attempt,
 ) -> Option<(&'a Person, &'a PasswordCredential)> {
     let person = world.identities.get(attempt.person.as_ref()?)?;
     let password = usable(person)?;
-    let same = attempt.credential == Some((password.credential.id, password.credential.sealed));
-    same.then_some((person, password))
+    let (tried, _) = attempt.credential?;
+    password.ids().any(|id| id == tried).then_some((person, password))
 }
 
 /// A counted failure. If there was nothing to try, or it has gone since, a verdict on it

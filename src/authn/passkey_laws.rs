@@ -209,7 +209,7 @@ fn binding_takes_the_strength_of_what_there_is() {
     assert_eq!(may(&story, three, true), Ok(named("alice")));
     story.pass(901);
     let old = Err(Refusal::ReauthenticationRequired { max_age_s: 900 });
-    assert_eq!(may(&story, three, false), old);
+    assert_eq!(may(&story, two, false), old);
 
     // Worn out, they still bar what they barred.
     let (mut story, _) = alice(1);

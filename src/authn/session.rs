@@ -251,7 +251,7 @@ mod tests {
         let json = serde_json::to_value(view).unwrap();
         let members: BTreeSet<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
         let times = ["authenticated_at", "expires_at", "idle_until"];
-        let others = ["user", "aal", "amr", "mfa_enrolled", "mfa_pending"];
+        let others = ["user", "aal", "amr", "mfa_enrolled", "mfa_pending", "passkeys"];
         assert_eq!(members, times.into_iter().chain(others).collect());
     }
 

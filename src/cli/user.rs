@@ -415,9 +415,10 @@ impl Shown {
             1 => Some("1 passkey".to_owned()),
             many => Some(format!("{many} passkeys")),
         };
-        let typed = [password, code].into_iter().flatten().map(str::to_owned);
-        let all: Vec<_> = typed.chain(keys).collect();
-        if all.is_empty() { "none: awaits enrolment".to_owned() } else { all.join(" and ") }
+        let typed: Vec<_> = [password, code].into_iter().flatten().collect();
+        let typed = (!typed.is_empty()).then(|| typed.join(" and "));
+        let all: Vec<_> = typed.into_iter().chain(keys).collect();
+        if all.is_empty() { "none: awaits enrolment".to_owned() } else { all.join("; ") }
     }
 }
 
@@ -436,5 +437,37 @@ impl Telling for Users {
             table.row(cells.map(|text| (text, ink)));
         }
         page.table(&table);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_logs_in_by_is_said_in_words() {
+        for (disabled, password, totp, passkeys, words) in [
+            (false, false, false, 0, "none: awaits enrolment"),
+            (false, true, false, 0, "password"),
+            (false, true, true, 0, "password and code"),
+            (false, true, true, 1, "password and code; 1 passkey"),
+            (false, false, false, 3, "3 passkeys"),
+            (true, true, true, 1, "disabled"),
+        ] {
+            let name = "alice".parse().unwrap();
+            let (roles, registered_at) = (BTreeSet::new(), Moment::EPOCH);
+            let user = Shown {
+                name,
+                roles,
+                disabled,
+                password,
+                totp,
+                passkeys,
+                registered_at,
+                password_compromised: false,
+                password_imported: None,
+            };
+            assert_eq!(user.factors(), words);
+        }
     }
 }

@@ -22,16 +22,15 @@ const ID_BYTES: usize = 16;
 /// The length of the whole, in bytes: the id and its keyed hash.
 const BYTES: usize = ID_BYTES + 32;
 
-/// The device that a request comes from, if it is one that has logged in to the password
-/// with this id before, under this name. Without a password no device is known: the same
-/// work is done all the same.
+/// The device that a request comes from, if it is one that has logged in to a password with
+/// one of these ids before, under this name.
 pub fn known(
     app: &App,
     request: &HttpRequest,
     name_tag: &Digest,
-    password: Option<Uuid>,
+    passwords: &[Uuid],
 ) -> Option<Digest> {
-    let id = id_of(app, request, name_tag, password)?;
+    let id = id_of(app, request, name_tag, passwords)?;
     Some(Digest::of(id))
 }
 
@@ -39,15 +38,17 @@ fn id_of(
     app: &App,
     request: &HttpRequest,
     name_tag: &Digest,
-    password: Option<Uuid>,
+    passwords: &[Uuid],
 ) -> Option<[u8; ID_BYTES]> {
     let cookie = request.cookie(DEVICE)?;
     let bytes = URL_SAFE_NO_PAD.decode(cookie.value()).ok()?;
     let bytes = <[u8; BYTES]>::try_from(bytes).ok()?;
     let (id, tag) = bytes.split_first_chunk::<ID_BYTES>()?;
-    let expected = app.vault.device_tag(name_tag, &password.unwrap_or_default(), id);
-    let genuine = bool::from(expected.as_bytes().as_slice().ct_eq(tag));
-    (genuine && password.is_some()).then_some(*id)
+    let genuine = |password: &Uuid| {
+        let expected = app.vault.device_tag(name_tag, password, id);
+        bool::from(expected.as_bytes().as_slice().ct_eq(tag))
+    };
+    passwords.iter().any(genuine).then_some(*id)
 }
 
 /// The cookie for a device that has logged in to the password with this id. A device that
@@ -59,7 +60,7 @@ pub fn remembered(
     app: &App,
     request: &HttpRequest,
     name_tag: &Digest,
-    before: Option<Uuid>,
+    before: &[Uuid],
     password: Uuid,
 ) -> Result<Cookie<'static>, NoEntropy> {
     let id = match id_of(app, request, name_tag, before) {

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::{HttpRequest, web};
+use uuid::Uuid;
 
 use super::{App, Problem, device, source};
 use crate::authn::Refusal;
@@ -216,22 +217,23 @@ pub fn caller(app: &App, request: &HttpRequest, typed: &str, name: Option<&Usern
     let name_tag = app.vault.name_tag(typed);
     let address = source::address(request, &app.settings);
     let network = address.map(source::network).unwrap_or_default();
-    let password = password_of(app, name);
+    let passwords = passwords_of(app, name);
     Caller {
         from: Approach {
             name_tag,
             source: app.vault.source_tag(&network),
-            device: device::known(app, request, &name_tag, password),
+            device: device::known(app, request, &name_tag, &passwords),
         },
         limited: address.is_none_or(|address| !address.is_loopback()),
     }
 }
 
-/// The id of a person's password.
-pub fn password_of(app: &App, name: Option<&Username>) -> Option<uuid::Uuid> {
+/// The ids of a person's password: its own, and the one before it was hashed anew.
+pub fn passwords_of(app: &App, name: Option<&Username>) -> Vec<Uuid> {
     let world = app.sequencer.world();
-    let person = name.and_then(|name| world.identities.get(name))?;
-    person.password.as_ref().map(|password| password.credential.id)
+    let person = name.and_then(|name| world.identities.get(name));
+    let password = person.and_then(|person| person.password.as_ref());
+    password.map(|password| password.ids().collect()).unwrap_or_default()
 }
 
 /// Begins an attempt: limits first, then `begin`, then a turn. Nothing is hashed before.

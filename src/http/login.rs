@@ -80,14 +80,14 @@ pub async fn sign_in(
         let (attempt, _turn) = begun;
         let checked = verify(app, &attempt, password).await?;
         let fresh = Fresh::draw(app)?;
-        let before = attempt.credential.map(|(id, _)| id);
+        let before = door::passwords_of(app, name.as_ref());
         let recorded = recorded(app, request, attempt, checked, fresh.digests()).await?;
         let started = |event: &Event| matches!(event, Event::SessionStarted(_));
-        let held = door::password_of(app, name.as_ref());
+        let held = door::passwords_of(app, name.as_ref()).into_iter().next();
         let held = held.filter(|_| recorded.entries.iter().any(|it| started(&it.event)));
         let password = held.ok_or(authn::Refusal::LoginFailed)?;
         let tag = &caller.from.name_tag;
-        let device = device::remembered(app, request, tag, before, password)?;
+        let device = device::remembered(app, request, tag, &before, password)?;
         Ok(SignedIn { fresh, recorded, device })
     };
     door::leave(app, &caller, ended.await).await

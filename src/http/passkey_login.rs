@@ -62,7 +62,7 @@ pub async fn login_options(
         }
         None => (Vec::new(), None),
     };
-    let (options, asked) = party.ask_verifying(ids).map_err(|it| unasked(&it))?;
+    let (options, asked) = party.ask_verifying(&ids).map_err(|it| unasked(&it))?;
     let ticket = token(&*app.entropy, "passkey")?;
     let from = source::address(&request, &app.settings).map(source::network);
     let from = from.unwrap_or_default();
@@ -129,7 +129,8 @@ pub async fn verify_options(
     let sealed = fitting.iter().map(|it| (it.credential, it.sealed)).collect();
     let held = keys(&app, &name, sealed).await?;
     let asked = if verifying {
-        party.ask_verifying(held.iter().map(|key| key.id().to_vec()).collect())
+        let ids: Vec<_> = held.iter().map(|key| key.id().to_vec()).collect();
+        party.ask_verifying(&ids)
     } else {
         party.ask_present(&held)
     };

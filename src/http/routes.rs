@@ -104,20 +104,6 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/password").route(post().to(password::change)))
         .service(at("/auth/v1/verify-mfa").route(post().to(mfa::verify)))
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
-        .service(
-            at("/auth/v1/login/passkey/options").route(post().to(passkey_login::login_options)),
-        )
-        .service(at("/auth/v1/login/passkey").route(post().to(passkey_login::log_in)))
-        .service(
-            at("/auth/v1/verify-passkey/options").route(post().to(passkey_login::verify_options)),
-        )
-        .service(at("/auth/v1/verify-passkey").route(post().to(passkey_login::verify)))
-        .service(at("/auth/v1/passkeys/options").route(post().to(passkeys::options)))
-        .service(
-            at("/auth/v1/passkeys")
-                .route(get().to(passkeys::list))
-                .route(post().to(passkeys::register)),
-        )
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
         .service(
@@ -135,6 +121,7 @@ pub fn routes(server: &mut ServiceConfig) {
         )
         .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
         .service(at("/auth/v1/recover").route(post().to(recovery::recover)))
+        .configure(of_passkeys)
         // Identity providers
         .service(at("/events/v1").route(post().to(events::report)))
         // Authors
@@ -191,6 +178,26 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/metrics").route(get().to(health::metrics)))
         .configure(of_pages)
         .default_service(route().to(nothing_here));
+}
+
+/// What persons do with passkeys.
+fn of_passkeys(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/auth/v1/login/passkey/options").route(post().to(passkey_login::login_options)),
+        )
+        .service(at("/auth/v1/login/passkey").route(post().to(passkey_login::log_in)))
+        .service(
+            at("/auth/v1/verify-passkey/options").route(post().to(passkey_login::verify_options)),
+        )
+        .service(at("/auth/v1/verify-passkey").route(post().to(passkey_login::verify)))
+        .service(at("/auth/v1/passkeys/options").route(post().to(passkeys::options)))
+        .service(
+            at("/auth/v1/passkeys")
+                .route(get().to(passkeys::list))
+                .route(post().to(passkeys::register)),
+        );
 }
 
 /// Those that people look at.

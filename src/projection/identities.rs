@@ -45,6 +45,9 @@ pub struct PasswordCredential {
     /// True if it is known to others, so that another one must be set.
     #[serde(default, skip_serializing_if = "is_false")]
     pub compromised: bool,
+    /// Its id before it was hashed anew, if it was: the same password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Uuid>,
     /// How it was hashed elsewhere, until it is given here for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<PasswordScheme>,
@@ -119,6 +122,13 @@ pub struct Person {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 const fn is_false(it: &bool) -> bool {
     !*it
+}
+
+impl PasswordCredential {
+    /// Its id, and the one before it was hashed anew.
+    pub fn ids(&self) -> impl Iterator<Item = Uuid> {
+        std::iter::once(self.credential.id).chain(self.before)
+    }
 }
 
 impl Person {
@@ -322,6 +332,7 @@ impl Identities {
 
     pub(super) fn password_rehashed(&mut self, it: &PasswordRehashed) {
         if let Some(password) = self.password(&it.person, it.credential) {
+            password.before = Some(it.credential);
             password.credential.id = it.rehashed;
             password.credential.sealed = it.sealed;
             password.short = !it.alone;
@@ -501,7 +512,7 @@ mod one_or_many {
 impl From<Credential> for PasswordCredential {
     /// A password that is nobody else's, long enough, and hashed here.
     fn from(credential: Credential) -> Self {
-        Self { credential, short: false, compromised: false, imported: None }
+        Self { credential, short: false, compromised: false, before: None, imported: None }
     }
 }
 

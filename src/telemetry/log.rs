@@ -51,19 +51,20 @@ where
     Registry::default().with(what_is_shown(level)).with(lines)
 }
 
-/// Where a request that is no HTTP is called an error.
-const CONNECTIONS: &str = "actix_http::h1";
+/// Where a request that is no HTTP is called an error, and where an answer is that no
+/// authenticator would give.
+const STRANGERS: [&str; 2] = ["actix_http::h1", "webauthn_rs_core"];
 
 /// Our own lines at the level asked for, those of libraries only from `WARN` up:
 /// below that some print what they are given, and that may be a secret. What is wrong
-/// with a connection is shown only at `DEBUG`: strangers could fill the log with it, and
+/// with what strangers send is shown only at `DEBUG`: strangers could fill the log with it, and
 /// hide in it an error of ours.
 fn what_is_shown(level: Level) -> Targets {
     let libraries = LevelFilter::from_level(level).min(LevelFilter::WARN);
-    let connections = if level >= Level::DEBUG { libraries } else { LevelFilter::OFF };
+    let strangers = if level >= Level::DEBUG { libraries } else { LevelFilter::OFF };
     Targets::new()
         .with_default(libraries)
-        .with_target(CONNECTIONS, connections)
+        .with_targets(STRANGERS.map(|target| (target, strangers)))
         .with_target("countersign", level)
 }
 

@@ -434,6 +434,19 @@ fn a_name_has_one_tag_however_typed_and_another_under_another_key() {
     assert_ne!(tag, elsewhere.vault().name_tag("R\u{e9}n\u{e9}"));
 }
 
+/// Goal: authenticators know a person by the same id for ever, and it tells nobody who it is.
+#[test]
+fn a_handle_stays_and_is_nobody_elses() {
+    let place = Place::new();
+    let handle = place.vault().user_handle("alice");
+    assert_eq!(handle, place.vault().user_handle("alice"));
+    assert_eq!(*place.vault().pretence_key(), *place.vault().pretence_key());
+    let tag = place.vault().name_tag("alice");
+    assert!(!tag.as_bytes().starts_with(handle.as_bytes()));
+    assert_ne!(handle, place.vault().user_handle("bob"));
+    assert_ne!(handle, Place::new().vault().user_handle("alice"));
+}
+
 /// Goal: a vault written by this version is read by every later one, and by
 /// other implementations: these bytes were made by libsodium and Python's `hmac`.
 #[test]

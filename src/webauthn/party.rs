@@ -231,9 +231,9 @@ impl RelyingParty {
     ///
     /// # Errors
     /// [`Unacceptable`] if it cannot be asked.
-    pub fn ask_verifying(&self, ids: Vec<Vec<u8>>) -> Result<(Value, Asserting), Unacceptable> {
+    pub fn ask_verifying(&self, ids: &[Vec<u8>]) -> Result<(Value, Asserting), Unacceptable> {
         let (options, state) = self.server.start_discoverable_authentication()?;
-        Ok((offering(&options, &ids), Asserting::Verifying(state)))
+        Ok((offering(&options, ids), Asserting::Verifying(state)))
     }
 
     /// Asks for a signature by one of these keys, beside a password.

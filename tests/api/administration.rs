@@ -311,6 +311,6 @@ fn lists_show_no_secret() {
     assert_eq!(shown[0]["scopes"], json!(["evaluate"]));
     let users = office.app.get("/users/v1", admin);
     let shown = users.expect(200)["users"].clone();
-    assert_eq!(names(&shown[0]), "name roles disabled password totp registered_at");
+    assert_eq!(names(&shown[0]), "name roles disabled password totp passkeys registered_at");
     assert!(!tokens.text.contains(office.pep.strip_prefix("cs_service_").unwrap()));
 }

@@ -182,6 +182,7 @@ fn a_session_shows_what_it_is_worth() {
         "idle_until": "2026-11-22T13:00:00.000000Z",
         "mfa_enrolled": true,
         "mfa_pending": false,
+        "passkeys": 0,
     });
     assert_eq!(shown, expected);
 }

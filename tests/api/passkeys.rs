@@ -1,7 +1,7 @@
 //! Passkeys: made, used, misused. Authenticators of `webauthn-authenticator-rs`, and one of
 //! the tests' own that does what no decent one does.
 
-mod authenticator;
+pub mod authenticator;
 mod ceremony;
 mod independent;
 mod misuse;

@@ -1,5 +1,8 @@
 //! Guessing from elsewhere: what it costs the guesser, and not the person.
 
+use std::time::Duration;
+
+use countersign::hasher::HasherSettings;
 use serde_json::json;
 
 use crate::app::{Answer, PASSWORD, Setup, TestApp};
@@ -187,6 +190,61 @@ fn one_network_has_an_allowance_of_its_own() {
 
 fn stranger_from(app: &TestApp, from: &str) -> Answer {
     log_in(app, from, "", "nobody", WRONG)
+}
+
+/// Everybody who cannot log in with this password, each for another reason.
+fn everybody(app: &TestApp) -> Vec<&'static str> {
+    let admin = app.admin();
+    for name in ["known", "worn-out", "barred", "leaked"] {
+        app.person(&admin, name);
+    }
+    app.post("/users/v1", &admin.token, &json!({"name": "ticket-only"})).expect(201);
+    app.post("/users/v1/barred/disable", &admin.token, &json!({})).expect(204);
+    app.post("/users/v1/leaked/password-compromised", &admin.token, &json!({})).expect(204);
+    let hash = "$2b$04$uzfqreZhByPpy4t9SOQLKOr6FdXgsNL4CmazYolgGehfYsP1d1IM2";
+    let users = json!({"users": [{"name": "imported", "hash": hash}]});
+    app.post("/users/v1/import", &admin.token, &users).expect(200);
+    let unknown = ["nobody", "no name at all"];
+    [&unknown[..], &["known", "worn-out", "barred", "leaked", "ticket-only", "imported"]].concat()
+}
+
+/// Goal: nobody learns from an answer who is known here, nor in what way. Source: ASVS 5.0
+/// 6.3.8.
+#[test]
+fn a_refusal_is_word_for_word_the_same_whoever_is_asked_for() {
+    let setup = Setup::default().with_setting("decisions.throttle.failures_max_password=2");
+    let app = TestApp::spawn(&setup);
+    let names = everybody(&app);
+    for round in 0..4 {
+        let answers: Vec<_> = names.iter().map(|name| log_in(&app, "", "", name, WRONG)).collect();
+        for (answer, name) in answers.iter().zip(&names) {
+            assert_eq!(said(answer), said(&answers[0]), "{name}, round {round}");
+            let named = |it: &Answer| -> Vec<String> {
+                let all = it.headers.keys().map(ToString::to_string);
+                let mut all: Vec<_> = all.filter(|name| name != "date").collect();
+                all.sort_unstable();
+                all
+            };
+            assert_eq!(named(answer), named(&answers[0]), "{name}, round {round}");
+        }
+        assert_eq!(answers[0].status, if round < 3 { 401 } else { 429 });
+    }
+}
+
+/// Goal: a full queue says the same to everybody, and leaves nothing behind.
+#[test]
+fn a_hasher_that_is_too_busy_says_so_to_everybody_alike() {
+    let mut app = TestApp::spawn(&Setup::default());
+    let names = everybody(&app);
+    // Whoever waits at all has waited too long.
+    app.restart_hashing_at(HasherSettings::insecure_for_tests().with_patience(Duration::ZERO));
+    let first = journal::size(&app);
+    let answers: Vec<_> = names.iter().map(|name| app.login(name, PASSWORD)).collect();
+    for (answer, name) in answers.iter().zip(&names) {
+        assert_eq!((answer.status, answer.code()), (503, "hashing_busy".to_owned()), "{name}");
+        assert_eq!(said(answer), said(&answers[0]), "{name}");
+    }
+    assert_eq!(journal::names(&app, first), [""; 0]);
 }
 
 /// Goal: beyond what the node looks at in a second, everybody hears the same.

@@ -4,7 +4,7 @@ use countersign::authn::FreshTokens;
 use countersign::authn::passkey_login::{Assertion, Proof, log_in, raise};
 use countersign::authn::passkeys::{NewPasskey, register};
 use countersign::event::Actor;
-use countersign::model::{Digest, Username};
+use countersign::model::{Digest, Label, Username};
 use uuid::Uuid;
 
 use crate::scribe::Scribe;
@@ -20,7 +20,7 @@ pub fn passkeys(scribe: &mut Scribe, person: &Username, session: Uuid) {
             credential: scribe.id(),
             sealed: scribe.digest(),
             key: Digest::of([number]),
-            label: if number == 1 { "blue".parse().unwrap() } else { Default::default() },
+            label: if number == 1 { "blue".parse().unwrap() } else { Label::default() },
             user_verifying: true,
             backup_eligible: number == 1,
             attested,
@@ -30,8 +30,7 @@ pub fn passkeys(scribe: &mut Scribe, person: &Username, session: Uuid) {
         scribe.write(&actor, events);
     }
     for counter in [3, 3] {
-        let shown = signed(2, counter);
-        let fresh = tokens(scribe);
+        let (shown, fresh) = (signed(2, counter), tokens(scribe));
         let events = log_in(&scribe.world, &shown, &fresh, scribe.now());
         scribe.write(&Actor::Anonymous, Ok::<_, Never>(events));
     }

@@ -102,8 +102,8 @@ fn unexplained(file: &File, at: usize) -> Option<Violation> {
     (has("allow") && !given).then(|| file.broken_at(at, what))
 }
 
-/// One room knows Cedar's inside and one knows sled's; for all others they could be
-/// something else tomorrow.
+/// One room knows Cedar's inside, one knows sled's and one `webauthn-rs`'s; for all others
+/// they could be something else tomorrow.
 pub(crate) fn libraries(file: &File) -> Vec<Violation> {
     if !file.path.starts_with("src/") {
         return Vec::new();
@@ -113,13 +113,18 @@ pub(crate) fn libraries(file: &File) -> Vec<Violation> {
         let cedar = file.token(*at).starts_with("cedar_policy") && !at_home("cedar");
         let outer = file.before(*at) != "::";
         let sled = file.has(*at, &["sled", "::"]) && outer && !at_home("event_store");
-        cedar || sled
+        let keys = file.token(*at).starts_with("webauthn_rs") && !at_home("webauthn");
+        cedar || sled || keys
     };
     (0..file.len())
         .filter(foreign)
         .map(|at| {
             let library = file.token(at);
-            let home = if library == "sled" { "src/event_store/" } else { "src/cedar/" };
+            let home = match library {
+                "sled" => "src/event_store/",
+                key if key.starts_with("webauthn_rs") => "src/webauthn/",
+                _ => "src/cedar/",
+            };
             file.broken_at(at, format!("names `{library}`; only {home} may"))
         })
         .collect()

@@ -74,7 +74,8 @@ fn list_of(token: impl FnOnce(&mut AttestationCaListBuilder)) -> tempfile::Named
     let lines: Vec<_> = pem.as_bytes().chunks(64).map(|it| str::from_utf8(it).unwrap()).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     let text = format!(
-        "# soft\n-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\naaguid {AAGUID} soft\n",
+        "# soft\n-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n\
+         aaguid {AAGUID} soft\n",
         lines.join("\n")
     );
     std::fs::write(file.path(), text).unwrap();

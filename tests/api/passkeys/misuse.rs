@@ -1,5 +1,6 @@
 //! What must not work.
 
+use std::collections::BTreeSet;
 use std::thread;
 
 use countersign::event::{Event, Refused};
@@ -94,6 +95,26 @@ fn an_assertion_is_used_once() {
     failed(&app.login_passkey(&asked["ticket"], &stick.get(&asked["options"])));
     stick.verified = true;
     void(&app.login_passkey(&asked["ticket"], &stick.get(&asked["options"])));
+}
+
+/// Goal: nobody foresees a challenge: 256 bits, never the same.
+///
+/// Source: SP 800-63B-4 §3.1.6.2, §3.1.7.2; ASVS 5.0 6.7.2: at least 64.
+#[test]
+fn a_challenge_is_long_and_never_the_same() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    let mut seen = BTreeSet::new();
+    for _ in 0..30 {
+        for asked in [app.login_options(None), app.login_options(Some("admin"))] {
+            seen.insert(asked["options"]["publicKey"]["challenge"].to_string());
+            assert_eq!(asked["options"]["publicKey"]["userVerification"], "required");
+        }
+        let asked = app.passkey_options(&admin.token, "passkey").expect(200);
+        seen.insert(asked["options"]["publicKey"]["challenge"].to_string());
+    }
+    assert_eq!(seen.len(), 90);
+    assert!(seen.iter().all(|challenge| challenge.len() == 43 + 2));
 }
 
 /// Goal: a challenge lapses in five minutes, at a login and at a registration.

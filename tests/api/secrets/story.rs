@@ -11,10 +11,12 @@ use serde_json::{Value, json};
 use super::spelling::{Kind, Secret};
 use crate::app::{Answer, seed};
 use crate::door;
+use crate::passkeys::authenticator::Stick;
 
 const ADMIN: &str = "canary-admin-seven-quiet-harbours";
 const ALICE: &str = "canary-alice-nine-brass-lanterns";
 const RESET: &str = "canary-reset-four-amber-windmills";
+const PAT: &str = "canary-pat-three-copper-kettles";
 const WRONG: &str = "canary-wrong-two-paper-elephants";
 const WEAK: &str = "canary-weak-1";
 const AS_NAME: &str = "canary-password-in-the-name-field";
@@ -44,7 +46,7 @@ impl Story {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let (secrets, recorded) = (Vec::new(), Vec::new());
         let mut story = Self { secrets, recorded, base: base.to_owned(), agent };
-        for typed in [ADMIN, ALICE, RESET, WRONG, WEAK, AS_NAME, AS_NAME_TOO, MALFORMED] {
+        for typed in [ADMIN, ALICE, RESET, PAT, WRONG, WEAK, AS_NAME, AS_NAME_TOO, MALFORMED] {
             story.note(Kind::Password, "a password", typed.as_bytes());
         }
         for typed in [FOREIGN, BEARER, IN_URL] {
@@ -57,6 +59,7 @@ impl Story {
         let admin = story.enrol_the_administrator(ticket);
         let (pep, idp) = story.services(&admin);
         story.alice_logs_in(&admin, &pep);
+        story.a_passkey_is_used(&admin);
         story.people_are_described(&admin, &pep);
         story.a_provider_reports(&pep, &idp);
         story.things_go_wrong(&admin, &pep);
@@ -147,6 +150,46 @@ impl Story {
         self.post("/auth/v1/enrol", "", &reset).expect(201);
         self.session(&json!({"username": "alice", "password": RESET}));
         self.recorded.push("countersign.password.refused.v1".to_owned());
+    }
+
+    /// A key is made, used, and used wrongly. Its public half is no secret, but whose it is
+    /// can be told by its id, so that the log has only its hash.
+    fn a_passkey_is_used(&mut self, admin: &str) {
+        let made = self.post("/users/v1", admin, &json!({"name": "pat"})).expect(201);
+        let ticket = made["ticket"].as_str().unwrap().to_owned();
+        self.note_token("a ticket", &ticket);
+        let enrol = json!({"ticket": ticket, "password": PAT});
+        self.post("/auth/v1/enrol", "", &enrol).expect(201);
+        let token = self.session(&json!({"username": "pat", "password": PAT}));
+        let mut stick = Stick::new(9, &self.base.replace("127.0.0.1", "localhost"));
+        let asked = self.asked("/auth/v1/passkeys/options", &token, &json!({}));
+        let key = json!({"ticket": asked["ticket"], "credential": stick.create(&asked["options"])});
+        self.post("/auth/v1/passkeys", &token, &key).expect(201);
+        self.note(Kind::Token, "the id of a key", &stick.id);
+        self.note(Kind::Token, "a user handle", &stick.handle.clone().unwrap());
+        for (verified, status) in [(true, 200), (false, 401)] {
+            stick.verified = verified;
+            let asked = self.asked("/auth/v1/login/passkey/options", "", &json!({}));
+            let signed = stick.get(&asked["options"]);
+            let body = json!({"ticket": asked["ticket"], "credential": signed});
+            let answer = self.post("/auth/v1/login/passkey", "", &body);
+            answer.expect(status);
+            if status == 200 {
+                self.take(&answer);
+            }
+        }
+        self.recorded.push("countersign.passkey.refused.v1".to_owned());
+        self.recorded.push(Digest::of(&stick.id).to_string());
+    }
+
+    /// Options for a key; their ticket and challenge are noted.
+    fn asked(&mut self, path: &str, token: &str, body: &Value) -> Value {
+        let asked = self.post(path, token, body).expect(200);
+        self.note_token("a ticket for a passkey", asked["ticket"].as_str().unwrap());
+        let challenge = asked["options"]["publicKey"]["challenge"].as_str().unwrap();
+        let challenge = URL_SAFE_NO_PAD.decode(challenge).unwrap();
+        self.note(Kind::Password, "a challenge", &challenge);
+        asked
     }
 
     /// What is personal is seen by whoever may read the directory, and lies nowhere.
