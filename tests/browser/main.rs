@@ -67,7 +67,7 @@ impl Site {
         let url = format!("{}/audit/v1/events?type={kind}", self.server.url);
         let request = ureq::get(url).header("authorization", format!("Bearer {}", self.office));
         let page: Value = request.call().unwrap().body_mut().read_json().unwrap();
-        page["items"].as_array().unwrap().len()
+        page["events"].as_array().unwrap().len()
     }
 
     /// Has a browser do what `visits.cjs` says under this name; what it found out.
