@@ -18,7 +18,7 @@ use binary::{Ground, PASSWORD, Server, found_program, shipped, text};
 use serde_json::{Value, json};
 
 /// How many looks there are to take at pages.
-const PAGES: usize = 11;
+const PAGES: usize = 16;
 
 /// A served deployment, people in it, and the programs to visit it with.
 struct Site {

@@ -66,7 +66,8 @@ pub fn sign_in() -> Markup {
 pub fn verify(beside_a_code: bool) -> Markup {
     let inside = html! {
         @if beside_a_code { p.or { "or" } }
-        button type="button" { "Use a passkey" }
+        @else { p.lead { "Show a passkey of yours to go on." } }
+        button class=[(!beside_a_code).then_some("primary")] type="button" { "Use a passkey" }
     };
     let block = Block {
         what: "get",
@@ -105,7 +106,7 @@ fn making(visitor: &Visitor) -> Markup {
     let label = Field {
         name: "label",
         id: Some("passkey-label"),
-        label: "Name it, so that you know it again",
+        label: "Name (if you like)",
         kind: "text",
         autocomplete: "off",
         optional: true,
