@@ -260,8 +260,9 @@ impl Bench {
         }
         let offered = (hashed + refused) as f64;
         println!(
-            "The node hashes {capacity:.0} passwords a second. The flood, {flooding} at a time: {hashed} hashed, {refused} refused (503 or 429) in \
-             {flooded_s:.1} s: {:.0} a second, {:.1} times that.",
+            "The node hashes {capacity:.0} passwords a second. The flood, {flooding} at a time: \
+             {hashed} hashed, {refused} refused (503 or 429) in {flooded_s:.1} s: {:.0} a second, \
+             {:.1} times that.",
             offered / flooded_s,
             offered / flooded_s / capacity,
         );

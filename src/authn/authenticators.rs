@@ -254,3 +254,99 @@ fn made_at(id: Uuid) -> Option<Moment> {
 fn step_began(step: u64) -> Moment {
     Moment::EPOCH.plus_seconds(step.saturating_mul(STEP_S))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authn::enrol::{Enrolment, enrol};
+    use crate::authn::fixture::{Story, named, names};
+    use crate::model::Aal;
+
+    /// Alice with a password of this length and two apps, in a session of two factors.
+    fn with_two(alone: bool) -> (Story, Uuid, [Uuid; 2]) {
+        let mut story = Story::new();
+        let ticket = story.register("alice", &[]);
+        let (credential, sealed) = (story.id(), story.digest());
+        let enrolment = Enrolment { ticket, credential, sealed, alone: true, from: None };
+        let enrolled = enrol(&story.world, &enrolment, story.now);
+        story.commit(enrolled);
+        let (session, first) = story.second_factor("alice");
+        let second = story.offer(session).unwrap();
+        story.code(session, second, Some(2)).unwrap();
+        if !alone {
+            let ticket = story.digest();
+            let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+            story.commit(issued);
+            let (credential, sealed) = (story.id(), story.digest());
+            let short = Enrolment { ticket, credential, sealed, alone, from: None };
+            let enrolled = enrol(&story.world, &short, story.now);
+            story.commit(enrolled);
+            let session = story.log_in("alice");
+            story.code(session, first, Some(3)).unwrap();
+            return (story, session, [first, second]);
+        }
+        (story, session, [first, second])
+    }
+
+    fn removed(story: &mut Story, session: Uuid, id: Uuid) -> Result<Vec<Event>, Refusal> {
+        let events = remove(&story.world, session, id, story.now)?;
+        story.facts(&events);
+        Ok(events)
+    }
+
+    /// Law: however removals come one after the other, a password that is not fit to stand
+    /// alone never does.
+    ///
+    /// Source: SP 800-63B-4 §3.1.1.2 (1).
+    #[test]
+    fn of_two_removals_that_would_leave_a_short_password_alone_the_second_is_refused() {
+        let (mut story, session, [first, second]) = with_two(false);
+        removed(&mut story, session, first).unwrap();
+        let refused = Refusal::PasswordTooShortAlone;
+        assert_eq!(removed(&mut story, session, second), Err(refused));
+
+        let (mut story, session, [first, second]) = with_two(true);
+        removed(&mut story, session, first).unwrap();
+        removed(&mut story, session, second).unwrap();
+        let alice = story.world.identities.get(&named("alice")).unwrap();
+        assert_eq!((alice.totps.len(), alice.strength()), (0, Aal::ONE));
+        let gone = Refusal::AuthenticatorUnknown { authenticator: first };
+        assert_eq!(removed(&mut story, session, first), Err(gone));
+    }
+
+    #[test]
+    fn a_removal_ends_all_other_sessions_and_not_this_one() {
+        let (mut story, session, [first, _]) = with_two(true);
+        let other = story.log_in("alice");
+        let events = removed(&mut story, session, first).unwrap();
+        let why = SessionEnding::AuthenticatorRemoved;
+        assert_eq!(names(&events), ["credential.removed", "session.ended"]);
+        assert_eq!(events[1], session::ended(other, why));
+        assert_eq!(story.sessions("alice"), [session]);
+    }
+
+    #[test]
+    fn re_enrolment_disables_what_was_chosen_and_a_ticket_frees_its_place() {
+        let (mut story, _, [first, second]) = with_two(true);
+        let (ticket, alice) = (story.digest(), named("alice"));
+        let chosen = BTreeSet::from([first]);
+        let anew = re_enrol(&story.world, &alice, Some(&chosen), ticket, story.now);
+        let events = story.commit(anew);
+        assert_eq!(names(&events), ["credential.disabled", "ticket.issued", "session.ended"]);
+        let held = |story: &Story| {
+            let totps = story.world.identities.get(&alice).unwrap().totps.clone();
+            totps.iter().map(|it| (it.credential.id, it.credential.disabled)).collect::<Vec<_>>()
+        };
+        assert_eq!(held(&story), [(first, true), (second, false)]);
+        story.enrol(ticket);
+        assert_eq!(held(&story), [(second, false)]);
+    }
+
+    #[test]
+    fn an_authenticator_says_when_it_was_made() {
+        let moment: Moment = "2026-11-22T12:00:00.123Z".parse().unwrap();
+        let id = uuid::Builder::from_unix_timestamp_millis(moment.millis(), &[7; 10]).into_uuid();
+        assert_eq!(made_at(id), Some(moment));
+        assert_eq!(made_at(Uuid::nil()), None);
+    }
+}

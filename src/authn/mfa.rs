@@ -56,7 +56,7 @@ pub struct MfaVerdict {
 /// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below what the person's
 /// authenticators can give, but not in a session that a recovery code began;
 /// [`Refusal::ReauthenticationRequired`] above [`AUTHENTICATION_AGE_MAX_S`];
-/// [`Refusal::TooManyAuthenticators`] above [`TOTPS_MAX`].
+/// [`Refusal::TooManyAuthenticators`] above [`TOTPS_MAX`], again but for recovery.
 ///
 /// # Source
 /// SP 800-63B-4 §4.1.2.1; ASVS 5.0 7.5.1.
@@ -67,7 +67,7 @@ pub fn offer(
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let open = binding::open(world, session, Aal::TWO, now)?;
-    if open.person.totps.len() >= TOTPS_MAX {
+    if is_full(open) && !is_recovering(open) {
         return Err(Refusal::TooManyAuthenticators { most: TOTPS_MAX });
     }
     Ok(vec![Event::MfaOffered(MfaOffered {
@@ -172,14 +172,21 @@ impl Authenticator<'_> {
     }
 }
 
+fn is_full(open: Open<'_>) -> bool {
+    open.person.totps.len() >= TOTPS_MAX
+}
+
+fn is_recovering(open: Open<'_>) -> bool {
+    open.session.purpose == SessionPurpose::Recovery
+}
+
 fn authenticators(open: Open<'_>, now: Moment) -> Result<Vec<Authenticator<'_>>, Refusal> {
     let pending = open.person.pending_totp.as_ref();
     let reaches = binding::reaches(open, Aal::TWO);
     let pending = pending.filter(|pending| now < pending.expires_at && reaches);
     let pending = pending.map(|pending| &pending.credential);
     // What was lost is not what a recovery is about to show.
-    let recovering = open.session.purpose == SessionPurpose::Recovery;
-    let in_use = if recovering { &[] } else { open.person.totps.as_slice() };
+    let in_use = if is_recovering(open) { &[] } else { open.person.totps.as_slice() };
     let all = pending
         .map(|credential| Authenticator { credential, pending: true, last_step: None })
         .into_iter()
@@ -203,7 +210,9 @@ fn accepted(
     tokens: &FreshTokens,
 ) -> Vec<Event> {
     let (person, credential) = (&open.person.name, tried.credential.id);
-    let enrolled = MfaEnrolled { person: person.clone(), credential, beside: true };
+    // Who recovers and has no room left has lost them all: they make room.
+    let beside = !(is_recovering(open) && is_full(open));
+    let enrolled = MfaEnrolled { person: person.clone(), credential, beside };
     let verified = MfaVerified { person: person.clone(), credential, step };
     let session = match open.session.purpose {
         SessionPurpose::Recovery => session::ended(open.session.id, SessionEnding::Fulfilled),

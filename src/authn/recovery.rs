@@ -186,7 +186,8 @@ mod tests {
     use super::*;
     use crate::authn::fixture::{Story, approach, named, names};
     use crate::authn::{Outcome, authenticators, mfa, outcome, sessions};
-    use crate::event::SessionEnding;
+    use crate::event::{PasskeyRegistered, SessionEnding, SessionStarted};
+    use crate::model::{Aal, Label, Method};
 
     /// Alice with a second factor and codes, in a session of two factors.
     fn with_codes() -> (Story, Uuid) {
@@ -282,6 +283,41 @@ mod tests {
         assert!(session::log_out(&world, session, now).is_ok());
     }
 
+    /// Goal: a lost key is lost as an app is.
+    #[test]
+    fn who_has_a_passkey_and_no_app_gets_codes() {
+        let mut story = Story::new();
+        story.person("alice");
+        let weak = story.log_in("alice");
+        let codes = set(&mut story);
+        assert_eq!(issue(&story.world, weak, codes, story.now), Err(Refusal::MfaNotSetUp));
+        let registered = PasskeyRegistered {
+            person: named("alice"),
+            credential: story.id(),
+            sealed: story.digest(),
+            key: story.digest(),
+            label: Label::default(),
+            user_verifying: true,
+            backup_eligible: true,
+            attested: None,
+            counter: 0,
+        };
+        story.fact(Event::PasskeyRegistered(registered));
+        let tokens = story.tokens();
+        story.fact(Event::SessionStarted(SessionStarted {
+            session: tokens.session,
+            person: named("alice"),
+            methods: [Method::Pop, Method::Uv, Method::Be].into_iter().collect(),
+            token: tokens.token,
+            session_token: tokens.session_token,
+            purpose: SessionPurpose::Everything,
+        }));
+        let required = Aal::TWO;
+        let too_low = Err(Refusal::AssuranceTooLow { required });
+        assert_eq!(issue(&story.world, weak, codes, story.now), too_low);
+        assert!(issue(&story.world, tokens.session, codes, story.now).is_ok());
+    }
+
     #[test]
     fn what_a_recovery_session_binds_ends_it() {
         let (mut story, _) = with_codes();
@@ -294,6 +330,23 @@ mod tests {
         assert_eq!(events[2], session::ended(session, SessionEnding::Fulfilled));
         let held = &story.world.identities.get(&named("alice")).unwrap().totps;
         assert_eq!(held.len(), 2);
+    }
+
+    /// Goal: nobody is locked out by having had many authenticators.
+    #[test]
+    fn who_has_lost_as_many_as_one_may_have_binds_one_in_their_place() {
+        let (mut story, strong) = with_codes();
+        for step in 2..=5 {
+            let next = story.offer(strong).unwrap();
+            story.code(strong, next, Some(step)).unwrap();
+        }
+        let most = mfa::TOTPS_MAX;
+        assert_eq!(story.offer(strong), Err(Refusal::TooManyAuthenticators { most }));
+        let session = recovering(&mut story);
+        let totp = story.offer(session).unwrap();
+        story.code(session, totp, Some(9)).unwrap();
+        let held = &story.world.identities.get(&named("alice")).unwrap().totps;
+        assert_eq!(held.iter().map(|it| it.credential.id).collect::<Vec<_>>(), [totp]);
     }
 
     #[test]

@@ -107,6 +107,8 @@ pub(super) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authn::fixture::{Story, tag};
+    use crate::authn::login;
 
     const SECOND: i64 = 1_000_000;
 
@@ -114,6 +116,48 @@ mod tests {
         let failed_at = Moment::from_micros(1_000 * SECOND);
         let now = Moment::from_micros(1_000 * SECOND + micros_since);
         wait_s(failures, Some(failed_at), now, &ThrottleSettings::default())
+    }
+
+    fn from(source: u8, device: Option<u8>) -> Approach {
+        let name_tag = Digest::of("a name");
+        let device = device.map(|device| Digest::of([b'd', device]));
+        Approach { name_tag, source: Digest::of([b's', source]), device }
+    }
+
+    /// The World after so many failures of each of these, a second apart, and the time.
+    fn after(failed: &[(Approach, u32)]) -> (World, Moment) {
+        let mut story = Story::new();
+        for (from, times) in failed {
+            for _ in 0..*times {
+                story.pass(1);
+                let from = Approach { name_tag: tag("nobody"), ..*from };
+                let attempt = login::Attempt { from, person: None, credential: None };
+                let refused = login::refused(&story.world, &attempt);
+                story.facts(&refused);
+            }
+        }
+        (story.world, story.now)
+    }
+
+    fn waits(failed: &[(Approach, u32)], then: &[Approach]) -> Vec<u64> {
+        let (world, now) = after(failed);
+        let wait =
+            |from: &Approach| Approach { name_tag: tag("nobody"), ..*from }.wait_s(&world, now);
+        then.iter().map(wait).collect()
+    }
+
+    /// Goal: who has failed waits; others wait only once strangers have failed ten times as
+    /// often, and a known device never for them.
+    #[test]
+    fn a_delay_is_of_a_place_or_of_all_strangers_but_not_of_a_known_device() {
+        let (here, there, own, other) =
+            (from(1, None), from(2, None), from(1, Some(1)), from(1, Some(2)));
+        let all = [here, there, own, other];
+        assert_eq!(waits(&[(here, 5)], &all), [4, 0, 0, 0]);
+        assert_eq!(waits(&[(own, 5)], &all), [0, 0, 4, 0]);
+        let many: Vec<_> = (10..40).map(|source| (from(source, None), 1)).collect();
+        assert_eq!(waits(&many, &all), [1, 1, 0, 0]);
+        assert_eq!(waits(&[&many[..], &[(here, 5)]].concat(), &all), [32, 32, 0, 0]);
     }
 
     #[test]

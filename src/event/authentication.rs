@@ -69,8 +69,8 @@ pub struct MfaEnrolled {
     pub person: Username,
     /// The credential's id.
     pub credential: Uuid,
-    /// True if the authenticators that were in use stay so. Builds that knew one a
-    /// person did not write it: there, the new one took the old one's place.
+    /// True if the authenticators that were in use stay so. Otherwise the new one takes
+    /// their place; builds that knew one a person wrote no other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
 }

@@ -134,10 +134,10 @@ impl Door {
         }
     }
 
-    /// The window, if it is over.
-    fn closed(&self, now: Moment) -> Option<AttemptsThrottled> {
+    /// The window, if it is so old.
+    fn closed(&self, now: Moment, age_s: u64) -> Option<AttemptsThrottled> {
         let mut state = self.lock();
-        let window = state.window.take_if(|it| now.seconds_since(it.from) >= WINDOW_S)?;
+        let window = state.window.take_if(|it| now.seconds_since(it.from) >= age_s)?;
         Some(AttemptsThrottled {
             from: window.from,
             to: window.to,
@@ -265,14 +265,26 @@ pub async fn leave<T>(
     if ended.as_ref().is_err_and(|problem| problem.code() == "throttled") {
         app.door.turned_away(&caller.from, now);
     }
-    if let Some(summary) = app.door.closed(now) {
-        let decide = move |_: &World, _| Ok::<_, Refusal>(vec![Event::AttemptsThrottled(summary)]);
-        let recorded = app.sequencer.commit(Origin::node(), Expected::default(), decide).await;
-        if let Err(error) = recorded {
-            tracing::warn!(%error, "a summary of attempts turned away was not recorded");
-        }
+    if let Some(summary) = app.door.closed(now, WINDOW_S) {
+        record(app, summary).await;
     }
     ended
+}
+
+/// Records what was turned away since the last window, however young this one is: the
+/// server has ended.
+pub async fn close(app: &App) {
+    if let Some(summary) = app.door.closed(app.clock.now(), 0) {
+        record(app, summary).await;
+    }
+}
+
+async fn record(app: &App, summary: AttemptsThrottled) {
+    let decide = move |_: &World, _| Ok::<_, Refusal>(vec![Event::AttemptsThrottled(summary)]);
+    let recorded = app.sequencer.commit(Origin::node(), Expected::default(), decide).await;
+    if let Err(error) = recorded {
+        tracing::warn!(%error, "a summary of attempts turned away was not recorded");
+    }
 }
 
 #[cfg(test)]
@@ -362,7 +374,7 @@ mod tests {
         for number in 0..3_000 {
             door.turned_away(&stranger(number, number % 7, true).from, at(number.into()));
         }
-        assert_eq!(door.closed(at(59 * SECOND)), None);
+        assert_eq!(door.closed(at(59 * SECOND), WINDOW_S), None);
         let summary = AttemptsThrottled {
             from: at(0),
             to: at(2_999),
@@ -370,7 +382,7 @@ mod tests {
             names: DISTINCT_MAX as u64,
             sources: 7,
         };
-        assert_eq!(door.closed(at(60 * SECOND)), Some(summary));
-        assert_eq!(door.closed(at(120 * SECOND)), None);
+        assert_eq!(door.closed(at(60 * SECOND), WINDOW_S), Some(summary));
+        assert_eq!(door.closed(at(120 * SECOND), WINDOW_S), None);
     }
 }

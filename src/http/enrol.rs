@@ -52,7 +52,8 @@ pub async fn with_ticket(
         let world = app.sequencer.world();
         let person = ticket_holder(&world, &ticket, app.sequencer.now(&world))?;
         let known = world.identities.get(&person);
-        // A worn-out one goes with this very enrolment, and the password stands alone.
+        // A worn-out one goes with this very enrolment, and the password stands alone. It
+        // does beside a passkey too, which its owner may leave at home.
         let second_factor = known.is_some_and(|known| known.has_second_factor());
         (person, second_factor)
     };

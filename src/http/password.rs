@@ -47,7 +47,7 @@ pub async fn change(
 /// session that begins.
 ///
 /// # Errors
-/// Those of [`change`].
+/// Those of [`change()`].
 pub async fn exchange(
     app: &web::Data<App>,
     request: &HttpRequest,

@@ -106,21 +106,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/auth/v1/setup-mfa").route(post().to(mfa::set_up)))
         .service(at("/auth/v1/logout").route(post().to(session::log_out)))
         .service(at("/auth/v1/session").route(get().to(session::show)))
-        .service(
-            at("/auth/v1/sessions")
-                .route(get().to(sessions::list))
-                .route(delete().to(sessions::end_others)),
-        )
-        .service(at("/auth/v1/sessions/{id}").route(delete().to(sessions::end)))
-        .service(at("/auth/v1/sign-ins").route(get().to(sessions::sign_ins)))
-        .service(at("/auth/v1/authenticators").route(get().to(authenticators::list)))
-        .service(
-            at("/auth/v1/authenticators/{id}")
-                .route(patch().to(authenticators::rename))
-                .route(delete().to(authenticators::remove)),
-        )
-        .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
-        .service(at("/auth/v1/recover").route(post().to(recovery::recover)))
+        .configure(of_oneself)
         .configure(of_passkeys)
         // Identity providers
         .service(at("/events/v1").route(post().to(events::report)))
@@ -135,28 +121,7 @@ pub fn routes(server: &mut ServiceConfig) {
         )
         .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
         // Administrators
-        .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
-        .service(at("/users/v1/import").route(post().to(import::import)))
-        .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
-        .service(at("/users/v1/{name}/re-enrol").route(post().to(recovery::re_enrol)))
-        .service(
-            at("/users/v1/{name}/sessions")
-                .route(get().to(sessions::list_of))
-                .route(delete().to(sessions::end_all_of)),
-        )
-        .service(at("/users/v1/{name}/sessions/{id}").route(delete().to(sessions::end_of)))
-        .service(
-            at("/users/v1/{name}/password-compromised")
-                .route(post().to(users::password_compromised)),
-        )
-        .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
-        .service(at("/users/v1/{name}/erase").route(post().to(erasures::person)))
-        .service(at("/erasures/v1").route(post().to(erasures::subject)))
-        .service(
-            at("/users/v1/{name}/roles/{role}")
-                .route(put().to(users::grant))
-                .route(delete().to(users::revoke)),
-        )
+        .configure(of_users)
         .service(at("/tokens/v1").route(get().to(tokens::list)).route(post().to(tokens::create)))
         .service(at("/tokens/v1/{id}").route(delete().to(tokens::revoke)))
         // Auditors
@@ -178,6 +143,55 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/metrics").route(get().to(health::metrics)))
         .configure(of_pages)
         .default_service(route().to(nothing_here));
+}
+
+/// What persons do about their own sessions and authenticators.
+fn of_oneself(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/auth/v1/sessions")
+                .route(get().to(sessions::list))
+                .route(delete().to(sessions::end_others)),
+        )
+        .service(at("/auth/v1/sessions/{id}").route(delete().to(sessions::end)))
+        .service(at("/auth/v1/sign-ins").route(get().to(sessions::sign_ins)))
+        .service(at("/auth/v1/authenticators").route(get().to(authenticators::list)))
+        .service(
+            at("/auth/v1/authenticators/{id}")
+                .route(patch().to(authenticators::rename))
+                .route(delete().to(authenticators::remove)),
+        )
+        .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
+        .service(at("/auth/v1/recover").route(post().to(recovery::recover)));
+}
+
+/// What administrators do about persons.
+fn of_users(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(at("/users/v1").route(get().to(users::list)).route(post().to(users::create)))
+        .service(at("/users/v1/import").route(post().to(import::import)))
+        .service(at("/users/v1/{name}/ticket").route(post().to(users::issue_ticket)))
+        .service(at("/users/v1/{name}/re-enrol").route(post().to(recovery::re_enrol)))
+        .service(
+            at("/users/v1/{name}/sessions")
+                .route(get().to(sessions::list_of))
+                .route(delete().to(sessions::end_all_of)),
+        )
+        .service(at("/users/v1/{name}/sessions/{id}").route(delete().to(sessions::end_of)))
+        .service(
+            at("/users/v1/{name}/password-compromised")
+                .route(post().to(users::password_compromised)),
+        )
+        .service(at("/users/v1/{name}/disable").route(post().to(users::disable)))
+        .service(at("/users/v1/{name}/erase").route(post().to(erasures::person)))
+        .service(at("/erasures/v1").route(post().to(erasures::subject)))
+        .service(
+            at("/users/v1/{name}/roles/{role}")
+                .route(put().to(users::grant))
+                .route(delete().to(users::revoke)),
+        );
 }
 
 /// What persons do with passkeys.

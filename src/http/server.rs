@@ -12,7 +12,7 @@ use super::drain::Stop;
 use super::lag::{self, Lag};
 use super::relying_party::{PasskeyError, relying_party};
 use super::tls::{self, TlsError};
-use super::{App, Problem, observe, peer, request_id, routes};
+use super::{App, Problem, door, observe, peer, request_id, routes};
 use crate::settings::Settings;
 
 /// How long requests in flight may take to end after a stop, in seconds.
@@ -69,6 +69,9 @@ impl Running {
             Ok(result) => result.map_err(ServeError::Ended),
             Err(error) => Err(ServeError::Ended(io::Error::other(error))),
         };
+        if let Some(app) = self.node.upgrade() {
+            door::close(&app).await;
+        }
         // The workers' threads let go of the node, and so of the log's lock, a moment
         // after the server says that it has ended.
         for _ in 0..RELEASE_MS {

@@ -1,6 +1,6 @@
 //! Which network a request comes from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
 
@@ -27,10 +27,16 @@ fn client(peer: IpAddr, named: &[&str], trusted: impl Fn(IpAddr) -> bool) -> IpA
             break;
         }
         // What is no address says nothing, nor does anything before it.
-        let Ok(address) = text.parse::<IpAddr>() else { break };
+        let Some(address) = read(text) else { break };
         client = address.to_canonical();
     }
     client
+}
+
+/// An address, with a port behind it or without.
+fn read(text: &str) -> Option<IpAddr> {
+    let alone = text.parse::<IpAddr>().ok();
+    alone.or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 /// A network: 4 or 6, and the first bytes of its addresses.
@@ -65,12 +71,14 @@ mod tests {
     /// Goal: nobody chooses where he comes from.
     #[test]
     fn only_a_trusted_proxy_is_believed_and_only_as_far_as_it_knows() {
-        let table: [(&str, &[&str], &str); 8] = [
+        let table: [(&str, &[&str], &str); 10] = [
             ("203.0.113.7", &[], "203.0.113.7"),
             ("203.0.113.7", &["198.51.100.1"], "203.0.113.7"),
             ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["192.0.2.66", "198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1", "10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("10.0.0.1", &["[2001:db8::1]:4711"], "2001:db8::1"),
             ("10.0.0.1", &["unknown"], "10.0.0.1"),
             ("10.0.0.1", &["192.0.2.66", "unknown"], "10.0.0.1"),
             ("10.0.0.1", &[], "10.0.0.1"),

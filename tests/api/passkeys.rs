@@ -51,6 +51,43 @@ fn a_passkey_logs_in_by_name_and_without_one() {
     app.assert_replays();
 }
 
+/// Goal: a policy may ask for what cannot be phished, and the record of a decision names the
+/// use of the key that it rests on.
+#[test]
+fn a_decision_rests_on_the_passkey_that_was_used() {
+    let schema = "type Session = { aal: Long, amr: Set<String>, authenticated_at: datetime,
+        age_seconds: Long, phishing_resistant: Bool, source: String };
+      entity User; entity Door;
+      action open appliesTo { principal: [User], resource: [Door],
+        context: { session?: Session } };";
+    let policy = r#"@id("unphished") permit (principal, action, resource)
+      when { context has session && context.session.phishing_resistant };"#;
+    let app = TestApp::spawn(&Setup::of(schema, policy, &json!([])));
+    let admin = app.admin();
+    let pep = app.token(&admin, &["evaluate"]);
+    let mut stick = app.with_passkey(&admin, "alice", 1);
+    let weak = app.one_factor("alice");
+    let strong = Person::of(&app.sign_in(None, &mut stick).expect(200), None);
+    let ask = json!({
+        "subject": {"type": "User", "id": "alice"},
+        "action": {"name": "open"},
+        "resource": {"type": "Door", "id": "front"},
+    });
+    let decided = |person: &Person| app.evaluate_with(&pep, &person.session_token, &ask);
+    assert_eq!(decided(&weak).expect(200)["decision"], false);
+    let answer = decided(&strong);
+    assert_eq!(answer.expect(200)["decision"], true);
+    let id = answer.header("countersign-decision");
+    let auditor = app.token(&admin, &["audit"]);
+    let dossier = app.get(&format!("/audit/v1/decisions/{id}"), &auditor).expect(200);
+    let steps = dossier["authentication"].as_array().unwrap();
+    let kinds: Vec<_> = steps.iter().map(|step| step["type"].as_str().unwrap()).collect();
+    let used = ["countersign.passkey.verified.v1", "countersign.session.started.v1"];
+    assert_eq!(kinds, used);
+    assert_eq!(steps[0]["what"], "alice used a passkey, which verified its user");
+    app.assert_replays();
+}
+
 /// Goal: the person sees their passkeys, the office how many; the log has neither the key's
 /// id nor anything that a handle would give away.
 #[test]
@@ -173,6 +210,21 @@ fn another_authenticator_takes_the_strength_of_those_there_are() {
     app.two_factors(&app.one_factor("bob"));
     let weak = app.one_factor("bob");
     assert_eq!(app.passkey_options(&weak.token, "passkey").code(), "assurance_too_low");
+}
+
+/// Goal: a password may not be short because there is a passkey: it logs in without one.
+///
+/// Source: SP 800-63B-4 §3.1.1.2 (1).
+#[test]
+fn a_passkey_makes_no_shorter_password_good_enough() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    app.with_passkey(&admin, "alice", 1);
+    let made = app.post("/users/v1/alice/ticket", &admin.token, &json!({})).expect(201);
+    let ticket = made["ticket"].as_str().unwrap();
+    let short = app.enrol(ticket, "fourteen chars");
+    assert_eq!((short.status, short.code().as_str()), (422, "password_weak"));
+    app.enrol(ticket, "fifteen charact").expect(201);
 }
 
 /// Goal: a person has a bounded number of passkeys.

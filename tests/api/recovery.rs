@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use countersign::event::{Event, Refused, SessionPurpose};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::app::{Answer, PASSWORD, Person, Setup, TestApp, seed};
 use crate::journal;
@@ -273,5 +273,5 @@ fn an_administrator_may_choose_what_is_bound_anew() {
     assert_eq!(app.verify(&weak.token, "000000").code(), "mfa_disabled");
     let offer = app.post("/auth/v1/setup-mfa", &weak.token, &json!({}));
     assert_eq!(offer.code(), "assurance_too_low", "not without the ticket");
-    assert_eq!(app.post(path, &weak.token, &Value::Object(Default::default())).status, 403);
+    assert_eq!(app.post(path, &weak.token, &json!({})).status, 403);
 }

@@ -170,6 +170,20 @@ fn attempts_that_are_turned_away_are_summed_up() {
     assert!(line.contains(r#""count":100,"names":2,"sources":1"#), "{line}");
 }
 
+/// Goal: a stop loses nothing of it.
+#[test]
+fn what_was_turned_away_last_is_recorded_when_the_server_stops() {
+    let mut app = TestApp::spawn(&behind_a_proxy());
+    for _ in 0..5 {
+        log_in(&app, "192.0.2.1", "", "nobody", WRONG);
+    }
+    let first = journal::size(&app);
+    app.restart();
+    assert_eq!(journal::names(&app, first), ["attempts.throttled", "node.started"]);
+    assert!(app.stored().contains(r#""count":2,"names":1,"sources":1"#));
+    app.assert_replays();
+}
+
 /// Goal: one network cannot spend what all share, whatever names it tries.
 #[test]
 fn one_network_has_an_allowance_of_its_own() {

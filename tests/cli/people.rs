@@ -52,6 +52,7 @@ fn a_person_enrols_logs_in_and_administers() {
     let strong = set_up(&ground, &login);
     let users = users(&ground, &server, &exported(&strong)).done();
     assert!(users.out.contains("password and code"), "{users:?}");
+    sessions(&ground, &server, &exported(&strong));
     erasures(&ground, &server, &exported(&strong));
     // The second factor is asked for from now on.
     let no_code = typed(&ground, &login, &[PASSWORD]).ended(2);
@@ -72,6 +73,35 @@ fn a_program_logs_in_too() {
     assert!(text(&session, "token").starts_with("cs_token_"), "another kind of token");
     assert_eq!(session["session"]["aal"], 1);
     typed(&ground, &["login", "--username", "admin"], &[PASSWORD]).ended(2);
+}
+
+/// Who is in is shown, and put out; and who has lost everything begins anew.
+fn sessions(ground: &Ground, server: &Server, token: &str) {
+    let say = |asked: &[&str]| {
+        let all = [&["user"], asked, &["--server", &server.url, "--format", "json"]].concat();
+        Said::of(ground.program(&all).env("COUNTERSIGN_TOKEN", token).output().unwrap())
+    };
+    let ticket = say(&["create", "dora"]).done().json();
+    let enrol = ["enrol", "--server", &server.url];
+    typed(ground, &enrol, &[&text(&ticket, "ticket"), PASSWORD]).done();
+    let login = ["login", "--server", &server.url, "--username", "dora"];
+    for _ in 0..3 {
+        typed(ground, &login, &[PASSWORD]).done();
+    }
+    let shown = || say(&["sessions", "dora"]).done().json()["sessions"].as_array().unwrap().clone();
+    assert_eq!(shown().len(), 3);
+    let first = text(&shown()[0], "id");
+    say(&["sessions", "dora", "--end", &first]).done();
+    assert!(shown().iter().all(|row| text(row, "id") != first) && shown().len() == 2);
+    let again = say(&["sessions", "dora", "--end", &first]).ended(1);
+    assert!(again.err.contains("session_unknown"), "{again:?}");
+    say(&["sessions", "dora", "--end-all"]).done();
+    assert!(shown().is_empty());
+    let anew = say(&["re-enrol", "dora"]).done().json();
+    typed(ground, &login, &[PASSWORD]).ended(1);
+    let fresh = "eight loud harbours at dawn";
+    typed(ground, &enrol, &[&text(&anew, "ticket"), fresh]).done();
+    typed(ground, &login, &[fresh]).done();
 }
 
 /// What nobody can undo is an administrator's to do, and no token's.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 /// One key and how its authenticator behaves.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that an authenticator sets")]
 pub struct Stick {
     pub key: SigningKey,
     pub id: Vec<u8>,

@@ -142,6 +142,7 @@ impl Story {
         self.ask(pep, &session, &Value::Null);
         self.ask(pep, "", &json!({"session_token": session}));
         self.recorded.push(Digest::of(session).to_string());
+        self.alice_recovers(&token);
         self.post("/auth/v1/logout", &token, &json!({})).expect(204);
         let made = self.post("/users/v1/alice/ticket", admin, &json!({})).expect(201);
         let third = made["ticket"].as_str().unwrap();
@@ -150,6 +151,28 @@ impl Story {
         self.post("/auth/v1/enrol", "", &reset).expect(201);
         self.session(&json!({"username": "alice", "password": RESET}));
         self.recorded.push("countersign.password.refused.v1".to_owned());
+    }
+
+    fn alice_recovers(&mut self, token: &str) {
+        let issued = self.post("/auth/v1/recovery-codes", token, &json!({})).expect(201);
+        for code in issued["codes"].as_array().unwrap() {
+            self.note_recovery_code(code.as_str().unwrap());
+        }
+        let give = |code: &str| json!({"username": "alice", "password": ALICE, "code": code});
+        let wrong = "cana-ryca-nary-cana-ryca-nary";
+        self.note(Kind::Password, "a recovery code that is none", wrong.as_bytes());
+        self.post("/auth/v1/recover", "", &give(wrong)).expect(401);
+        let answer = self.post("/auth/v1/recover", "", &give(issued["codes"][0].as_str().unwrap()));
+        let fresh = answer.expect(200)["recovery_code"].as_str().unwrap().to_owned();
+        self.note_recovery_code(&fresh);
+        self.take(&answer);
+    }
+
+    /// A recovery code as it is shown, and without its hyphens.
+    fn note_recovery_code(&mut self, code: &str) {
+        self.note(Kind::Password, "a recovery code", code.as_bytes());
+        let letters = code.replace('-', "");
+        self.note(Kind::Password, "the letters of a recovery code", letters.as_bytes());
     }
 
     /// A key is made, used, and used wrongly. Its public half is no secret, but whose it is

@@ -127,9 +127,10 @@ impl Course {
         let (name, tokens) = (name(who), self.tokens());
         let from = self.approach(&name);
         let attempt = recovery::begin(&self.live, Some(&name), from, self.now).ok()?;
-        let verdict = match right {
-            true if attempt.set.is_some() => RecoveryVerdict::Right(self.code_set()),
-            _ => RecoveryVerdict::WrongCode,
+        let verdict = if right && attempt.set.is_some() {
+            RecoveryVerdict::Right(self.code_set())
+        } else {
+            RecoveryVerdict::WrongCode
         };
         recovery::conclude(&self.live, &attempt, verdict, &tokens, self.now).ok()
     }
