@@ -53,11 +53,6 @@ impl SignIns {
                     self.remembered(&it.person).reused_code_at = Some(entry.time);
                 }
             }
-            Event::PasskeyRefused(it) => {
-                if let Some(person) = &it.person {
-                    self.refused(person, entry.index);
-                }
-            }
             Event::RecoveryCodeRefused(it) => self.refused(&it.person, entry.index),
             Event::PasskeyRefused(it) => {
                 if let Some(person) = &it.person {
