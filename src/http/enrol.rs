@@ -65,7 +65,7 @@ pub async fn with_ticket(
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
     let secret = Secret { credential, purpose: Purpose::Password, bytes };
-    let from = Some(door::caller(&app, &request, person.as_str(), None).from);
+    let from = Some(door::caller(app, request, person.as_str(), None).from);
     let origin = Origin { actor: Actor::Person(person.clone()), correlation: correlation(request) };
     let decide = move |sealed, world: &_, now| {
         conclude(world, &Enrolment { ticket, credential, sealed, alone, from }, now)
