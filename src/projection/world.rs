@@ -199,7 +199,8 @@ impl World {
             Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
             Event::PasskeyRegistered(it) => self.identities.passkey_registered(it, at),
             Event::PasskeyVerified(it) => self.identities.passkey_verified(it, at),
-            // What they mean stands in other events.
+            // What was turned away bears on nothing, and what a refused key means stands in
+            // an event of its own.
             Event::AttemptsThrottled(_) | Event::PasskeyRefused(_) => {}
             Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
             Event::CredentialRemoved(it) => self.identities.credential_removed(it),

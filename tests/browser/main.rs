@@ -18,7 +18,7 @@ use binary::{Ground, PASSWORD, Server, found_program, shipped, text};
 use serde_json::{Value, json};
 
 /// How many looks there are to take at pages.
-const PAGES: usize = 11;
+const PAGES: usize = 16;
 
 /// A served deployment, people in it, and the programs to visit it with.
 struct Site {
@@ -60,6 +60,14 @@ impl Site {
         let request = ureq::post(format!("{}{path}", self.server.url));
         let request = request.header("authorization", format!("Bearer {}", self.office));
         request.send_json(body).unwrap().body_mut().read_json().unwrap()
+    }
+
+    /// How many entries of a type the log has.
+    fn recorded(&self, kind: &str) -> usize {
+        let url = format!("{}/audit/v1/events?type={kind}", self.server.url);
+        let request = ureq::get(url).header("authorization", format!("Bearer {}", self.office));
+        let page: Value = request.call().unwrap().body_mut().read_json().unwrap();
+        page["events"].as_array().unwrap().len()
     }
 
     /// Has a browser do what `visits.cjs` says under this name; what it found out.
@@ -110,4 +118,49 @@ fn a_person_signs_in_and_out_with_the_keyboard_alone() {
     site.person("kim");
     let found = site.visit("keyboard", "kim");
     assert_eq!(found["order"], json!(["skip", "Countersign", "username", "password", "Sign in"]));
+}
+
+/// Goal: our own pages make a passkey and take it, alone and beside a password; what it is
+/// called claims no biometrics.
+#[test]
+fn a_person_adds_a_passkey_and_signs_in_with_it() {
+    let Some(site) = Site::open() else { return };
+    site.person("petra");
+    let found = site.visit("passkey", "petra");
+    assert_eq!(found["levels"], json!(["AAL2", "AAL2"]));
+    assert_eq!(found["shown"], "passkey, unlocked by its PIN or biometric");
+    assert_eq!(site.recorded("passkey.registered"), 1);
+}
+
+/// Source: SP 800-63B-4 §3.1.7.2.
+#[test]
+fn a_passkey_that_verified_nobody_does_not_sign_in() {
+    let Some(site) = Site::open() else { return };
+    site.person("uma");
+    let found = site.visit("passkey-unverified", "uma");
+    let said = found["said"].as_array().unwrap();
+    assert!(said[0].as_str().unwrap().starts_with("No passkey was used"), "{found}");
+    assert!(said[1].as_str().unwrap().contains("passkey"), "{found}");
+    assert_eq!(site.recorded("passkey.verified"), 1, "the one beside the password");
+    assert_eq!(site.recorded("passkey.refused"), 1);
+}
+
+/// Source: `WebAuthn` Level 3 §6.1.1.
+#[test]
+fn a_copied_passkey_is_disabled_and_recorded() {
+    let Some(site) = Site::open() else { return };
+    site.person("cleo");
+    let found = site.visit("passkey-cloned", "cleo");
+    assert!(found["said"].as_str().unwrap().contains("passkey"), "{found}");
+    assert_eq!(site.recorded("passkey.verified"), 2, "the honest ones");
+    assert_eq!(site.recorded("credential.disabled"), 1);
+}
+
+/// Source: SP 800-63B-4 appendix B.
+#[test]
+fn a_passkey_that_may_be_copied_never_gives_aal3() {
+    let Some(site) = Site::open() else { return };
+    site.person("bea");
+    let found = site.visit("passkey-synced", "bea");
+    assert_eq!(found, json!({"level": "AAL2", "copied": true, "three": false}));
 }

@@ -87,6 +87,37 @@ class Visitor {
     await this.press(button);
   }
 
+  // Gives the browser an authenticator of its own, which agrees to everything.
+  async holdsAuthenticator(more = {}) {
+    this.cdp = await this.context.newCDPSession(this.page);
+    await this.cdp.send("WebAuthn.enable");
+    const options = {
+      protocol: "ctap2",
+      ctap2Version: "ctap2_1",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+      ...more,
+    };
+    const added = await this.cdp.send("WebAuthn.addVirtualAuthenticator", { options });
+    this.authenticatorId = added.authenticatorId;
+  }
+
+  // Tells the authenticator, or asks it, something.
+  authenticator(what, more = {}) {
+    const { authenticatorId } = this;
+    return this.cdp.send(`WebAuthn.${what}`, { authenticatorId, ...more });
+  }
+
+  // What the page says about a passkey that did not do.
+  async refusal() {
+    const said = this.page.locator(".passkey [role=alert]:not(:empty)");
+    await said.waitFor();
+    return said.innerText();
+  }
+
   // Holds the page against what it must be in every look: no wider than its window, and
   // without a fault that axe finds (where it is there). Takes pictures, if anybody wants any.
   async look(name) {

@@ -47,6 +47,7 @@ fn told(done: &str) -> Option<&'static str> {
         "ended" => "The session has ended.",
         "others-ended" => "All your other sessions have ended.",
         "set-up" => "Your authenticator app is set up.",
+        "passkey" => "Your passkey is added.",
         "password" => "Your new password is set, and your other sessions have ended.",
         _ => return None,
     })

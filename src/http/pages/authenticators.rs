@@ -102,7 +102,7 @@ pub fn apps(visitor: &Visitor, all: &[AuthenticatorView]) -> Markup {
     let apps: Vec<_> = all.iter().filter(|it| it.kind == Kind::Totp).collect();
     let label = Field {
         name: "label",
-        label: "Name it, so that you know it again",
+        label: "Name (if you like)",
         kind: "text",
         autocomplete: "off",
         optional: true,
@@ -110,7 +110,10 @@ pub fn apps(visitor: &Visitor, all: &[AuthenticatorView]) -> Markup {
     };
     let content = html! {
         @if apps.is_empty() {
-            p { "None yet. With a second factor, a stolen password opens nothing." }
+            p {
+                "None yet."
+                @if !visitor.has_passkey() { " With a second factor, a stolen password opens nothing." }
+            }
         } @else {
             ul.rows { @for app in apps { (row(app)) } }
         }

@@ -36,7 +36,11 @@ pub async fn show(
     done: web::Query<Done>,
 ) -> Result<HttpResponse, Away> {
     let visitor = Visitor::at(&app, &request, CODE)?;
-    let told = notice(done.is("again").then_some("Show it again to go on: it has been a while."));
+    let told = notice(match done.as_str() {
+        "again" => Some("Show it again to go on: it has been a while."),
+        "passkey" => Some("Your passkey is added. Use it now to go on."),
+        _ => None,
+    });
     Ok(shown(&visitor, StatusCode::OK, "Enter your code", &told, None))
 }
 

@@ -6,7 +6,12 @@ use super::authenticators::place;
 use super::layout::{Field, section};
 use super::visitor::{ACCOUNT, Visitor};
 use super::words;
+use crate::model::Aal;
 use crate::projection::Passkey;
+
+/// A session of one factor is not enough any more once there is a passkey: so it is used
+/// at once.
+const USED_AT_ONCE: &str = "/sign-in/code?done=passkey";
 
 /// A block that the script shows where passkeys can be used, and nobody else sees.
 struct Block<'a> {
@@ -18,6 +23,8 @@ struct Block<'a> {
     answer: &'a str,
     /// What of the page goes with the question.
     with: &'a str,
+    /// The page after it.
+    then: &'a str,
     /// Where a sign-in too long ago is made up for.
     again: &'a str,
     /// What stands in it.
@@ -28,7 +35,7 @@ impl Block<'_> {
     fn markup(&self) -> Markup {
         html! {
             div.passkey hidden data-passkey=(self.what) data-options=(self.options)
-                data-answer=(self.answer) data-with=(self.with) data-then=(ACCOUNT)
+                data-answer=(self.answer) data-with=(self.with) data-then=(self.then)
                 data-again=(self.again) {
                 (self.inside)
                 p.error role="alert" {}
@@ -48,6 +55,7 @@ pub fn sign_in() -> Markup {
         options: "/auth/v1/login/passkey/options",
         answer: "/auth/v1/login/passkey",
         with: "username",
+        then: ACCOUNT,
         again: "/sign-in?done=again",
         inside: &inside,
     };
@@ -58,13 +66,15 @@ pub fn sign_in() -> Markup {
 pub fn verify(beside_a_code: bool) -> Markup {
     let inside = html! {
         @if beside_a_code { p.or { "or" } }
-        button type="button" { "Use a passkey" }
+        @else { p.lead { "Show a passkey of yours to go on." } }
+        button class=[(!beside_a_code).then_some("primary")] type="button" { "Use a passkey" }
     };
     let block = Block {
         what: "get",
         options: "/auth/v1/verify-passkey/options",
         answer: "/auth/v1/verify-passkey",
         with: "",
+        then: ACCOUNT,
         again: "/sign-in?done=again",
         inside: &inside,
     };
@@ -96,7 +106,7 @@ fn making(visitor: &Visitor) -> Markup {
     let label = Field {
         name: "label",
         id: Some("passkey-label"),
-        label: "Name it, so that you know it again",
+        label: "Name (if you like)",
         kind: "text",
         autocomplete: "off",
         optional: true,
@@ -110,6 +120,7 @@ fn making(visitor: &Visitor) -> Markup {
         options: "/auth/v1/passkeys/options",
         answer: "/auth/v1/passkeys",
         with: "label",
+        then: if visitor.session.aal < Aal::TWO { USED_AT_ONCE } else { "/account?done=passkey" },
         again: visitor.again(),
         inside: &inside,
     };

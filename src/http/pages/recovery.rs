@@ -36,7 +36,7 @@ pub fn codes(visitor: &Visitor, all: &[AuthenticatorView]) -> Markup {
                 p.quiet { (facts(codes)) }
             } } },
             None if visitor.person.has_second_factor() => p { "None yet." },
-            None => p { "None yet. They come with a second factor: set one up first." },
+            None => p { "None yet. They come with an authenticator app: set one up first." },
         }
         @if visitor.person.has_second_factor() {
             (button("/account/recovery-codes", visitor.tag, "", &html! { (label) }))

@@ -30,7 +30,8 @@ pub fn label(typed: &str) -> Result<Label, Problem> {
 pub fn moment(moment: Moment) -> Markup {
     let time = DateTime::<Utc>::from(moment);
     html! {
-        time datetime=(moment) { (time.format("%-d %b %Y, %H:%M")) " UTC" }
+        // It breaks between day and hour, and nowhere else.
+        time datetime=(moment) { (time.format("%-d\u{a0}%b\u{a0}%Y, %H:%M\u{a0}UTC")) }
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
         let noon: Moment = "2026-11-02T12:04:59Z".parse().unwrap();
         assert_eq!(
             moment(noon).0,
-            "<time datetime=\"2026-11-02T12:04:59.000000Z\">2 Nov 2026, 12:04 UTC</time>"
+            "<time datetime=\"2026-11-02T12:04:59.000000Z\">2\u{a0}Nov\u{a0}2026, 12:04\u{a0}UTC</time>"
         );
     }
 
