@@ -4,12 +4,12 @@ use std::fmt::Display;
 
 use crate::event::{
     AccessDecided, AttemptsThrottled, AuthenticationReported, CheckpointCosigned,
-    CredentialDisabled, DirectoryActivated, Disabling, Envelope, Event, LossAccepted, MfaRefused,
-    NodeStarted, Note, PasskeyRefused, PasskeyRegistered, PasskeyVerified, PasswordCompromised,
-    PasswordEnrolled, PasswordGrounds, PasswordImported, PasswordRefused, PoliciesActivated,
-    PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported, SchemaActivated,
-    ServiceRegistered, SessionEnding, SessionPurpose, SessionStarted, SubjectErased, TicketIssued,
-    Verdict,
+    CredentialDisabled, DirectoryActivated, Disabling, Envelope, Event, LossAccepted, MfaOffered,
+    MfaRefused, NodeStarted, Note, PasskeyRefused, PasskeyRegistered, PasskeyVerified,
+    PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported, PasswordRefused,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported,
+    SchemaActivated, SchemaSubmitted, ServiceRegistered, SessionEnding, SessionPurpose,
+    SessionStarted, SubjectErased, TicketIssued, Verdict,
 };
 use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
 
@@ -30,9 +30,7 @@ pub fn describe(entry: &Envelope) -> String {
         }
         Event::CheckpointCosigned(it) => checkpoint_cosigned(it),
         Event::SettingsAdopted(_) => "settings that bear on decisions were adopted".to_owned(),
-        Event::SchemaSubmitted(it) => {
-            format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
-        }
+        Event::SchemaSubmitted(it) => schema_submitted(it),
         Event::SchemaActivated(it) => schema_activated(it),
         Event::PolicySubmitted(it) => policy_submitted(it),
         Event::PolicyWithdrawn(it) => {
@@ -59,9 +57,7 @@ pub fn describe(entry: &Envelope) -> String {
         Event::PasswordRehashed(it) => format!("the password of {} was hashed anew", it.person),
         Event::PasswordImported(it) => password_imported(it),
         Event::AttemptsThrottled(it) => attempts_throttled(it),
-        Event::MfaOffered(it) => {
-            format!("{} was offered an authenticator, until {}", it.person, it.expires_at)
-        }
+        Event::MfaOffered(it) => mfa_offered(it),
         Event::MfaEnrolled(it) => format!("{} confirmed an authenticator", it.person),
         Event::MfaVerified(it) => format!("{} gave a right code", it.person),
         Event::MfaRefused(it) => mfa_refused(it),
@@ -194,6 +190,14 @@ fn attempts_throttled(it: &AttemptsThrottled) -> String {
         "{} attempts to log in were turned away unread between {} and {}: {} names, {} sources",
         it.count, it.from, it.to, it.names, it.sources
     )
+}
+
+fn schema_submitted(it: &SchemaSubmitted) -> String {
+    format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
+}
+
+fn mfa_offered(it: &MfaOffered) -> String {
+    format!("{} was offered an authenticator, until {}", it.person, it.expires_at)
 }
 
 fn mfa_refused(it: &MfaRefused) -> String {

@@ -267,7 +267,7 @@ mod tests {
         let session = recovering(&mut story);
         let (world, now, fresh) = (story.world.clone(), story.now, set(&mut story));
         let totp = world.identities.get(&named("alice")).unwrap().totps[0].credential.id;
-        let label = crate::model::Label::default();
+        let label = Label::default();
         let refused = [
             issue(&world, session, fresh, now),
             authenticators::remove(&world, session, totp, now),

@@ -193,14 +193,15 @@ impl World {
             Event::PasswordCompromised(it) => self.identities.password_compromised(it),
             Event::PasswordRehashed(it) => self.identities.password_rehashed(it),
             Event::PasswordImported(it) => self.identities.password_imported(it),
-            Event::AttemptsThrottled(_) => {}
             Event::MfaOffered(it) => self.identities.mfa_offered(it),
             Event::MfaEnrolled(it) => self.identities.mfa_enrolled(it),
             Event::MfaVerified(it) => self.identities.mfa_verified(it),
             Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
             Event::PasskeyRegistered(it) => self.identities.passkey_registered(it, at),
             Event::PasskeyVerified(it) => self.identities.passkey_verified(it, at),
-            Event::PasskeyRefused(_) => {} // what it means stands in an event of its own
+            // What was turned away bears on nothing, and what a refused key means stands in
+            // an event of its own.
+            Event::AttemptsThrottled(_) | Event::PasskeyRefused(_) => {}
             Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
             Event::CredentialRemoved(it) => self.identities.credential_removed(it),
             Event::CredentialRenamed(it) => self.identities.credential_renamed(it),

@@ -258,7 +258,8 @@ fn decisions(scribe: &mut Scribe, pep: Uuid, session: Uuid) {
         (ask("alice", "levitate", json!({})), Presented::Unknown),
     ];
     for (request, presented) in asked {
-        let ask = Ask::access(request, presented, pep.to_string());
+        let step_up = presented == Presented::Nothing;
+        let ask = Ask { step_up, ..Ask::access(request, presented, pep.to_string()) };
         let decided = decide(&scribe.world, &ask, scribe.now());
         let event = Event::AccessDecided(Box::new(decided));
         scribe.write(&Actor::Service(pep), Ok::<_, Never>(vec![event]));

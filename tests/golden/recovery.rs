@@ -12,10 +12,10 @@ use uuid::Uuid;
 use crate::passwords::approach;
 use crate::scribe::Scribe;
 
-const CAROL: &str = "carol";
+const DORA: &str = "dora";
 
-fn carol() -> Username {
-    CAROL.parse().unwrap()
+fn dora() -> Username {
+    DORA.parse().unwrap()
 }
 
 fn label(text: &str) -> Label {
@@ -24,9 +24,9 @@ fn label(text: &str) -> Label {
 
 /// All that has to do with authenticators and recovery.
 pub fn recovered(scribe: &mut Scribe) {
-    let (herself, operator) = (Actor::Person(carol()), Actor::LocalOperator);
+    let (herself, operator) = (Actor::Person(dora()), Actor::LocalOperator);
     let ticket = scribe.digest();
-    let new = NewPerson { name: carol(), roles: Vec::new(), ticket: Some(ticket) };
+    let new = NewPerson { name: dora(), roles: Vec::new(), ticket: Some(ticket) };
     let events = register(&scribe.world, &new, scribe.now());
     scribe.write(&operator, events);
     let (credential, sealed) = (scribe.id(), scribe.digest());
@@ -58,10 +58,10 @@ pub fn recovered(scribe: &mut Scribe) {
     let (here, there) = (log_in(scribe), log_in(scribe));
     let events = sessions::end(&scribe.world, here, there, scribe.now());
     scribe.write(&herself, events);
-    let events = sessions::end_of(&scribe.world, &carol(), Some(here));
+    let events = sessions::end_of(&scribe.world, &dora(), Some(here));
     scribe.write(&operator, events);
     let ticket = scribe.digest();
-    let events = authenticators::re_enrol(&scribe.world, &carol(), None, ticket, scribe.now());
+    let events = authenticators::re_enrol(&scribe.world, &dora(), None, ticket, scribe.now());
     scribe.write(&operator, events);
 }
 
@@ -75,8 +75,8 @@ fn set(scribe: &mut Scribe) -> CodeSet {
 }
 
 fn log_in(scribe: &mut Scribe) -> Uuid {
-    let from = approach(CAROL);
-    let attempt = login::begin(&scribe.world, Some(&carol()), from, scribe.now()).unwrap();
+    let from = approach(DORA);
+    let attempt = login::begin(&scribe.world, Some(&dora()), from, scribe.now()).unwrap();
     let tokens = fresh(scribe);
     let events =
         login::conclude(&scribe.world, &attempt, &login::Verdict::RIGHT, &tokens, scribe.now());
@@ -85,7 +85,7 @@ fn log_in(scribe: &mut Scribe) -> Uuid {
 }
 
 fn bind(scribe: &mut Scribe, session: Uuid, named: &str, step: u64) -> Uuid {
-    let actor = Actor::Person(carol());
+    let actor = Actor::Person(dora());
     let offer = Offer { credential: scribe.id(), sealed: scribe.digest(), label: label(named) };
     let events = mfa::offer(&scribe.world, session, &offer, scribe.now());
     scribe.write(&actor, events);
@@ -97,8 +97,8 @@ fn bind(scribe: &mut Scribe, session: Uuid, named: &str, step: u64) -> Uuid {
 }
 
 fn recover(scribe: &mut Scribe, right: bool) -> Uuid {
-    let from = approach(CAROL);
-    let attempt = recovery::begin(&scribe.world, Some(&carol()), from, scribe.now()).unwrap();
+    let from = approach(DORA);
+    let attempt = recovery::begin(&scribe.world, Some(&dora()), from, scribe.now()).unwrap();
     let verdict =
         if right { RecoveryVerdict::Right(set(scribe)) } else { RecoveryVerdict::WrongCode };
     let tokens = fresh(scribe);
