@@ -54,11 +54,6 @@ impl SignIns {
                 }
             }
             Event::RecoveryCodeRefused(it) => self.refused(&it.person, entry.index),
-            Event::PasskeyRefused(it) => {
-                if let Some(person) = &it.person {
-                    self.refused(person, entry.index);
-                }
-            }
             Event::PersonErased(it) => drop(self.0.remove(&it.person)),
             // Nothing else is a sign-in; one forgotten here is not shown, and no more.
             _ => {}

@@ -112,7 +112,9 @@ pub fn apps(visitor: &Visitor, all: &[AuthenticatorView]) -> Markup {
         @if apps.is_empty() {
             p {
                 "None yet."
-                @if !visitor.has_passkey() { " With a second factor, a stolen password opens nothing." }
+                @if !visitor.has_passkey() {
+                    " With a second factor, a stolen password opens nothing."
+                }
             }
         } @else {
             ul.rows { @for app in apps { (row(app)) } }

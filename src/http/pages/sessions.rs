@@ -73,7 +73,8 @@ pub fn list(visitor: &Visitor, all: &[SessionRow]) -> Markup {
                             "Sign out"
                             span.unseen { " the session since " (words::moment(one.started_at)) }
                         };
-                        (button(&format!("/account/sessions/{}/end", one.id), visitor.tag, "plain", &label))
+                        @let place = format!("/account/sessions/{}/end", one.id);
+                        (button(&place, visitor.tag, "plain", &label))
                     }
                 }
             }
@@ -94,10 +95,14 @@ pub fn sign_ins(latest: &[Envelope]) -> Markup {
     };
     let content = html! {
         table {
-            thead { tr { th scope="col" { "When" } th scope="col" { "What" } th scope="col" { "Entry" } } }
+            thead { tr { @for head in ["When", "What", "Entry"] { th scope="col" { (head) } } } }
             tbody {
                 @for entry in latest {
-                    tr { td { (words::moment(entry.time)) } td { (what(entry)) } td { (entry.index) } }
+                    tr {
+                        td { (words::moment(entry.time)) }
+                        td { (what(entry)) }
+                        td { (entry.index) }
+                    }
                 }
             }
         }

@@ -93,7 +93,7 @@ fn every_page_is_sound() {
         println!("{name}");
         assert_sound(&page.text);
         let refused = name.ends_with("refused");
-        assert_eq!(page.text.contains("role=\"alert\""), refused, "{name}");
+        assert_eq!(page.text.contains("class=\"summary\" role=\"alert\""), refused, "{name}");
         assert_eq!(page.text.contains("aria-invalid=\"true\""), refused, "{name}");
         let status = if name == "password refused" {
             422
