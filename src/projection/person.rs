@@ -154,6 +154,12 @@ impl Person {
         self.totps.iter().any(|totp| !totp.credential.disabled)
     }
 
+    /// True if they have more than a password, which they could lose.
+    #[must_use]
+    pub fn has_more_than_a_password(&self) -> bool {
+        self.has_second_factor() || self.usable_passkeys().next().is_some()
+    }
+
     /// The assurance that their authenticators can give together. A disabled one counts:
     /// whoever has stolen a password could otherwise wear it out and bind their own.
     #[must_use]
