@@ -186,7 +186,7 @@ fn a_person_sees_their_latest_sign_ins_from_the_log() {
     let told: Vec<_> = all.iter().map(|row| row["what"].as_str().unwrap()).collect();
     let began = "a session of alice began at AAL1 by pwd";
     assert_eq!(told, ["alice gave a wrong password", began, began]);
-    assert_eq!(all[0]["time"], "2026-11-22T12:00:00.000000Z");
+    assert_eq!(all[0]["time"], "2026-11-22T12:00:01.000000Z");
     app.restart();
     assert_eq!(shown(app, &here), all);
     let all: Vec<_> = (0..25).map(|_| app.one_factor("alice")).collect();
