@@ -342,3 +342,45 @@ fn the_lints_stay_on() {
         assert_eq!(lints["clippy"][lint].as_str(), Some("warn"), "clippy::{lint}");
     }
 }
+
+/// Whoever signs it off need not look for what proves a requirement.
+#[test]
+fn every_proof_that_is_named_is_there() {
+    let page = std::fs::read_to_string(source::root().join("AUTHENTICATION.md")).unwrap();
+    let named = proofs(&page);
+    assert!(named.len() > 50, "{} proofs are named", named.len());
+    let missing: Vec<_> = named.into_iter().filter(|(file, test)| !is_test(file, test)).collect();
+    assert!(missing.is_empty(), "there is no such test: {missing:?}");
+}
+
+#[test]
+fn every_proof_that_is_named_is_there_is_checked() {
+    let named = proofs("| N1 | `api/login.rs::a_way_in`, `cargo test` | `a::b` |");
+    assert_eq!(named, [("api/login.rs", "a_way_in")]);
+    assert!(is_test("tidy.rs", "every_proof_that_is_named_is_there"));
+    assert!(!is_test("tidy.rs", "proofs"), "no test");
+    assert!(!is_test("tidy.rs", "every_proof"), "a part of a name");
+    assert!(!is_test("nowhere.rs", "every_proof_that_is_named_is_there"));
+}
+
+/// The tests that a page names: file and function.
+fn proofs(page: &str) -> Vec<(&str, &str)> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    quoted
+        .filter_map(|text| text.split_once("::"))
+        .filter(|(file, _)| file.ends_with(".rs"))
+        .collect()
+}
+
+/// True if a file under `tests/` or `src/` has this test.
+fn is_test(file: &str, test: &str) -> bool {
+    let root = source::root();
+    let texts = ["tests", "src"].map(|top| std::fs::read_to_string(root.join(top).join(file)));
+    texts.into_iter().flatten().any(|text| {
+        let marked = text.split("#[test]").skip(1);
+        marked.into_iter().any(|after| {
+            let head = after.split_once("fn ").map_or("", |(_, rest)| rest);
+            head.strip_prefix(test).is_some_and(|rest| rest.starts_with('('))
+        })
+    })
+}

@@ -2,7 +2,8 @@
 //!
 //! ```sh
 //! PEP=… cargo run --example protected_resource -- http://127.0.0.1:8181
-//! curl -i http://127.0.0.1:8182/protected-resource -H 'User: alice' -H "Authorization: Bearer $SESSION"
+//! curl -i http://127.0.0.1:8182/protected-resource -H 'User: alice' \
+//!   -H "Authorization: Bearer $SESSION"
 //! ```
 //!
 //! `PEP` is a token of scope `evaluate`, `SESSION` the `session_token` of a login.

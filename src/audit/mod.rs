@@ -19,6 +19,7 @@ mod report;
 mod row;
 #[cfg(test)]
 mod sample;
+mod sign_in_row;
 #[cfg(test)]
 mod tests;
 mod verified;

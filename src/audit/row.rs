@@ -2,16 +2,18 @@
 
 use std::fmt::Display;
 
-use crate::event::{
-    AccessDecided, AttemptsThrottled, AuthenticationReported, CheckpointCosigned,
-    CredentialDisabled, DirectoryActivated, Disabling, Envelope, Event, LossAccepted, MfaOffered,
-    MfaRefused, NodeStarted, Note, PasskeyRefused, PasskeyRegistered, PasskeyVerified,
-    PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported, PasswordRefused,
-    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, RecoveryCodeRefused, Refused, Reported,
-    SchemaActivated, SchemaSubmitted, ServiceRegistered, SessionEnding, SessionPurpose,
-    SessionStarted, SubjectErased, TicketIssued, Verdict,
+use super::sign_in_row::{
+    attempts_throttled, credential_disabled, credential_renamed, ending, mfa_offered, mfa_refused,
+    passkey_refused, passkey_registered, passkey_verified, password_compromised, password_enrolled,
+    password_imported, password_refused, recovery_code_refused, recovery_code_used,
+    recovery_codes_issued, reported, session_raised, session_started, ticket_issued,
 };
-use crate::model::{Aal, EntityAsked, Label, Methods, PolicyBody, PolicyId};
+use crate::event::{
+    AccessDecided, CheckpointCosigned, DirectoryActivated, Envelope, Event, LossAccepted,
+    NodeStarted, Note, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, SchemaActivated,
+    ServiceRegistered, SubjectErased, Verdict,
+};
+use crate::model::{EntityAsked, Label, PolicyBody, PolicyId};
 
 /// Tells an event in one line of plain English, without its time and place. Text that
 /// a caller chose is shown with its control characters escaped.
@@ -30,7 +32,9 @@ pub fn describe(entry: &Envelope) -> String {
         }
         Event::CheckpointCosigned(it) => checkpoint_cosigned(it),
         Event::SettingsAdopted(_) => "settings that bear on decisions were adopted".to_owned(),
-        Event::SchemaSubmitted(it) => schema_submitted(it),
+        Event::SchemaSubmitted(it) => {
+            format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
+        }
         Event::SchemaActivated(it) => schema_activated(it),
         Event::PolicySubmitted(it) => policy_submitted(it),
         Event::PolicyWithdrawn(it) => {
@@ -66,20 +70,12 @@ pub fn describe(entry: &Envelope) -> String {
         Event::PasskeyRefused(it) => passkey_refused(it),
         Event::CredentialDisabled(it) => credential_disabled(it),
         Event::CredentialRemoved(it) => format!("a credential of {} was removed", it.person),
-        Event::CredentialRenamed(it) => {
-            format!("a credential of {} is called `{}` from here on", it.person, it.label)
-        }
-        Event::RecoveryCodesIssued(it) => {
-            format!("{} got {} recovery codes, in place of any before", it.person, it.codes)
-        }
-        Event::RecoveryCodeUsed(it) => {
-            format!("{} used a recovery code, and got a fresh one for it", it.person)
-        }
+        Event::CredentialRenamed(it) => credential_renamed(it),
+        Event::RecoveryCodesIssued(it) => recovery_codes_issued(it),
+        Event::RecoveryCodeUsed(it) => recovery_code_used(it),
         Event::RecoveryCodeRefused(it) => recovery_code_refused(it),
         Event::SessionStarted(it) => session_started(it),
-        Event::SessionRaised(it) => {
-            format!("a session of {} rose to {}", it.person, assurance(&it.methods))
-        }
+        Event::SessionRaised(it) => session_raised(it),
         Event::SessionEnded(it) => format!("session {} ended: {}", it.session, ending(it.reason)),
         Event::AuthenticationReported(it) => reported(it),
         Event::ServiceRegistered(it) => service_registered(it),
@@ -99,25 +95,6 @@ fn node_started(it: &NodeStarted) -> String {
 
 fn checkpoint_cosigned(it: &CheckpointCosigned) -> String {
     format!("log `{}` was cosigned at {} entries", shown(&it.origin), it.size)
-}
-
-fn ticket_issued(it: &TicketIssued) -> String {
-    format!("{} was issued a ticket to set a password, until {}", it.person, it.expires_at)
-}
-
-fn password_enrolled(it: &PasswordEnrolled) -> String {
-    match it.grounds {
-        PasswordGrounds::Ticket => format!("{} set a password", it.person),
-        PasswordGrounds::Changed => format!("{} changed the password", it.person),
-    }
-}
-
-fn password_compromised(it: &PasswordCompromised) -> String {
-    format!("the password of {} is known to others{}", it.person, because(&it.reason))
-}
-
-fn password_imported(it: &PasswordImported) -> String {
-    format!("a password of {} was imported, hashed by {}", it.person, it.scheme.as_str())
 }
 
 fn loss_accepted(it: &LossAccepted) -> String {
@@ -172,147 +149,6 @@ fn subject_erased(it: &SubjectErased) -> String {
     format!("what was personal of {} was erased{}", it.subject, because(&it.reason))
 }
 
-fn password_refused(it: &PasswordRefused) -> String {
-    match (&it.person, it.reason) {
-        (Some(person), Refused::Wrong) => format!("{person} gave a wrong password"),
-        (Some(person), Refused::Unknown) => {
-            format!("{person} gave a password but cannot log in with one")
-        }
-        (Some(person), Refused::Replayed | Refused::Cloned) => {
-            format!("{person} gave a password used before")
-        }
-        (None, _) => "somebody gave a password for a name that nobody has".to_owned(),
-    }
-}
-
-fn attempts_throttled(it: &AttemptsThrottled) -> String {
-    format!(
-        "{} attempts to log in were turned away unread between {} and {}: {} names, {} sources",
-        it.count, it.from, it.to, it.names, it.sources
-    )
-}
-
-fn schema_submitted(it: &SchemaSubmitted) -> String {
-    format!("{} bytes of the {} schema were submitted", it.text.len(), it.set.as_str())
-}
-
-fn mfa_offered(it: &MfaOffered) -> String {
-    format!("{} was offered an authenticator, until {}", it.person, it.expires_at)
-}
-
-fn mfa_refused(it: &MfaRefused) -> String {
-    let person = &it.person;
-    match it.reason {
-        Refused::Wrong => format!("{person} gave a wrong code"),
-        Refused::Unknown => format!("{person} gave a code but has no authenticator for it"),
-        Refused::Replayed | Refused::Cloned => {
-            format!("{person} gave a code that had been used before")
-        }
-    }
-}
-
-fn passkey_registered(it: &PasskeyRegistered) -> String {
-    let name = if it.label.is_empty() { String::new() } else { format!(" `{}`", it.label) };
-    let kind = match (it.attested, it.backup_eligible, it.user_verifying) {
-        (Some(model), false, _) => format!("attested to be in hardware of model {model}"),
-        (_, true, _) => "which may be copied to other devices".to_owned(),
-        (_, false, true) => "which verifies its user".to_owned(),
-        (_, false, false) => "for use beside a password".to_owned(),
-    };
-    format!("{} registered a passkey{name}, {kind}", it.person)
-}
-
-fn passkey_verified(it: &PasskeyVerified) -> String {
-    let user = if it.user_verified { "which verified its user" } else { "present but no more" };
-    format!("{} used a passkey, {user}", it.person)
-}
-
-fn passkey_refused(it: &PasskeyRefused) -> String {
-    match (&it.person, it.reason) {
-        (Some(person), Refused::Cloned) => {
-            format!("a passkey of {person} did not count on: there is a copy of it")
-        }
-        (Some(person), Refused::Wrong | Refused::Replayed) => {
-            format!("{person} used a passkey wrongly")
-        }
-        (Some(person), Refused::Unknown) => {
-            format!("{person} used a passkey that may not be used")
-        }
-        (None, _) => "somebody used a passkey that nobody has".to_owned(),
-    }
-}
-
-fn credential_disabled(it: &CredentialDisabled) -> String {
-    let person = &it.person;
-    match it.why {
-        Disabling::Failures => {
-            format!("a credential of {person} was disabled after too many failures")
-        }
-        Disabling::Administrator => {
-            format!("a credential of {person} was disabled, for another to be bound")
-        }
-        Disabling::Cloned => {
-            format!("a passkey of {person} was disabled, for there is a copy of it")
-        }
-    }
-}
-
-fn recovery_code_refused(it: &RecoveryCodeRefused) -> String {
-    let person = &it.person;
-    match it.reason {
-        Refused::Wrong => format!("{person} gave a wrong recovery code"),
-        Refused::Unknown | Refused::Cloned => {
-            format!("{person} gave a recovery code but has none that counts")
-        }
-        Refused::Replayed => format!("{person} gave a recovery code that had been used before"),
-    }
-}
-
-fn session_started(it: &SessionStarted) -> String {
-    let person = &it.person;
-    match it.purpose {
-        SessionPurpose::Everything => {
-            format!("a session of {person} began at {}", assurance(&it.methods))
-        }
-        SessionPurpose::PasswordChange => {
-            format!("a session of {person} began, for setting a new password alone")
-        }
-        SessionPurpose::SecondFactor => {
-            format!("a session of {person} began, for giving a second factor alone")
-        }
-        SessionPurpose::Recovery => {
-            format!("a session of {person} began, for binding a new authenticator alone")
-        }
-    }
-}
-
-const fn ending(reason: SessionEnding) -> &'static str {
-    match reason {
-        SessionEnding::LoggedOut => "the person logged out",
-        SessionEnding::PersonDisabled => "the person was disabled",
-        SessionEnding::PasswordEnrolled => "the person set a new password",
-        SessionEnding::PasswordCompromised => "the person's password is known to others",
-        SessionEnding::Reported => "the identity provider says so",
-        SessionEnding::Expired => "it was past its limits",
-        SessionEnding::Displaced => "the user had too many open at once",
-        SessionEnding::EndedByPerson => "the person ended it from another session",
-        SessionEnding::EndedByAdministrator => "an administrator ended it",
-        SessionEnding::AuthenticatorRemoved => "the person removed an authenticator",
-        SessionEnding::Fulfilled => "what it was for is done",
-    }
-}
-
-fn reported(it: &AuthenticationReported) -> String {
-    let (source, user) = (shown(&it.source), &it.user);
-    match it.what {
-        Reported::PasswordVerified => format!("{source} reports that {user} gave a right password"),
-        Reported::MfaVerified => {
-            format!("{source} reports that {user} authenticated by {}", methods(&it.methods))
-        }
-        Reported::SessionEnded => format!("{source} reports that {user} ended a session"),
-    }
-}
-
 fn service_registered(it: &ServiceRegistered) -> String {
     let made = format!("a service token `{}` was made for {}", it.label, it.scopes);
     match &it.binding {
@@ -352,20 +188,11 @@ fn listed(policies: &[&PolicyId]) -> String {
     format!("{noun} {}", names.join(", "))
 }
 
-fn assurance(used: &Methods) -> String {
-    format!("{} by {}", used.aal().unwrap_or(Aal::ONE), methods(used))
-}
-
-fn methods(used: &Methods) -> String {
-    let names: Vec<_> = used.0.iter().filter_map(|method| method.rfc8176()).collect();
-    if names.is_empty() { "no method".to_owned() } else { names.join(" and ") }
-}
-
-fn because(message: &Label) -> String {
+pub(super) fn because(message: &Label) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
 
-fn shown(text: &str) -> impl Display + '_ {
+pub(super) fn shown(text: &str) -> impl Display + '_ {
     text.escape_debug()
 }
 
@@ -373,7 +200,11 @@ fn shown(text: &str) -> impl Display + '_ {
 mod tests {
     use super::*;
     use crate::audit::sample::{Log, question};
-    use crate::event::{PasswordScheme, Presented, SessionEnded};
+    use crate::event::{
+        AttemptsThrottled, MfaRefused, PasswordCompromised, PasswordEnrolled, PasswordGrounds,
+        PasswordImported, PasswordRefused, PasswordScheme, Presented, Refused, SessionEnded,
+        SessionEnding,
+    };
     use crate::model::Digest;
     use uuid::Uuid;
 

@@ -32,7 +32,8 @@ pub struct Change {
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below AAL2 if the person has a
 /// second factor, a disabled one included; [`Refusal::ReauthenticationRequired`] above
-/// [`AUTHENTICATION_AGE_MAX_S`](super::authenticators::AUTHENTICATION_AGE_MAX_S); [`Refusal::PasswordNotInUse`].
+/// [`AUTHENTICATION_AGE_MAX_S`](super::authenticators::AUTHENTICATION_AGE_MAX_S);
+/// [`Refusal::PasswordNotInUse`].
 ///
 /// # Source
 /// SP 800-63B-4 §4.1.2.1: binding takes the account's strength; ASVS 5.0 7.5.1.

@@ -51,7 +51,7 @@ pub fn issue(
     let open = session::open(world, session, now)?;
     check_strength(open)?;
     check_fresh(open, now)?;
-    if !open.person.has_second_factor() && open.person.usable_passkeys().next().is_none() {
+    if !open.person.has_more_than_a_password() {
         return Err(Refusal::MfaNotSetUp);
     }
     Ok(vec![Event::RecoveryCodesIssued(RecoveryCodesIssued {

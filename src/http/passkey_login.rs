@@ -197,7 +197,7 @@ async fn check(
             listed: it.listed,
         }),
         Err(error) => {
-            tracing::info!(%error, "a passkey was refused");
+            tracing::debug!(%error, "a passkey was refused");
             None
         }
     };

@@ -67,3 +67,45 @@ pub fn party(app: &App) -> Result<&RelyingParty, Problem> {
         Problem::new(StatusCode::CONFLICT, "passkeys_not_configured", detail)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Flags;
+
+    fn of(set: &[&str]) -> Result<bool, String> {
+        let data = Some("/srv/countersign".to_owned());
+        let set = set.iter().map(|pair| (*pair).to_owned()).collect();
+        let settings = Settings::resolve(&Flags { data, set, ..Flags::default() }, []).unwrap();
+        let party = relying_party(&settings, "127.0.0.1:8181".parse().unwrap());
+        party.map(|party| party.is_some()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn passkeys_are_offered_where_there_is_a_domain() {
+        assert_eq!(of(&[]), Ok(true));
+        assert_eq!(of(&["public_url=https://pdp.example.org"]), Ok(true));
+        assert_eq!(of(&["public_url=https://PDP.example.org"]), Ok(true));
+        assert_eq!(of(&["public_url=https://192.0.2.7"]), Ok(false));
+        assert_eq!(of(&["public_url=http://127.0.0.1:8181"]), Ok(false));
+    }
+
+    /// Goal: what an owner has chosen is served as chosen or not at all.
+    #[test]
+    fn what_was_chosen_wrongly_is_refused_at_start() {
+        for (set, what) in [
+            (vec!["webauthn.rp_id=192.0.2.7"], "webauthn.rp_id `192.0.2.7` is not a domain"),
+            (vec!["webauthn.rp_id=org", "public_url=https://example.org"], "`org` is not"),
+            (vec!["webauthn.rp_id=example.com", "public_url=https://badexample.com"], "badexample"),
+            (vec!["webauthn.origins=https://192.0.2.7"], "192.0.2.7"),
+            (vec!["webauthn.attestation=/nowhere/list.pem"], "cannot read `/nowhere/list.pem`"),
+        ] {
+            let error = of(&set).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "aaguid yes\n").unwrap();
+        let setting = format!("webauthn.attestation={}", file.path().display());
+        assert!(of(&[&setting]).unwrap_err().contains("line 1: not an aaguid"));
+    }
+}

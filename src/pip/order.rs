@@ -127,7 +127,8 @@ mod tests {
             // order ends in it.
             if let Ok(end) = start.with(&ordered) {
                 for change in &changes {
-                    let found = end.get(uid(change)).map(|node| EntityDocument::clone(&node.document));
+                    let found = end.get(uid(change));
+                    let found = found.map(|node| EntityDocument::clone(&node.document));
                     prop_assert_eq!(Some(change.clone()), found.map(Change::Put));
                 }
             } else {

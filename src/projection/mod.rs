@@ -7,6 +7,7 @@ mod erasures;
 mod identities;
 mod index_doubts;
 mod passkeys;
+mod person;
 mod policies;
 mod recovery;
 mod services;
@@ -22,11 +23,10 @@ pub use accesses::Accesses;
 pub use buckets::{Bucket, Buckets};
 pub use directory::{Change, Directory, DirectoryView, HierarchyFault, Node};
 pub use erasures::Erasures;
-pub use identities::{
-    Credential, Identities, PasswordCredential, PendingTotp, Person, Ticket, Totp,
-};
+pub use identities::Identities;
 pub use index_doubts::IndexDoubts;
 pub use passkeys::Passkey;
+pub use person::{Credential, PasswordCredential, PendingTotp, Person, Ticket, Totp};
 pub use policies::{Artefacts, Compiled, PolicySetState};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};

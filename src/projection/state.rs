@@ -141,7 +141,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     include_str!("accesses.rs"),
     include_str!("buckets.rs"),
     include_str!("directory.rs"),
@@ -150,6 +150,7 @@ const SOURCES: [&str; 18] = [
     include_str!("index_doubts.rs"),
     include_str!("mod.rs"),
     include_str!("passkeys.rs"),
+    include_str!("person.rs"),
     include_str!("policies.rs"),
     include_str!("recovery.rs"),
     include_str!("services.rs"),

@@ -35,10 +35,12 @@ pub fn codes(visitor: &Visitor, all: &[AuthenticatorView]) -> Markup {
                 strong { "Ten codes" } " " (state(codes))
                 p.quiet { (facts(codes)) }
             } } },
-            None if visitor.person.has_second_factor() => p { "None yet." },
-            None => p { "None yet. They come with an authenticator app: set one up first." },
+            None if visitor.person.has_more_than_a_password() => p { "None yet." },
+            None => p {
+                "None yet. They come with an authenticator app or a passkey: set one up first."
+            },
         }
-        @if visitor.person.has_second_factor() {
+        @if visitor.person.has_more_than_a_password() {
             (button("/account/recovery-codes", visitor.tag, "", &html! { (label) }))
         }
     };
