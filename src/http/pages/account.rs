@@ -10,7 +10,9 @@ use super::layout::{Frame, document, notice, section};
 use super::visitor::{ACCOUNT, Done, PASSWORD, Visitor};
 use super::{Away, answer, passkeys, recovery, sessions, words};
 use crate::authn::authenticators::{self, AuthenticatorView, Kind};
+use crate::authn::session::view;
 use crate::authn::sessions::list;
+use crate::model::Moment;
 
 /// `GET /account`.
 ///
@@ -26,9 +28,11 @@ pub async fn show(
     let held = authenticators::list(world, session, now)?;
     let everywhere = list(world, session, now)?;
     let latest = of_api::latest(&app, world, &visitor.name).await?;
+    let reused = view(world, session, now)?.reused_code_at;
     let main = html! {
         (notice(told(done.as_str())))
         h1 { "Your account" }
+        @if let Some(at) = reused { (warning(at)) }
         (this_session(&visitor))
         (password(&held))
         (passkeys::list(&visitor))
@@ -51,6 +55,17 @@ fn told(done: &str) -> Option<&'static str> {
         "password" => "Your new password is set, and your other sessions have ended.",
         _ => return None,
     })
+}
+
+/// A code that comes twice was seen by two (SP 800-63B-4 §3.1.4.2).
+fn warning(at: Moment) -> Markup {
+    html! {
+        p.notice.bad {
+            "On " (words::moment(at)) " a code of yours was given that had been used before. If \
+             that was not you, somebody has seen it: sign out everywhere else, and change your \
+             password."
+        }
+    }
 }
 
 fn this_session(visitor: &Visitor) -> Markup {

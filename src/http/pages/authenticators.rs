@@ -40,15 +40,7 @@ pub async fn show(
         @if matches!(one.kind, Kind::Totp | Kind::Passkey | Kind::SecurityKey) {
             (naming(&visitor, one))
         }
-        h2.apart { "Remove" }
-        p.quiet {
-            "It can no longer be used to sign in, and all your other sessions end. \
-             This cannot be undone."
-        }
-        form.stack method="post" action={ (place(one.id)) "/remove" } {
-            (visitor.tag)
-            button.bad type="submit" { "Remove " (title) }
-        }
+        @if one.kind != Kind::Password { (removal(&visitor, one)) }
         p.back { a href=(ACCOUNT) { "Back to your account" } }
     };
     Ok(answer::page(StatusCode::OK, &document(title, &Frame::Step(&visitor), &main)))
@@ -141,6 +133,20 @@ fn row(one: &AuthenticatorView) -> Markup {
             } @else {
                 a href=(place(one.id)) { "Change" span.unseen { " " (called(one)) } }
             }
+        }
+    }
+}
+
+fn removal(visitor: &Visitor, one: &AuthenticatorView) -> Markup {
+    html! {
+        h2.apart { "Remove" }
+        p.quiet {
+            "It can no longer be used to sign in, and all your other sessions end. \
+             This cannot be undone."
+        }
+        form.stack method="post" action={ (place(one.id)) "/remove" } {
+            (visitor.tag)
+            button.bad type="submit" { "Remove " (called(one)) }
         }
     }
 }

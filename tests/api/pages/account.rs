@@ -188,6 +188,7 @@ fn the_account_shows_the_latest_sign_ins_from_the_log() {
     browser.open("/sign-in/code");
     browser.submit("/sign-in/code", &[("code", &code)]);
     let page = browser.open("/account").text;
+    assert!(page.contains("a code of yours was given that had been used before"));
     let (_, rows) = page.split_once("<tbody>").unwrap();
     let said: Vec<_> = [
         "a code that had been used before",
