@@ -137,7 +137,7 @@ pub async fn recovering(
         let password = login::verify(app, &attempt.login, password).await?.matches;
         let replacement = if password { used(app, &attempt, code).await? } else { None };
         let fresh = Fresh::draw(app)?;
-        let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
+        let origin = Origin::of(Actor::Anonymous, correlation(request));
         let (recorded, shown) =
             conclude(app, origin, attempt, password, replacement, &fresh).await?;
         let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();

@@ -174,6 +174,23 @@ fn each_item_of_a_batch_has_its_own_challenge_and_its_own_record() {
     office.app.assert_replays();
 }
 
+/// Goal: nobody makes the writer search without end.
+#[test]
+fn of_a_batch_the_first_denials_alone_are_looked_at_further() {
+    let office = office();
+    let asked: Vec<_> = (0..12).map(|_| unlock("alice", "session")).collect();
+    let body = json!({
+        "context": {"supported_obligations": ["step-up"]}, "evaluations": asked,
+    });
+    let answer = office.app.evaluate_all(&office.pep, &body).expect(200);
+    let all = answer["evaluations"].as_array().unwrap();
+    let challenged: Vec<_> = all.iter().map(|it| it.get("context").is_some()).collect();
+    assert_eq!(challenged, [[true; 8].as_slice(), &[false; 4]].concat());
+    let recorded = office.app.decisions();
+    assert_eq!(recorded.iter().filter(|it| it.step_up.is_some()).count(), 8);
+    office.app.assert_replays();
+}
+
 /// Goal: a session that has ended is no better than none, and a new login is asked for.
 #[test]
 fn who_has_logged_out_is_asked_to_log_in() {
