@@ -113,18 +113,18 @@ fn a_token_that_was_replaced_meanwhile_commands_nothing() {
     let old = app.one_factor("alice");
     let sequencer = &app.node.sequencer;
     let ((enter, entered), (open, gate)) = (channel(), channel());
-    let first = std::thread::scope(|scope| {
+    let first = thread::scope(|scope| {
         scope.spawn(|| app.propose_nothing(Some((enter, gate))));
         entered.recv().unwrap();
         let raising = scope.spawn(|| app.verify(&old.token, &app.code(&seed)));
         while sequencer.queued() < 1 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         let first = journal::size(&app);
         let stolen = scope.spawn(|| app.delete("/auth/v1/sessions", &old.token));
         let offered = scope.spawn(|| app.post("/auth/v1/logout", &old.token, &json!({})));
         while sequencer.queued() < 3 {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         open.send(()).unwrap();
         raising.join().unwrap().expect(200);
