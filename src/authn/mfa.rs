@@ -148,8 +148,7 @@ pub fn conclude(
     })
 }
 
-/// A session rises only on a password of late: an old session's token and one code
-/// are not two factors shown together. One that has risen may be refreshed.
+/// An old session's token and one code are not two factors shown together.
 fn rising(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
     let age_s = now.seconds_since(open.session.authenticated_at);
     if open.session.aal < Aal::TWO && age_s > AUTHENTICATION_AGE_MAX_S {
@@ -159,8 +158,7 @@ fn rising(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What a session has shown once a code is given: what was typed. What a key has shown
-/// before is not shown again by it, so a code never makes that fresh.
+/// What a session has shown once a code is given: what was typed, and nothing of a key.
 fn shown_with_code(open: Open<'_>) -> Methods {
     let typed = open.session.methods.0.iter().copied();
     typed.filter(|method| *method == Method::Pwd).chain([Method::Otp]).collect()

@@ -191,6 +191,26 @@ fn of_a_batch_the_first_denials_alone_are_looked_at_further() {
     office.app.assert_replays();
 }
 
+/// Goal: an auditor who cannot see what a search rested on does not take it for another.
+#[test]
+fn what_a_search_rested_on_and_is_sealed_makes_no_difference_in_a_replay() {
+    let schema = "type Session = { aal: Long, amr: Set<String>, authenticated_at: datetime,
+        age_seconds: Long, phishing_resistant: Bool, source: String };
+      entity User = { @personal mail?: String }; entity Vault;
+      action open appliesTo { principal: [User], resource: [Vault],
+        context: { session: Session } };";
+    let policies = r#"@id("staff") permit (principal, action, resource)
+      when { principal has mail && principal.mail like "*@example.org" };"#;
+    let entities = json!([{
+        "uid": {"type": "User", "id": "alice"}, "attrs": {"mail": "a@example.org"}, "parents": [],
+    }]);
+    let office = Office::with(&Setup::of(schema, policies, &entities));
+    office.app.person(&office.admin, "alice");
+    let found = office.challenge(None, "alice", "vault");
+    assert_eq!(found["acr_value"], "urn:countersign:aal1");
+    office.app.assert_replays();
+}
+
 /// Goal: a session that has ended is no better than none, and a new login is asked for.
 #[test]
 fn who_has_logged_out_is_asked_to_log_in() {
