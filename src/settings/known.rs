@@ -265,14 +265,14 @@ pub(super) const LOGINS_PER_S: Key<Number> = Key::number(
     100,
     (1, 10_000),
     "attempts",
-    "passwords looked at in a second, ten seconds' worth at once; beyond it callers get 429",
+    "passwords, and passkeys, looked at in a second, ten seconds' worth at once; else 429",
 );
 pub(super) const LOGINS_PER_SOURCE: Key<Number> = Key::number(
     "limits.logins_per_source",
     300,
     (1, 1_000_000),
     "attempts",
-    "passwords that are tried in a minute from one network (/24 or /56), loopback apart",
+    "passwords, and passkeys, tried in a minute from one network (/24, /56), loopback apart",
 );
 pub(super) const CONNECTIONS: Key<Number> = Key::number(
     "limits.connections",
