@@ -59,8 +59,8 @@ fn concerned(event: &Event) -> Option<&Username> {
         Event::CredentialRemoved(it) => Some(&it.person),
         Event::RecoveryCodesIssued(it) => Some(&it.person),
         Event::RecoveryCodeUsed(it) => Some(&it.person),
-        // The password was right: somebody has it.
-        Event::RecoveryCodeRefused(it) => Some(&it.person),
+        // The password was right: somebody has it. Those that come too soon come after others.
+        Event::RecoveryCodeRefused(it) if it.reason != Refused::TooSoon => Some(&it.person),
         // Somebody has seen the code.
         Event::MfaRefused(it) if it.reason == Refused::Replayed => Some(&it.person),
         Event::SessionEnded(it) if it.reason == SessionEnding::EndedByAdministrator => {
@@ -111,3 +111,4 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::AccessDecided(_) => None,
     }
 }
+        | Event::RecoveryCodeRefused(_)

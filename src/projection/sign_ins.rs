@@ -53,7 +53,10 @@ impl SignIns {
                     self.remembered(&it.person).reused_code_at = Some(entry.time);
                 }
             }
-            Event::RecoveryCodeRefused(it) => self.refused(&it.person, entry.index),
+            // As many as anybody likes may come too soon.
+            Event::RecoveryCodeRefused(it) if it.reason != Refused::TooSoon => {
+                self.refused(&it.person, entry.index);
+            }
             // A copy has signed. What nobody signed may be a stranger's, and without end.
             Event::PasskeyRefused(PasskeyRefused {
                 person: Some(person),

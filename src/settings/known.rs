@@ -446,12 +446,12 @@ pub(super) const FAILURES_MAX_PASSWORD: Key<Number> = Key::number(
     100,
     (1, 100),
     "failures",
-    "consecutive failures that disable a password",
+    "consecutive failures that disable a password, or a set of recovery codes",
 );
 pub(super) const FAILURES_MAX_TOTP: Key<Number> = Key::number(
     "decisions.throttle.failures_max_totp",
     20,
     (1, 100),
     "failures",
-    "consecutive failures that disable a TOTP authenticator, or a set of recovery codes",
+    "consecutive failures that disable a TOTP authenticator",
 );
