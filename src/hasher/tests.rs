@@ -338,6 +338,21 @@ async fn seventy_two_bytes_of_a_password_count_for_bcrypt() {
     }
 }
 
+/// Goal: a flood of strangers leaves known devices some room.
+#[test]
+fn an_eighth_of_the_queue_is_for_known_devices() {
+    let hasher = unattended(cheap().with_queue(16));
+    let verify = |whose| Box::pin(hasher.verify_of(whose, password("some password"), None));
+    let offered = |whose| {
+        let mut job = verify(whose);
+        (begin(job.as_mut()).is_pending(), job)
+    };
+    let all: Vec<_> = (0..20).map(|_| offered(Whose::Anybodys)).collect();
+    assert_eq!(all.iter().filter(|(waits, _)| *waits).count(), 14);
+    let known: Vec<_> = (0..4).map(|_| offered(Whose::KnownDevices)).collect();
+    assert_eq!(known.iter().filter(|(waits, _)| *waits).count(), 2);
+}
+
 /// Goal: one password opens an account, and not all that bcrypt takes for it.
 #[tokio::test]
 async fn a_password_with_a_nul_matches_no_bcrypt_hash_and_costs_as_much() {
