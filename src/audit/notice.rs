@@ -1,12 +1,14 @@
 //! What a person must hear of by another way than the one it happened on
 //! (SP 800-63B-4 §4.1.2.1, §4.2.3, §4.6; ASVS 5.0 6.3.5, 6.3.7).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::describe;
 use crate::event::{Envelope, Event, Refused, SessionEnding};
-use crate::model::{Index, Moment, Username};
+use crate::model::{Index, Label, Moment, Username};
 
 /// One thing that happened to what a person signs in with. No secret is in it, for none is
 /// in the log.
@@ -43,9 +45,20 @@ impl Notice {
             kind: entry.event.type_name(),
             person: concerned(&entry.event)?.clone(),
             actor: entry.actor.to_string(),
-            what: describe(entry),
+            what: describe(&unnamed(entry)),
         })
     }
+}
+
+/// The entry without what the person calls their key: that goes no further than the log.
+fn unnamed(entry: &Envelope) -> Cow<'_, Envelope> {
+    let mut entry = Cow::Borrowed(entry);
+    if matches!(entry.event, Event::PasskeyRegistered(_))
+        && let Event::PasskeyRegistered(it) = &mut entry.to_mut().event
+    {
+        it.label = Label::default();
+    }
+    entry
 }
 
 fn concerned(event: &Event) -> Option<&Username> {
@@ -59,8 +72,8 @@ fn concerned(event: &Event) -> Option<&Username> {
         Event::CredentialRemoved(it) => Some(&it.person),
         Event::RecoveryCodesIssued(it) => Some(&it.person),
         Event::RecoveryCodeUsed(it) => Some(&it.person),
-        // The password was right: somebody has it.
-        Event::RecoveryCodeRefused(it) => Some(&it.person),
+        // The password was right: somebody has it. Those that come too soon come after others.
+        Event::RecoveryCodeRefused(it) if it.reason != Refused::TooSoon => Some(&it.person),
         // Somebody has seen the code.
         Event::MfaRefused(it) if it.reason == Refused::Replayed => Some(&it.person),
         Event::SessionEnded(it) if it.reason == SessionEnding::EndedByAdministrator => {
@@ -101,6 +114,7 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::MfaOffered(_)
         | Event::MfaVerified(_)
         | Event::MfaRefused(_)
+        | Event::RecoveryCodeRefused(_)
         | Event::CredentialRenamed(_)
         | Event::SessionStarted(_)
         | Event::SessionRaised(_)

@@ -35,7 +35,7 @@ pub(super) fn password_refused(it: &PasswordRefused) -> String {
         (Some(person), Refused::Unknown) => {
             format!("{person} gave a password but cannot log in with one")
         }
-        (Some(person), Refused::Replayed | Refused::Cloned) => {
+        (Some(person), Refused::Replayed | Refused::Cloned | Refused::TooSoon) => {
             format!("{person} gave a password used before")
         }
         (None, _) => "somebody gave a password for a name that nobody has".to_owned(),
@@ -54,7 +54,7 @@ pub(super) fn mfa_refused(it: &MfaRefused) -> String {
     match it.reason {
         Refused::Wrong => format!("{person} gave a wrong code"),
         Refused::Unknown => format!("{person} gave a code but has no authenticator for it"),
-        Refused::Replayed | Refused::Cloned => {
+        Refused::Replayed | Refused::Cloned | Refused::TooSoon => {
             format!("{person} gave a code that had been used before")
         }
     }
@@ -81,7 +81,7 @@ pub(super) fn passkey_refused(it: &PasskeyRefused) -> String {
         (Some(person), Refused::Cloned) => {
             format!("a passkey of {person} did not count on: there is a copy of it")
         }
-        (Some(person), Refused::Wrong | Refused::Replayed) => {
+        (Some(person), Refused::Wrong | Refused::Replayed | Refused::TooSoon) => {
             format!("{person} used a passkey wrongly")
         }
         (Some(person), Refused::Unknown) => {
@@ -114,6 +114,7 @@ pub(super) fn recovery_code_refused(it: &RecoveryCodeRefused) -> String {
             format!("{person} gave a recovery code but has none that counts")
         }
         Refused::Replayed => format!("{person} gave a recovery code that had been used before"),
+        Refused::TooSoon => format!("{person} gave a recovery code too soon after wrong ones"),
     }
 }
 

@@ -104,8 +104,9 @@ pub enum RecoveryVerdict {
 /// in a login.
 ///
 /// # Errors
-/// [`Refusal::Throttled`] if the password or the set has failed too recently, whatever was
-/// given.
+/// [`Refusal::Throttled`] if the password has failed too recently, whatever was given. If the
+/// set has, the right password is recorded, the code is not counted, and the answer is that
+/// of a wrong password: another one would tell them apart, and leave no trace of it.
 ///
 /// # Source
 /// SP 800-63B-4 §3.1.2.2: each code once. §3.2.2: the limit of failures disables the set.
@@ -126,8 +127,13 @@ pub fn conclude(
     let Some(started) = started else { return Ok(events) };
     let person = started.person.clone();
     let held = world.identities.get(&person).and_then(|known| known.recovery.as_ref());
-    if let Some(set) = held {
-        throttle::check(set.failures, set.failed_at, now, &world.settings.throttle)?;
+    let rests = held.is_some_and(|set| {
+        throttle::wait_s(set.failures, set.failed_at, now, &world.settings.throttle) > 0
+    });
+    if rests {
+        events.retain(|event| matches!(event, Event::PasswordVerified(_)));
+        events.extend(refused(world, &person, None, Refused::TooSoon));
+        return Ok(events);
     }
     let tried = usable(held).filter(|set| attempt.set == Some(as_named(set)));
     match (verdict, tried) {
@@ -152,6 +158,8 @@ pub fn conclude(
     }
 }
 
+/// A refusal, counted against the set if it is one. A code has 120 bits, so the limit is the
+/// greater one, of passwords: what a thief of the password may wear out should last.
 fn refused(
     world: &World,
     person: &Username,
@@ -161,7 +169,7 @@ fn refused(
     let credential = set.map(|set| set.id);
     let refused = RecoveryCodeRefused { person: person.clone(), credential, reason };
     let mut events = vec![Event::RecoveryCodeRefused(refused)];
-    let most = world.settings.throttle.failures_max_totp;
+    let most = world.settings.throttle.failures_max_password;
     let worn = set.filter(|set| set.failures.saturating_add(1) >= most);
     events.extend(worn.map(|set| {
         Event::CredentialDisabled(CredentialDisabled {
@@ -255,9 +263,8 @@ mod tests {
             Some(Event::RecoveryCodeRefused(it)) => Some(it.reason),
             _ => None,
         });
-        assert_eq!(refused.collect::<Vec<_>>(), [Refused::Replayed; 3]);
-        let throttled = Err(Refusal::Throttled { retry_after_s: 1 });
-        assert_eq!(told.iter().filter(|it| **it == throttled).count(), 46);
+        let expected = [[Refused::Replayed; 3].as_slice(), &[Refused::TooSoon; 46]].concat();
+        assert_eq!(refused.collect::<Vec<_>>(), expected);
     }
 
     /// Law: a session that a code began binds, shows itself and ends, and does nothing else.
@@ -371,6 +378,38 @@ mod tests {
         assert_eq!(failures(&story), 1);
         recovering(&mut story);
         assert_eq!(failures(&story), 0, "its own success forgets them");
+    }
+
+    /// Goal: a thief of the password is not told that it is right, and leaves a trace.
+    #[test]
+    fn a_right_password_is_answered_as_a_wrong_one_while_its_codes_rest() {
+        let (mut story, _) = with_codes();
+        let attempt = begun(&story);
+        for _ in 0..3 {
+            concluded(&mut story, &attempt, RecoveryVerdict::WrongCode).unwrap();
+        }
+        let fresh = set(&mut story);
+        for verdict in [RecoveryVerdict::WrongCode, RecoveryVerdict::Right(fresh)] {
+            let events = concluded(&mut story, &attempt, verdict).unwrap();
+            assert_eq!(names(&events), ["password.verified", "recovery_code.refused"]);
+            assert_eq!(outcome(&events), Outcome::Refused(Refusal::RecoveryFailed));
+        }
+        assert_eq!(failures(&story), 3, "neither counts");
+        story.pass(1);
+        recovering(&mut story);
+    }
+
+    /// Goal: with the password alone nobody wears a set out in the twenty tries of an app.
+    #[test]
+    fn a_set_lasts_as_many_failures_as_a_password() {
+        let (mut story, _) = with_codes();
+        let attempt = begun(&story);
+        for number in 1..=100 {
+            let events = concluded(&mut story, &attempt, RecoveryVerdict::WrongCode).unwrap();
+            let worn = names(&events).contains(&"credential.disabled");
+            assert_eq!(worn, number == 100, "after {number}");
+            story.pass(900);
+        }
     }
 
     /// Goal: nobody tells an account without codes by what is recorded of its owner.

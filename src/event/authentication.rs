@@ -41,6 +41,8 @@ pub enum Refused {
     /// A passkey whose signature counter did not grow: there is a copy of it
     /// (`WebAuthn` §6.1.1).
     Cloned,
+    /// A recovery code given too soon after wrong ones: whatever it was, it does not count.
+    TooSoon,
 }
 
 /// A TOTP authenticator was offered and awaits its first right code

@@ -95,7 +95,7 @@ pub struct ThrottleSettings {
     pub delay_base_s: u64,
     /// The longest delay, in seconds.
     pub delay_max_s: u64,
-    /// Consecutive failures that disable a password.
+    /// Consecutive failures that disable a password, or a set of recovery codes.
     pub failures_max_password: u32,
     /// Consecutive failures that disable a TOTP authenticator.
     pub failures_max_totp: u32,

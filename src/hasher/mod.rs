@@ -28,6 +28,7 @@ use crate::model::Password;
 
 pub use cost::{HasherSettings, UnfitCost};
 pub use password_hash::{NotAPasswordHash, PasswordHash, Unimportable};
+pub use queue::Whose;
 
 use cost::Cost;
 use memory::Memory;
@@ -133,7 +134,7 @@ impl Hasher {
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         let salt = draw::<{ PasswordHash::SALT_BYTES }>(&*self.entropy)?.to_vec();
         let blank = PasswordHash::blank(self.settings.cost, salt);
-        let computed = self.tag(password, &blank).await?;
+        let computed = self.tag(password, &blank, Whose::Anybodys).await?;
         Ok(blank.with_tag(computed.tag))
     }
 
@@ -153,10 +154,23 @@ impl Hasher {
         password: Password,
         stored: Option<PasswordHash>,
     ) -> Result<Verdict, HasherError> {
+        self.verify_of(Whose::Anybodys, password, stored).await
+    }
+
+    /// The same, with the room in the queue that is for who waits.
+    ///
+    /// # Errors
+    /// Those of [`Hasher::verify`].
+    pub async fn verify_of(
+        &self,
+        whose: Whose,
+        password: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verdict, HasherError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.clone());
         self.settings.affords(stored.recipe())?;
-        let Computed { tag, took } = self.tag(password, &stored).await?;
+        let Computed { tag, took } = self.tag(password, &stored, whose).await?;
         let matches = bool::from(tag.ct_eq(stored.tag())) & known;
         self.pace.measured(stored.scheme(), took);
         let weaker = stored.is_weaker_than(self.settings.cost);
@@ -189,7 +203,12 @@ impl Hasher {
     }
 
     /// Computes the tag that `password` has under another hash's salt and cost.
-    async fn tag(&self, password: Password, like: &PasswordHash) -> Result<Computed, HasherError> {
+    async fn tag(
+        &self,
+        password: Password,
+        like: &PasswordHash,
+        whose: Whose,
+    ) -> Result<Computed, HasherError> {
         let (answer, waiting) = oneshot::channel();
         self.queue.offer(Job {
             password,
@@ -199,6 +218,7 @@ impl Hasher {
             // A monotonic reading, compared with its like alone: it decides how
             // long to be patient, never what is true.
             deadline: Instant::now().checked_add(self.settings.patience),
+            whose,
             answer,
         })?;
         waiting.await.map_err(|_| HasherError::Stopped)?

@@ -21,7 +21,19 @@ pub(super) struct Job {
     pub(super) tag_bytes: usize,
     /// When it is too late to begin; `None` is never.
     pub(super) deadline: Option<Instant>,
+    /// Who waits.
+    pub(super) whose: Whose,
     pub(super) answer: oneshot::Sender<Result<Computed, HasherError>>,
+}
+
+/// Who waits for a password to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Anybody.
+    Anybodys,
+    /// Somebody on a device that has logged in to this password before. An eighth of the
+    /// queue is for these alone.
+    KnownDevices,
 }
 
 /// A tag, and how long it took to compute, the time in the queue apart.
@@ -37,7 +49,10 @@ impl Job {
     }
 }
 
-/// Jobs in order of arrival, at most `capacity` of them.
+/// Which part of the queue strangers do not fill.
+const KEPT: usize = 8;
+
+/// Jobs in order of arrival, at most `capacity` of them, and fewer of strangers'.
 pub(super) struct Queue {
     capacity: usize,
     state: Mutex<State>,
@@ -60,7 +75,7 @@ impl Queue {
         }
     }
 
-    /// Puts a job at the end, never waiting for room. When full, jobs that
+    /// Puts a job at the end, never waiting for room. When full for its kind, jobs that
     /// nobody waits for make room first, so that hanging up is no way to keep
     /// others out.
     ///
@@ -71,10 +86,14 @@ impl Queue {
         if !state.open {
             return Err(HasherError::Stopped);
         }
-        if state.jobs.len() >= self.capacity {
+        let capacity = match job.whose {
+            Whose::Anybodys => self.capacity - self.capacity / KEPT,
+            Whose::KnownDevices => self.capacity,
+        };
+        if state.jobs.len() >= capacity {
             state.jobs.retain(|job| !job.is_abandoned());
         }
-        if state.jobs.len() >= self.capacity {
+        if state.jobs.len() >= capacity {
             return Err(HasherError::Busy);
         }
         state.jobs.push_back(job);

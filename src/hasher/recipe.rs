@@ -77,6 +77,9 @@ impl Variant {
 
 /// The last 31 characters of a bcrypt hash, which are its tag. As everywhere where such
 /// hashes come from, 72 bytes of the password count and the rest is not looked at.
+///
+/// A password with a NUL in it has none, at the same cost: bcrypt ends a password by one and
+/// begins again, so that `a` and `a`, NUL, `a` would be the same to it.
 pub(super) fn bcrypt_tag(
     rounds: u32,
     salt: &[u8],
@@ -86,6 +89,10 @@ pub(super) fn bcrypt_tag(
     let parts = bcrypt::hash_with_salt(password, rounds, salt).map_err(|_| HasherError::Bcrypt)?;
     let text = Zeroizing::new(parts.format_for_version(bcrypt::Version::TwoB));
     let tag = text.as_bytes().last_chunk::<BCRYPT_TAG_CHARS>().ok_or(HasherError::Bcrypt)?;
+    if password.contains(&0) {
+        // No character of a tag is a NUL.
+        return Ok(Zeroizing::new(vec![0; BCRYPT_TAG_CHARS]));
+    }
     Ok(Zeroizing::new(tag.to_vec()))
 }
 

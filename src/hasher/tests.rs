@@ -338,6 +338,34 @@ async fn seventy_two_bytes_of_a_password_count_for_bcrypt() {
     }
 }
 
+/// Goal: a flood of strangers leaves known devices some room.
+#[test]
+fn an_eighth_of_the_queue_is_for_known_devices() {
+    let hasher = unattended(cheap().with_queue(16));
+    let verify = |whose| Box::pin(hasher.verify_of(whose, password("some password"), None));
+    let offered = |whose| {
+        let mut job = verify(whose);
+        (begin(job.as_mut()).is_pending(), job)
+    };
+    let all: Vec<_> = (0..20).map(|_| offered(Whose::Anybodys)).collect();
+    assert_eq!(all.iter().filter(|(waits, _)| *waits).count(), 14);
+    let known: Vec<_> = (0..4).map(|_| offered(Whose::KnownDevices)).collect();
+    assert_eq!(known.iter().filter(|(waits, _)| *waits).count(), 2);
+}
+
+/// Goal: one password opens an account, and not all that bcrypt takes for it.
+#[tokio::test]
+async fn a_password_with_a_nul_matches_no_bcrypt_hash_and_costs_as_much() {
+    let hasher = hasher();
+    let right = "correct horse battery";
+    for text in FOREIGN {
+        let stored = PasswordHash::imported(text).unwrap_or_else(|_| panic!("{text}"));
+        let (twice, before) = (password(&format!("{right}\0{right}")), hasher.computed());
+        assert!(!hasher.verify(twice, Some(stored)).await.unwrap().matches, "{text}");
+        assert_eq!(hasher.computed(), before + 1);
+    }
+}
+
 /// Goal: no imported hash makes a login a denial of service.
 #[test]
 fn what_asks_for_too_much_is_not_imported() {

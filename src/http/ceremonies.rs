@@ -121,6 +121,9 @@ impl<O: Copy + Eq + Hash, T> Waiting<O, T> {
         all.of_owner.entry(held.owner).or_default().push_back(ticket);
         all.by_age.push_back((held.expires_at, ticket));
         all.held.insert(ticket, held);
+        if all.by_age.len() > self.most.saturating_mul(2) {
+            all.line_up();
+        }
     }
 
     /// Takes a challenge, once, if it is what is wanted and has not lapsed.
@@ -151,6 +154,15 @@ impl<O: Copy + Eq + Hash, T> All<O, T> {
                 self.remove(&ticket);
             }
         }
+    }
+
+    /// Leaves those that are held in the line, each once: behind one that nobody answers,
+    /// those that were answered would pile up until it lapses.
+    fn line_up(&mut self) {
+        let held = self.held.iter().map(|(ticket, it)| (it.expires_at, *ticket));
+        let mut line: Vec<_> = held.collect();
+        line.sort_unstable();
+        self.by_age = line.into();
     }
 
     fn drop_oldest(&mut self, owner: &O) {
@@ -253,5 +265,24 @@ mod tests {
         let all = waiting.all();
         assert_eq!((all.held.len(), all.of_owner.len()), (0, 0));
         assert!(all.by_age.len() <= 1, "{}", all.by_age.len());
+    }
+
+    /// Goal: nobody makes the line long by leaving its first one unanswered.
+    #[test]
+    fn what_was_answered_behind_one_that_waits_takes_no_room() {
+        let waiting = Waiting::at_most(8, 8);
+        waiting.put(ticket(9_999), 2_u8, 9_999_usize, NOON);
+        for name in 0..1_000 {
+            waiting.put(ticket(name), 1, name, NOON);
+            assert_eq!(taken(&waiting, name, NOON), Some(name));
+            // One that is tried again and again is in the line once.
+            let held = waiting.take(&ticket(9_999), NOON, |_, _| true).unwrap();
+            waiting.put_back(ticket(9_999), held, NOON);
+            assert!(waiting.all().by_age.len() <= 16, "after {name}");
+        }
+        waiting.put(ticket(1), 1, 1, NOON.plus_seconds(1));
+        assert_eq!(taken(&waiting, 9_999, NOON.plus_seconds(1)), Some(9_999));
+        waiting.put(ticket(2), 1, 2, NOON.plus_seconds(LIFETIME_S + 1));
+        assert_eq!(waiting.all().held.len(), 1, "the others have lapsed");
     }
 }

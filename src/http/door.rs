@@ -1,15 +1,17 @@
-//! What stands before every password: limits by network and for all, one attempt at a time
-//! from each place, and one entry in the log a window for all that was turned away.
+//! What stands before every password and every passkey: limits by network and for all, one
+//! password at a time from each place, and one entry in the log a window for all that was
+//! turned away.
 //!
 //! None of it knows whether anybody has a name. It is in memory alone: what must survive a
 //! restart is in the log and its World (see [`crate::authn::throttle`]).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix_web::{HttpRequest, web};
 use uuid::Uuid;
 
+use super::allowance::{Allowance, Rate, Sources};
 use super::{App, Problem, device, source};
 use crate::authn::Refusal;
 use crate::authn::throttle::Approach;
@@ -19,26 +21,31 @@ use crate::projection::World;
 use crate::sequencer::{Expected, Origin};
 use crate::settings::Limits;
 
-/// How many networks are told apart; beyond it further ones are limited together with all.
-const SOURCES_MAX: usize = 8_192;
 /// How many names and how many networks a window tells apart.
 const DISTINCT_MAX: usize = 1_024;
 /// How long a window is, in seconds.
 const WINDOW_S: u64 = 60;
 /// How many seconds' worth may come at once.
 const BURST_S: u64 = 10;
+/// How many requests a login by passkey is: for the options, and with the answer. An answer
+/// wants a ticket, and a ticket wants options, so no more can be recorded than logins.
+const PASSKEY_REQUESTS: u64 = 2;
 
 /// The door. One for a node.
 pub struct Door {
     state: Mutex<State>,
     a_second: u64,
-    a_minute_by_source: u64,
 }
 
 struct State {
-    all: Allowance,
-    sources: HashMap<Digest, Allowance>,
-    swept_at: Option<Moment>,
+    /// Strangers' passwords.
+    strangers: Allowance,
+    /// Passwords from known devices, which strangers cannot use up.
+    devices: Allowance,
+    passwords: Sources,
+    /// All passkeys: neither floods of passwords nor of these touch the others.
+    all_passkeys: Allowance,
+    passkeys: Sources,
     /// The buckets of the attempts under way.
     busy: HashSet<Digest>,
     window: Option<Window>,
@@ -74,47 +81,57 @@ impl Drop for Turn {
 
 impl Door {
     pub(super) fn new(limits: &Limits) -> Self {
-        let a_second = limits.logins_per_s as u64;
+        Self::of(limits.logins_per_s as u64, limits.logins_per_source as u64)
+    }
+
+    fn of(a_second: u64, a_minute_by_source: u64) -> Self {
+        let a_minute = |tokens| Sources::of(Rate { tokens, per_s: 60, most: tokens });
         let state = State {
-            all: Allowance::default(),
-            sources: HashMap::new(),
-            swept_at: None,
+            strangers: Allowance::default(),
+            devices: Allowance::default(),
+            passwords: a_minute(a_minute_by_source),
+            all_passkeys: Allowance::default(),
+            passkeys: a_minute(a_minute_by_source * PASSKEY_REQUESTS),
             busy: HashSet::new(),
             window: None,
         };
-        let a_minute_by_source = limits.logins_per_source as u64;
-        Self { state: Mutex::new(state), a_second, a_minute_by_source }
+        Self { state: Mutex::new(state), a_second }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Spends a network's allowance.
+    /// Spends a network's allowance of passwords.
     fn source(&self, caller: &Caller, now: Moment) -> Result<(), Refusal> {
         if !caller.limited {
             return Ok(());
         }
-        let rate =
-            Rate { tokens: self.a_minute_by_source, per_s: 60, most: self.a_minute_by_source };
-        let mut state = self.lock();
-        let known = state.sources.contains_key(&caller.from.source);
-        if !known && !state.make_room(now) {
-            return Ok(());
-        }
-        state.sources.entry(caller.from.source).or_default().spend(now, &rate)
+        self.lock().passwords.spend(caller.from.source, now)
     }
 
     /// Takes a turn, once nothing else speaks against the attempt.
-    fn take_turn(&self, bucket: Digest, now: Moment) -> Result<(), Refusal> {
-        let rate = Rate { tokens: self.a_second, per_s: 1, most: self.a_second * BURST_S };
+    fn take_turn(&self, from: &Approach, now: Moment) -> Result<(), Refusal> {
+        let (bucket, rate) = (from.own_bucket(), all(self.a_second));
         let mut state = self.lock();
         if state.busy.contains(&bucket) {
             return Err(Refusal::Throttled { retry_after_s: 1 });
         }
-        state.all.spend(now, &rate)?;
+        let is_known = from.device.is_some();
+        let whose = if is_known { &mut state.devices } else { &mut state.strangers };
+        whose.spend(now, &rate)?;
         state.busy.insert(bucket);
         Ok(())
+    }
+
+    /// Spends what a request of a login by passkey costs.
+    fn passkey(&self, caller: &Caller, now: Moment) -> Result<(), Refusal> {
+        let rate = all(self.a_second * PASSKEY_REQUESTS);
+        let mut state = self.lock();
+        if caller.limited {
+            state.passkeys.spend(caller.from.source, now)?;
+        }
+        state.all_passkeys.spend(now, &rate)
     }
 
     fn end_turn(&self, bucket: &Digest) {
@@ -148,21 +165,6 @@ impl Door {
     }
 }
 
-impl State {
-    /// Forgets the networks that have been quiet, at most once a second; false if there is
-    /// no room even so.
-    fn make_room(&mut self, now: Moment) -> bool {
-        if self.sources.len() < SOURCES_MAX {
-            return true;
-        }
-        if self.swept_at.is_none_or(|at| now.seconds_since(at) >= 1) {
-            self.swept_at = Some(now);
-            self.sources.retain(|_, allowance| !allowance.is_whole(now));
-        }
-        self.sources.len() < SOURCES_MAX
-    }
-}
-
 impl Window {
     fn new(now: Moment) -> Self {
         let (names, sources) = (HashSet::new(), HashSet::new());
@@ -170,45 +172,9 @@ impl Window {
     }
 }
 
-/// How fast an allowance comes back, and how much of it there may be.
-struct Rate {
-    tokens: u64,
-    per_s: u64,
-    most: u64,
-}
-
-impl Rate {
-    /// The microseconds in which one token comes back.
-    fn micros(&self) -> i64 {
-        let micros = self.per_s * 1_000_000 / self.tokens.max(1);
-        i64::try_from(micros).unwrap_or(i64::MAX).max(1)
-    }
-}
-
-/// A token bucket, by the moment at which it will be whole again (the generic cell rate
-/// algorithm): no memory of the past but that.
-#[derive(Clone, Copy, Default)]
-struct Allowance {
-    whole_at: Option<Moment>,
-}
-
-impl Allowance {
-    /// Takes one token, or says when there is one.
-    fn spend(&mut self, now: Moment, rate: &Rate) -> Result<(), Refusal> {
-        let whole_at = self.whole_at.unwrap_or(now).max(now).micros() + rate.micros();
-        let most = i64::try_from(rate.most).unwrap_or(i64::MAX).saturating_mul(rate.micros());
-        let excess = whole_at - now.micros() - most;
-        if excess > 0 {
-            let retry_after_s = u64::try_from(excess).unwrap_or_default().div_ceil(1_000_000);
-            return Err(Refusal::Throttled { retry_after_s });
-        }
-        self.whole_at = Some(Moment::from_micros(whole_at));
-        Ok(())
-    }
-
-    fn is_whole(&self, now: Moment) -> bool {
-        self.whole_at.is_none_or(|at| at <= now)
-    }
+/// What all may ask for together.
+const fn all(a_second: u64) -> Rate {
+    Rate { tokens: a_second, per_s: 1, most: a_second * BURST_S }
 }
 
 /// Who stands at the door. Whoever comes from this machine is not limited by network: if
@@ -249,9 +215,32 @@ pub fn enter<T>(
     let now = app.sequencer.now(&world);
     app.door.source(caller, now)?;
     let begun = begin(&world, now)?;
-    let bucket = caller.from.own_bucket();
-    app.door.take_turn(bucket, now)?;
-    Ok((begun, Turn { app: app.clone(), bucket }))
+    app.door.take_turn(&caller.from, now)?;
+    Ok((begun, Turn { app: app.clone(), bucket: caller.from.own_bucket() }))
+}
+
+/// Who logs in by passkey, under the name that was typed, if one was. No password speaks for
+/// a device here.
+pub fn passkey_caller(app: &App, request: &HttpRequest, typed: Option<&str>) -> Caller {
+    caller(app, request, typed.unwrap_or_default(), None)
+}
+
+/// Lets a request of a login by passkey in, and records how it ended, as [`leave`] does.
+/// Without limits a stranger would write an entry with every made-up answer.
+///
+/// # Errors
+/// 429 `throttled`; those of `work`.
+pub async fn by_passkey<T>(
+    app: &web::Data<App>,
+    caller: &Caller,
+    work: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let let_in = app.door.passkey(caller, app.sequencer.now(&app.sequencer.world()));
+    let ended = match let_in {
+        Ok(()) => work.await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    leave(app, caller, ended).await
 }
 
 /// Counts an attempt that was turned away, and records the window that is over, if one is:
@@ -297,31 +286,8 @@ mod tests {
 
     const SECOND: i64 = 1_000_000;
 
-    #[test]
-    fn an_allowance_is_spent_at_once_and_comes_back_one_by_one() {
-        let rate = Rate { tokens: 2, per_s: 1, most: 3 };
-        let mut allowance = Allowance::default();
-        for _ in 0..3 {
-            assert_eq!(allowance.spend(at(0), &rate), Ok(()));
-        }
-        let wait = Err(Refusal::Throttled { retry_after_s: 1 });
-        assert_eq!(allowance.spend(at(0), &rate), wait);
-        assert_eq!(allowance.spend(at(SECOND / 2 - 1), &rate), wait);
-        assert_eq!(allowance.spend(at(SECOND / 2), &rate), Ok(()));
-        assert_eq!(allowance.spend(at(SECOND / 2), &rate), wait);
-        assert!(!allowance.is_whole(at(SECOND)));
-        assert!(allowance.is_whole(at(2 * SECOND)));
-    }
-
     fn door() -> Door {
-        let state = State {
-            all: Allowance::default(),
-            sources: HashMap::new(),
-            swept_at: None,
-            busy: HashSet::new(),
-            window: None,
-        };
-        Door { state: Mutex::new(state), a_second: 100, a_minute_by_source: 2 }
+        Door::of(100, 2)
     }
 
     fn stranger(name: u32, source: u32, limited: bool) -> Caller {
@@ -342,29 +308,48 @@ mod tests {
         assert_eq!(door.source(&stranger(2, 1, true), at(30 * SECOND)), Ok(()));
     }
 
-    /// Goal: however many networks an attacker has, the table of them stays as it is.
-    #[test]
-    fn the_table_of_networks_is_bounded() {
-        let door = door();
-        for source in 0..10_000 {
-            assert_eq!(door.source(&stranger(0, source, true), at(0)), Ok(()));
-        }
-        assert_eq!(door.lock().sources.len(), SOURCES_MAX);
-        assert_eq!(door.source(&stranger(0, 20_000, true), at(60 * SECOND)), Ok(()));
-        assert_eq!(door.lock().sources.len(), 1, "the quiet ones are forgotten");
-    }
-
     /// Goal: of many at once from one place one is hashed, whether anybody has the name or
     /// not; nobody keeps another place out.
     #[test]
     fn one_attempt_at_a_time_is_under_way_from_one_place() {
         let door = door();
-        let [one, other] = [1, 2].map(|source| stranger(7, source, true).from.own_bucket());
-        assert_eq!(door.take_turn(one, at(0)), Ok(()));
-        assert_eq!(door.take_turn(one, at(0)), Err(Refusal::Throttled { retry_after_s: 1 }));
-        assert_eq!(door.take_turn(other, at(0)), Ok(()));
-        door.end_turn(&one);
-        assert_eq!(door.take_turn(one, at(0)), Ok(()));
+        let [one, other] = [1, 2].map(|source| stranger(7, source, true).from);
+        assert_eq!(door.take_turn(&one, at(0)), Ok(()));
+        assert_eq!(door.take_turn(&one, at(0)), Err(Refusal::Throttled { retry_after_s: 1 }));
+        assert_eq!(door.take_turn(&other, at(0)), Ok(()));
+        door.end_turn(&one.own_bucket());
+        assert_eq!(door.take_turn(&one, at(0)), Ok(()));
+    }
+
+    /// Goal: however many networks there are, they shut nobody out of a device of theirs.
+    #[test]
+    fn strangers_do_not_use_up_what_known_devices_may() {
+        let door = door();
+        let many = (0..5_000).map(|number| stranger(number, number, true).from);
+        let refused = many.filter(|from| door.take_turn(from, at(0)).is_err()).count();
+        assert_eq!(refused, 4_000);
+        let device = Some(Digest::of("device"));
+        let own = Approach { device, ..stranger(1, 9_000, true).from };
+        assert_eq!(door.take_turn(&own, at(0)), Ok(()));
+    }
+
+    /// Goal: passkeys are limited as passwords are, and neither uses up the other's.
+    #[test]
+    fn passkeys_and_passwords_have_allowances_of_their_own() {
+        let door = door();
+        let one = stranger(1, 1, true);
+        for _ in 0..4 {
+            assert_eq!(door.passkey(&one, at(0)), Ok(()));
+        }
+        let wait = Err(Refusal::Throttled { retry_after_s: 15 });
+        assert_eq!(door.passkey(&one, at(0)), wait);
+        assert_eq!(door.source(&one, at(0)), Ok(()));
+        assert_eq!(door.passkey(&stranger(1, 2, true), at(0)), Ok(()));
+
+        let here = stranger(1, 3, false);
+        let let_in = (0..3_000).filter(|_| door.passkey(&here, at(0)).is_ok()).count();
+        assert_eq!(let_in, 2_000 - 5, "all together");
+        assert_eq!(door.take_turn(&one.from, at(0)), Ok(()));
     }
 
     /// Goal: an attacker can neither grow the log nor the memory.

@@ -1,6 +1,6 @@
 //! `POST /auth/v1/login`: the first step, a password.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,7 +16,7 @@ use crate::authn::login::{Attempt, Verdict, begin, conclude};
 use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
 use crate::event::{Actor, Event};
-use crate::hasher::PasswordHash;
+use crate::hasher::{PasswordHash, Whose};
 use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
 use crate::sequencer::{Committed, Expected, Origin};
 use crate::vault::Purpose;
@@ -79,18 +79,30 @@ pub async fn sign_in(
             door::enter(app, &caller, |world, now| begin(world, name.as_ref(), caller.from, now))?;
         let (attempt, _turn) = begun;
         let checked = verify(app, &attempt, password).await?;
-        let fresh = Fresh::draw(app)?;
-        let before = door::passwords_of(app, name.as_ref());
-        let recorded = recorded(app, request, attempt, checked, fresh.digests()).await?;
-        let started = |event: &Event| matches!(event, Event::SessionStarted(_));
-        let held = door::passwords_of(app, name.as_ref()).into_iter().next();
-        let held = held.filter(|_| recorded.entries.iter().any(|it| started(&it.event)));
-        let password = held.ok_or(authn::Refusal::LoginFailed)?;
-        let tag = &caller.from.name_tag;
-        let device = device::remembered(app, request, tag, &before, password)?;
-        Ok(SignedIn { fresh, recorded, device })
+        let begun = checked.begun;
+        no_sooner(app, begun, begin_session(app, request, attempt, checked, name).await).await
     };
     door::leave(app, &caller, ended.await).await
+}
+
+/// Has it recorded what came of a password; a session if it is right and still counts.
+async fn begin_session(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    attempt: Attempt,
+    checked: Checked,
+    name: Option<Username>,
+) -> Result<SignedIn, Problem> {
+    let fresh = Fresh::draw(app)?;
+    let before = door::passwords_of(app, name.as_ref());
+    let tag = attempt.from.name_tag;
+    let recorded = recorded(app, request, attempt, checked, fresh.digests()).await?;
+    let started = |event: &Event| matches!(event, Event::SessionStarted(_));
+    let held = door::passwords_of(app, name.as_ref()).into_iter().next();
+    let held = held.filter(|_| recorded.entries.iter().any(|it| started(&it.event)));
+    let password = held.ok_or(authn::Refusal::LoginFailed)?;
+    let device = device::remembered(app, request, &tag, &before, password)?;
+    Ok(SignedIn { fresh, recorded, device })
 }
 
 /// Has the verdict recorded, and with it a new hash if there is one.
@@ -102,7 +114,7 @@ async fn recorded(
     tokens: FreshTokens,
 ) -> Result<Committed, Problem> {
     let origin = Origin::of(Actor::Anonymous, correlation(request));
-    let Checked { matches, alone, anew } = checked;
+    let Checked { matches, alone, anew, .. } = checked;
     if let (Some(hash), Some(person)) = (anew, attempt.person.clone()) {
         let credential = uuid_v7(&*app.entropy, app.clock.now())?;
         let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
@@ -122,6 +134,8 @@ async fn recorded(
 pub struct Checked {
     /// Whether it is the right one.
     pub matches: bool,
+    /// When it began to be looked at, by a monotonic clock.
+    pub begun: Instant,
     alone: bool,
     /// A new hash of it, if the one that it matches is weaker than a new one.
     anew: Option<PasswordHash>,
@@ -150,13 +164,25 @@ pub async fn verify(
         }
         _ => None,
     };
-    let verdict = app.hasher.verify(password.clone(), stored).await?;
-    if !verdict.matches {
-        tokio::time::sleep(app.hasher.floor().saturating_sub(begun.elapsed())).await;
-    }
+    let is_known = attempt.from.device.is_some();
+    let whose = if is_known { Whose::KnownDevices } else { Whose::Anybodys };
+    let verdict = app.hasher.verify_of(whose, password.clone(), stored).await?;
+    let so_far = if verdict.matches { Ok(()) } else { Err(()) };
+    let _told = no_sooner(app, begun, so_far).await;
     let alone = stands_alone(&password);
     let anew = if verdict.needs_rehash { app.hasher.hash(password).await.ok() } else { None };
-    Ok(Checked { matches: verdict.matches, alone, anew })
+    Ok(Checked { matches: verdict.matches, begun, alone, anew })
+}
+
+/// What came of a password, no sooner than of a wrong one unless it is good news: a right one
+/// that is refused all the same is not told by how soon.
+pub async fn no_sooner<T, E>(app: &App, begun: Instant, ended: Result<T, E>) -> Result<T, E> {
+    tokio::time::sleep(kept_back(&ended, app.hasher.floor(), begun.elapsed())).await;
+    ended
+}
+
+const fn kept_back<T, E>(ended: &Result<T, E>, floor: Duration, took: Duration) -> Duration {
+    if ended.is_ok() { Duration::ZERO } else { floor.saturating_sub(took) }
 }
 
 fn phc(bytes: &[u8]) -> Result<PasswordHash, Problem> {
@@ -262,4 +288,28 @@ pub fn browser_cookie(token: &str) -> Cookie<'static> {
         .http_only(true)
         .same_site(SameSite::Strict)
         .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: nobody learns by how soon a refusal comes that the password was right: one that
+    /// is throttled because another try came in between, or whose person is disabled by now,
+    /// waits as long as a wrong one.
+    ///
+    /// Source: ASVS 5.0 6.3.8.
+    #[test]
+    fn every_refusal_is_kept_back_until_the_floor() {
+        let [floor, took] = [50, 20].map(Duration::from_millis);
+        for refused in [
+            authn::Refusal::Throttled { retry_after_s: 1 },
+            authn::Refusal::LoginFailed,
+            authn::Refusal::RecoveryFailed,
+        ] {
+            assert_eq!(kept_back(&Err::<(), _>(&refused), floor, took), Duration::from_millis(30));
+            assert_eq!(kept_back(&Err::<(), _>(&refused), floor, floor * 2), Duration::ZERO);
+        }
+        assert_eq!(kept_back(&Ok::<_, authn::Refusal>(()), floor, took), Duration::ZERO);
+    }
 }

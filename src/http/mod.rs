@@ -1,5 +1,6 @@
 //! Every URL. One file per resource; `routes` is the page that lists them all.
 
+mod allowance;
 mod answer;
 mod app;
 mod audit;

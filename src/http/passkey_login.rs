@@ -12,7 +12,7 @@ use super::mfa::person;
 use super::passkeys::{asking, digest_of, keys, ticket_invalid, unasked};
 use super::relying_party::party;
 use super::request_id::correlation;
-use super::{App, Problem, body, source};
+use super::{App, Problem, body, door, source};
 use crate::authn::passkey_login::{
     Assertion, KnownPasskey, Proof, candidates, known, log_in as conclude, offered, raise,
 };
@@ -46,17 +46,26 @@ struct Answered {
 /// that has some, always the same.
 ///
 /// # Errors
-/// [`Problem`]: 409 `passkeys_not_configured`.
+/// [`Problem`]: 409 `passkeys_not_configured`; 429 `throttled`.
 pub async fn login_options(
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let Wanted { username } = body::typed(body::json(&app, &request, payload).await?)?;
-    let party = party(&app)?;
-    let (ids, offered) = match &username {
+    let caller = door::passkey_caller(&app, &request, username.as_deref());
+    door::by_passkey(&app, &caller, options(&app, &request, username.as_deref())).await
+}
+
+async fn options(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    username: Option<&str>,
+) -> Result<HttpResponse, Problem> {
+    let party = party(app)?;
+    let (ids, offered) = match username {
         Some(username) => {
-            let ids = evenly(named(&app, username)).await?;
+            let ids = evenly(named(app, username)).await?;
             let offered = ids.iter().map(Digest::of).collect();
             (ids, Some(offered))
         }
@@ -64,7 +73,7 @@ pub async fn login_options(
     };
     let (options, asked) = party.ask_verifying(&ids).map_err(|it| unasked(&it))?;
     let ticket = token(&*app.entropy, "passkey")?;
-    let from = source::address(&request, &app.settings).map(source::network);
+    let from = source::address(request, &app.settings).map(source::network);
     let from = from.unwrap_or_default();
     let what = LoggingIn { offered, asked };
     app.ceremonies.logins.put(ticket.digest(), from, what, app.clock.now());
@@ -87,21 +96,32 @@ async fn named(app: &web::Data<App>, username: &str) -> Result<Vec<Vec<u8>>, Pro
 /// a copied key.
 ///
 /// # Errors
-/// [`Problem`]: 401 `passkey_failed` or `passkey_ticket_invalid`.
+/// [`Problem`]: 401 `passkey_failed` or `passkey_ticket_invalid`; 429 `throttled`, which
+/// leaves the ticket as it is.
 pub async fn log_in(
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let body = body::json(&app, &request, payload).await?;
-    let Answered { ticket, credential: answer, cookie } = body::typed(body)?;
+    let answered = body::typed(body)?;
+    let caller = door::passkey_caller(&app, &request, None);
+    door::by_passkey(&app, &caller, answer(&app, &request, answered)).await
+}
+
+async fn answer(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    answered: Answered,
+) -> Result<HttpResponse, Problem> {
+    let Answered { ticket, credential: answer, cookie } = answered;
     let (ticket, now) = (digest_of(&ticket)?, app.clock.now());
     let held = app.ceremonies.logins.take(&ticket, now, |_, _| true).ok_or_else(ticket_invalid)?;
     let LoggingIn { offered, asked } = held.what;
-    let assertion = evenly(check(&app, answer, asked, offered.as_deref())).await?;
-    let fresh = Fresh::draw(&app)?;
+    let assertion = evenly(check(app, answer, asked, offered.as_deref())).await?;
+    let fresh = Fresh::draw(app)?;
     let digests = fresh.digests();
-    let origin = Origin::of(Actor::Anonymous, correlation(&request));
+    let origin = Origin::of(Actor::Anonymous, correlation(request));
     let decide = move |world: &_, now| Ok(conclude(world, &assertion, &digests, now));
     let recorded = app.sequencer.commit(origin, Expected::default(), decide).await;
     let recorded =

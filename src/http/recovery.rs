@@ -134,19 +134,30 @@ pub async fn recovering(
             recovery::begin(world, name.as_ref(), from, now)
         })?;
         let (attempt, _turn) = begun;
-        let password = login::verify(app, &attempt.login, password).await?.matches;
-        let replacement = if password { used(app, &attempt, code).await? } else { None };
-        let fresh = Fresh::draw(app)?;
+        let checked = login::verify(app, &attempt.login, password).await?;
         let origin = Origin::of(Actor::Anonymous, correlation(request));
-        let (recorded, shown) =
-            conclude(app, origin, attempt, password, replacement, &fresh).await?;
-        let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
-        if authn::outcome(&events) != (Outcome::Recovering { bound: false }) {
-            return Err(authn::Refusal::RecoveryFailed.into());
-        }
-        Ok((fresh, recorded, shown))
+        let found = found(app, origin, attempt, checked.matches, code).await;
+        login::no_sooner(app, checked.begun, found).await
     };
     door::leave(app, &caller, ended.await).await
+}
+
+/// Looks at the code if the password was right, and has it recorded what came of both.
+async fn found(
+    app: &web::Data<App>,
+    origin: Origin,
+    attempt: Recovering,
+    password: bool,
+    code: RecoveryCode,
+) -> Result<(Fresh, Committed, Option<RecoveryCode>), Problem> {
+    let replacement = if password { used(app, &attempt, code).await? } else { None };
+    let fresh = Fresh::draw(app)?;
+    let (recorded, shown) = conclude(app, origin, attempt, password, replacement, &fresh).await?;
+    let events: Vec<_> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
+    if authn::outcome(&events) != (Outcome::Recovering { bound: false }) {
+        return Err(authn::Refusal::RecoveryFailed.into());
+    }
+    Ok((fresh, recorded, shown))
 }
 
 /// A set with a fresh code in the place of one that was given.

@@ -21,7 +21,7 @@ use crate::event::decode;
 use crate::event_store::EventStore;
 use crate::model::Index;
 use crate::settings::{NotifySettings, SubmissionUrl};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Told};
 
 /// How often the log is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -31,6 +31,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// After how many answers that say that a notice is wrong it is left out: one that a webhook
+/// can make nothing of must not keep all later ones from their persons.
+const REFUSALS_MAX: u32 = 10;
 /// How many entries are read at once.
 const PAGE: usize = 64;
 /// How many bytes of entries are read at once.
@@ -214,21 +217,26 @@ impl Telling {
         Some(())
     }
 
-    /// Tells until it is heard; nothing if the end came before.
+    /// Tells until it is heard, or refused for good; nothing if the end came before.
     fn tell(&self, notice: &Notice) -> Option<()> {
-        let mut wait = WAIT;
+        let (mut patience, index) = (Patience::default(), notice.index);
         loop {
-            let heard = self.webhook.tell(notice);
-            self.metrics.notice_told(heard.is_ok());
-            let Err(error) = heard else { return Some(()) };
-            let index = notice.index;
+            let Err(error) = self.webhook.tell(notice) else {
+                self.metrics.notice_told(Told::Taken);
+                return Some(());
+            };
+            let Some(wait) = patience.after(&error) else {
+                self.metrics.notice_told(Told::Refused);
+                tracing::error!(%index, %error, "a notification was refused for good; left out");
+                return Some(());
+            };
+            self.metrics.notice_told(Told::Failed);
             tracing::warn!(%index, %error, "a notification was not taken; trying again");
             let behind = self.store.size().saturating_sub(notice.index.0);
             self.metrics.notices_behind(behind);
             if self.stop.wait(wait) {
                 return None;
             }
-            wait = wait.saturating_mul(2).min(WAIT_MAX);
         }
     }
 
@@ -241,6 +249,28 @@ impl Telling {
             Ok(()) => self.written = self.next,
             Err(error) => tracing::warn!(%error, "how far notifications have come is not kept"),
         }
+    }
+}
+
+/// How long one notice is tried.
+struct Patience {
+    wait: Duration,
+    refusals: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { wait: WAIT, refusals: 0 }
+    }
+}
+
+impl Patience {
+    /// How long to wait after a failure; nothing if there is no use in it.
+    fn after(&mut self, error: &NotTaken) -> Option<Duration> {
+        self.refusals += u32::from(error.is_final());
+        let wait = self.wait;
+        self.wait = wait.saturating_mul(2).min(WAIT_MAX);
+        (self.refusals < REFUSALS_MAX).then_some(wait)
     }
 }
 
@@ -279,6 +309,14 @@ enum NotTaken {
     Unwritten(#[from] serde_json::Error),
     #[error("it cannot be signed")]
     Unsigned,
+}
+
+impl NotTaken {
+    /// True if the same notice will hardly be taken later (RFC 9110 §15.5; 408 and 429 ask
+    /// for another try).
+    const fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(status @ 400..500) if !matches!(status, 408 | 429))
+    }
 }
 
 impl Webhook {
@@ -364,6 +402,27 @@ mod tests {
         assert_eq!(one.read(2).unwrap(), 2, "the log has lost what was told");
         file.write("nonsense\n").unwrap();
         assert_eq!(one.read(7).unwrap(), 7);
+    }
+
+    /// Goal: one notice that a webhook cannot take keeps no later one from its person; one
+    /// that it could not take just now is tried for ever.
+    #[test]
+    fn a_notice_is_left_out_after_ten_answers_that_it_is_wrong() {
+        let waits = |statuses: &[u16]| -> Vec<Option<u64>> {
+            let mut patience = Patience::default();
+            let after = |status: &u16| patience.after(&NotTaken::Refused(*status));
+            statuses.iter().map(after).map(|wait| wait.map(|it| it.as_secs())).collect()
+        };
+        let tried = [1, 2, 4, 8, 16, 32, 60, 60, 60].map(Some);
+        for status in [400, 404, 410, 413, 422] {
+            assert_eq!(waits(&[status; 10]), [&tried[..], &[None]].concat(), "{status}");
+        }
+        for status in [302, 408, 429, 500, 503] {
+            assert!(waits(&[status; 100]).iter().all(Option::is_some), "{status}");
+        }
+        let mixed = [[500; 20].as_slice(), &[400; 9], &[503], &[400]].concat();
+        assert_eq!(waits(&mixed).iter().position(Option::is_none), Some(30));
+        assert!(!NotTaken::Unsigned.is_final());
     }
 
     #[test]

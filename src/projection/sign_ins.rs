@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use imbl::HashMap;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Envelope, Event, Refused};
+use crate::event::{Envelope, Event, PasskeyRefused, Refused};
 use crate::model::{Index, Moment, Username};
 
 /// How many of each kind are remembered; the oldest go first.
@@ -53,7 +53,16 @@ impl SignIns {
                     self.remembered(&it.person).reused_code_at = Some(entry.time);
                 }
             }
-            Event::RecoveryCodeRefused(it) => self.refused(&it.person, entry.index),
+            // As many as anybody likes may come too soon.
+            Event::RecoveryCodeRefused(it) if it.reason != Refused::TooSoon => {
+                self.refused(&it.person, entry.index);
+            }
+            // A copy has signed. What nobody signed may be a stranger's, and without end.
+            Event::PasskeyRefused(PasskeyRefused {
+                person: Some(person),
+                reason: Refused::Cloned,
+                ..
+            }) => self.refused(person, entry.index),
             Event::PersonErased(it) => drop(self.0.remove(&it.person)),
             // Nothing else is a sign-in; one forgotten here is not shown, and no more.
             _ => {}

@@ -265,14 +265,14 @@ pub(super) const LOGINS_PER_S: Key<Number> = Key::number(
     100,
     (1, 10_000),
     "attempts",
-    "passwords looked at in a second, ten seconds' worth at once; beyond it callers get 429",
+    "passwords, and passkeys, looked at in a second, ten seconds' worth at once; else 429",
 );
 pub(super) const LOGINS_PER_SOURCE: Key<Number> = Key::number(
     "limits.logins_per_source",
     300,
     (1, 1_000_000),
     "attempts",
-    "passwords that are tried in a minute from one network (/24 or /56), loopback apart",
+    "passwords, and passkeys, tried in a minute from one network (/24, /56), loopback apart",
 );
 pub(super) const CONNECTIONS: Key<Number> = Key::number(
     "limits.connections",
@@ -446,12 +446,12 @@ pub(super) const FAILURES_MAX_PASSWORD: Key<Number> = Key::number(
     100,
     (1, 100),
     "failures",
-    "consecutive failures that disable a password",
+    "consecutive failures that disable a password, or a set of recovery codes",
 );
 pub(super) const FAILURES_MAX_TOTP: Key<Number> = Key::number(
     "decisions.throttle.failures_max_totp",
     20,
     (1, 100),
     "failures",
-    "consecutive failures that disable a TOTP authenticator, or a set of recovery codes",
+    "consecutive failures that disable a TOTP authenticator",
 );

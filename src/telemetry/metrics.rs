@@ -12,6 +12,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::told::Told;
 use crate::model::SetKind;
 
 /// A metric that its library would not take; a defect here, found by any test.
@@ -179,8 +180,8 @@ impl Metrics {
         for queue in Queue::ALL {
             self.queue_length.with_label_values(&[queue.as_str()]);
         }
-        for outcome in [TAKEN, FAILED] {
-            self.notices.with_label_values(&[outcome]);
+        for told in Told::ALL {
+            self.notices.with_label_values(&[told.as_str()]);
         }
         let version = env!("CARGO_PKG_VERSION");
         let build = named("build_info", "The build that runs; always 1.");
@@ -272,9 +273,9 @@ impl Metrics {
         self.witness_contradictions.with_label_values(&[name]).inc();
     }
 
-    /// The webhook was told of something, and took it or not.
-    pub fn notice_told(&self, taken: bool) {
-        let outcome = if taken { TAKEN } else { FAILED };
+    /// The webhook was told of something.
+    pub fn notice_told(&self, told: Told) {
+        let outcome = told.as_str();
         self.notices.with_label_values(&[outcome]).inc();
     }
 
@@ -326,7 +327,6 @@ fn notices_behind(new: &Shelf) -> Result<IntGauge, prometheus::Error> {
 const ALLOW: &str = "allow";
 const DENY: &str = "deny";
 const COSIGNED: &str = "cosigned";
-const TAKEN: &str = "taken";
 const FAILED: &str = "failed";
 const SAME: &str = "same";
 const DIFFERS: &str = "differs";

@@ -2,6 +2,8 @@
 
 mod log;
 mod metrics;
+mod told;
 
 pub use log::{AlreadyLogging, log_as_json, log_as_text};
 pub use metrics::{Effect, Metrics, NotMeasurable, Queue};
+pub use told::Told;

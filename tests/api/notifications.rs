@@ -198,3 +198,19 @@ fn each_change_of_an_authenticator_is_told_to_its_person() {
     let code = codes["codes"][0].as_str().unwrap();
     assert!(told.iter().all(|it| !it.body.contains(code) && !it.body.contains(&seen)));
 }
+
+/// Goal: what a person calls a key is between them and the log.
+#[test]
+fn a_notice_of_a_passkey_does_not_say_what_it_is_called() {
+    let webhook = Webhook::open();
+    let (app, _folder) = told_by(&webhook);
+    let admin = app.admin();
+    app.with_passkey(&admin, "alice", 1);
+    let told: Vec<_> = (0..5).map(|_| webhook.next()).collect();
+    let last = told.last().unwrap();
+    assert_eq!(last.kind(), "passkey.registered");
+    assert_eq!(last.json()["what"], "alice registered a passkey, which verifies its user");
+    assert!(told.iter().all(|it| !it.body.contains("my key")));
+    let metrics = app.get("/metrics", &admin.token);
+    assert!(metrics.text.contains("countersign_notices_total{outcome=\"refused\"} 0"));
+}

@@ -4,7 +4,7 @@ use countersign::event::{Event, Refused};
 use serde_json::{Value, json};
 
 use super::ceremony::named;
-use crate::app::{Setup, TestApp};
+use crate::app::{Answer, PASSWORD, Setup, TestApp};
 use crate::journal;
 
 /// The shape of what is answered, whoever is asked about.
@@ -138,4 +138,81 @@ fn challenges_are_bounded_for_each_source() {
     let lost = app.login_passkey(&first["ticket"], &stick.get(&first["options"]));
     assert_eq!(lost.code(), "passkey_ticket_invalid");
     app.login_passkey(&honest["ticket"], &stick.get(&honest["options"])).expect(200);
+}
+
+/// What somebody at another network asks.
+fn from_network(app: &TestApp, path: &str, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json"), ("x-forwarded-for", "198.51.100.7")];
+    app.raw("POST", path, &headers, body.to_string().as_bytes())
+}
+
+/// Goal: made-up answers do not grow the log without end, nor do they keep anybody else, or
+/// anybody's password, out.
+#[test]
+fn one_network_answers_only_so_many_challenges() {
+    const OPTIONS: &str = "/auth/v1/login/passkey/options";
+    const ANSWER: &str = "/auth/v1/login/passkey";
+    let setup = Setup::default()
+        .with_setting("behind_proxy=true")
+        .with_setting("trusted_proxies=127.0.0.1")
+        .with_setting("limits.logins_per_source=3");
+    let app = TestApp::spawn(&setup);
+    let admin = app.admin();
+    let mut stick = app.with_passkey(&admin, "alice", 1);
+    let mut made_up = super::Stick::new(9, &stick.origin);
+    let first = journal::size(&app);
+    for _ in 0..3 {
+        let asked = from_network(&app, OPTIONS, &json!({})).expect(200);
+        let answer = made_up.get(&asked["options"]);
+        let body = json!({"ticket": asked["ticket"], "credential": answer});
+        assert_eq!(from_network(&app, ANSWER, &body).code(), "passkey_failed");
+    }
+    let honest = app.login_options(None);
+    let body = json!({"ticket": honest["ticket"], "credential": stick.get(&honest["options"])});
+    for _ in 0..20 {
+        let named = from_network(&app, OPTIONS, &json!({"username": "alice"}));
+        for answer in [named, from_network(&app, ANSWER, &body)] {
+            assert_eq!((answer.status, answer.code().as_str()), (429, "throttled"));
+            assert_eq!(answer.header("retry-after"), "10");
+        }
+    }
+    assert_eq!(journal::names(&app, first), ["passkey.refused"; 3]);
+
+    app.login_passkey(&honest["ticket"], &body["credential"]).expect(200);
+    let login = json!({"username": "alice", "password": PASSWORD});
+    from_network(&app, "/auth/v1/login", &login).expect(200);
+    app.clock.advance(60);
+    let first = journal::size(&app);
+    from_network(&app, OPTIONS, &json!({})).expect(200);
+    assert_eq!(journal::names(&app, first), ["attempts.throttled"]);
+    let stored = app.stored();
+    let line = stored.lines().last().unwrap();
+    assert!(line.contains(r#""count":40,"names":2,"sources":1"#), "{line}");
+    app.assert_replays();
+}
+
+/// Goal: nobody who cannot sign pushes out what a person should see of their sign-ins; a
+/// copy of their key is shown to them.
+#[test]
+fn what_nobody_signed_is_no_refusal_of_anybodys() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    let mut stick = app.with_passkey(&admin, "alice", 1);
+    let alice = app.one_factor("alice");
+    app.login("alice", "some other long password").expect(401);
+    let mut copy = stick.clone();
+    app.sign_in(None, &mut stick).expect(200);
+    app.sign_in(None, &mut stick).expect(200);
+    stick.kind = Some("webauthn.create");
+    for _ in 0..25 {
+        app.sign_in(Some("alice"), &mut stick).expect(401);
+    }
+    app.sign_in(None, &mut copy).expect(401);
+    let shown = app.get("/auth/v1/sign-ins", &alice.token).expect(200);
+    let rows = shown["sign_ins"].as_array().unwrap();
+    let count = |kind: &str| {
+        let kind = format!("countersign.{kind}.refused.v1");
+        rows.iter().filter(|row| row["type"] == kind.as_str()).count()
+    };
+    assert_eq!((count("password"), count("passkey")), (1, 1), "{rows:?}");
 }
