@@ -368,7 +368,7 @@ fn proofs(page: &str) -> Vec<(&str, &str)> {
     let quoted = page.split('`').skip(1).step_by(2);
     quoted
         .filter_map(|text| text.split_once("::"))
-        .filter(|(file, _)| file.ends_with(".rs"))
+        .filter(|(file, _)| file.strip_suffix(".rs").is_some())
         .collect()
 }
 
