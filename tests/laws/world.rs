@@ -108,7 +108,7 @@ fn the_courses_meet_every_kind_of_event() {
     let mut runner = TestRunner::deterministic();
     let strategy = steps();
     let mut met = BTreeSet::new();
-    for _ in 0..40 {
+    for _ in 0..80 {
         let steps = strategy.new_tree(&mut runner).unwrap().current();
         met.extend(Course::of(&steps).log.iter().map(|entry| entry.event.type_name()));
     }
