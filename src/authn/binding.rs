@@ -44,8 +44,10 @@ pub(super) fn open(
 
 /// True if the session's assurance reaches for binding what could give `gives`.
 pub(super) fn reaches(open: Open<'_>, gives: Aal) -> bool {
-    open.session.purpose == SessionPurpose::Recovery
-        || open.session.aal >= required(open.person, gives)
+    // A password and a recovery code: two factors, both of which can be copied.
+    let recovering = open.session.purpose == SessionPurpose::Recovery;
+    let has = if recovering { Aal::TWO } else { open.session.aal };
+    has >= required(open.person, gives)
 }
 
 /// What must be recorded beside the binding: the end of a session that was for it alone.

@@ -416,6 +416,19 @@ mod tests {
         assert_eq!(story.sessions("alice").len(), SESSIONS_PER_USER_MAX);
     }
 
+    /// Goal: who has only the password throws out none who have shown more.
+    #[test]
+    fn the_weakest_make_room_before_the_oldest() {
+        let mut story = Story::new();
+        story.person("alice");
+        let (strong, _) = story.second_factor("alice");
+        for _ in 0..2 * SESSIONS_PER_USER_MAX {
+            story.log_in("alice");
+        }
+        assert!(story.sessions("alice").contains(&strong));
+        assert_eq!(story.sessions("alice").len(), SESSIONS_PER_USER_MAX);
+    }
+
     #[test]
     fn sessions_past_their_limits_make_room_first() {
         let mut story = Story::new();

@@ -35,6 +35,9 @@ pub enum Outcome {
         /// True once a new authenticator is bound.
         bound: bool,
     },
+    /// A right code confirmed an authenticator in a session that was as strong before; it
+    /// goes on as it was.
+    Bound,
     /// A wrong secret, recorded; the refusal is the answer to give.
     Refused(Refusal),
 }
@@ -67,5 +70,6 @@ pub fn outcome(events: &[Event]) -> Outcome {
         Event::MfaRefused(_) => Some(Outcome::Refused(Refusal::MfaFailed)),
         _ => None,
     });
-    told.unwrap_or(Outcome::Refused(Refusal::LoginFailed))
+    let otherwise = if enrolled { Outcome::Bound } else { Outcome::Refused(Refusal::LoginFailed) };
+    told.unwrap_or(otherwise)
 }

@@ -251,6 +251,57 @@ fn a_session_of_one_purpose_binds_as_that_allows() {
     }
 }
 
+/// Law: a code shows no more than a code. It makes nothing fresh that a key has shown, and
+/// an app that a session of two factors has set up leaves that session as it was.
+#[test]
+fn a_code_makes_no_key_fresh() {
+    let (mut story, two) = alice(1);
+    let hard = attested(&mut story, 2);
+    make(&mut story, two, &hard).unwrap();
+    let three = session(&sign_in(&mut story, 2, Some(PROOF)));
+    let before = story.world.sessions.get(&three).unwrap().clone();
+    story.pass(60);
+
+    let totp = story.offer(three).unwrap();
+    let bound = story.code(three, totp, Some(1)).unwrap();
+    assert_eq!(names(&bound), ["mfa.enrolled", "mfa.verified"]);
+    assert_eq!(outcome(&bound), Outcome::Bound);
+    assert_eq!(story.world.sessions.get(&three).unwrap(), &before);
+
+    story.pass(60);
+    let too_low = Refusal::AssuranceTooLow { required: Aal::THREE };
+    assert_eq!(story.code(three, totp, Some(2)), Err(too_low));
+    // Beside a password it raises, and what the session knew of a key is gone.
+    let weak = story.log_in("alice");
+    story.code(weak, totp, Some(3)).unwrap();
+    let raised = story.world.sessions.get(&weak).unwrap();
+    let typed: Methods = [Method::Pwd, Method::Otp].into_iter().collect();
+    assert_eq!((raised.aal, &raised.methods), (Aal::TWO, &typed));
+}
+
+/// Law: a password and a recovery code are two factors that can be copied; they bind no key
+/// that would be worth more, on an account that had one.
+#[test]
+fn a_recovery_binds_nothing_worth_more_than_two_factors() {
+    let (mut story, two) = alice(1);
+    let hard = attested(&mut story, 2);
+    make(&mut story, two, &hard).unwrap();
+    let tokens = story.tokens();
+    story.fact(Event::SessionStarted(SessionStarted {
+        session: tokens.session,
+        person: named("alice"),
+        methods: Methods::default().with(Method::Pwd),
+        token: tokens.token,
+        session_token: tokens.session_token,
+        purpose: SessionPurpose::Recovery,
+    }));
+    let another = attested(&mut story, 3);
+    let too_low = Refusal::AssuranceTooLow { required: Aal::THREE };
+    assert_eq!(make(&mut story, tokens.session, &another), Err(too_low));
+    let plain = plain(&mut story, 4);
+    assert!(make(&mut story, tokens.session, &plain).is_ok());
+}
+
 /// Law: an id belongs to one account, whatever has become of it, until it is taken away.
 #[test]
 fn a_key_is_one_accounts() {

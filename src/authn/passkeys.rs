@@ -37,7 +37,7 @@ pub struct NewPasskey {
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below what the account's
 /// authenticators can give; [`Refusal::ReauthenticationRequired`] above
-/// [`binding::AUTHENTICATION_AGE_MAX_S`]; [`Refusal::PasskeysFull`].
+/// [`AUTHENTICATION_AGE_MAX_S`](super::authenticators::AUTHENTICATION_AGE_MAX_S); [`Refusal::PasskeysFull`].
 pub fn registrant(
     world: &World,
     session: Uuid,

@@ -130,17 +130,18 @@ pub(super) fn open_for_any(world: &World, session: Uuid, now: Moment) -> Result<
     open.ok_or(Refusal::SessionOver)
 }
 
-/// What must end before the user gets one more session from a source: those past
-/// their limits and, if there are still too many, the oldest. One source never ends
-/// another's.
+/// What must end before the user gets one more session from a source: those past their
+/// limits and, if there are still too many, the weakest, and of those the oldest. So who has
+/// only the password throws no stronger session out. One source never ends another's.
 pub(super) fn make_room(world: &World, user: &Uid, source: &str, now: Moment) -> Vec<Event> {
     let limits = &world.settings.session;
-    let (alive, lapsed): (Vec<_>, Vec<_>) = world
+    let (mut alive, lapsed): (Vec<_>, Vec<_>) = world
         .sessions
         .of_user(user)
         .filter(|session| session.source == source)
         .partition(|session| session.in_force(now, limits));
     let excess = (alive.len() + 1).saturating_sub(SESSIONS_PER_USER_MAX);
+    alive.sort_by_key(|session| (session.aal, session.id));
     let lapsed = lapsed.into_iter().map(|session| ended(session.id, SessionEnding::Expired));
     let oldest = alive.into_iter().take(excess);
     lapsed.chain(oldest.map(|session| ended(session.id, SessionEnding::Displaced))).collect()

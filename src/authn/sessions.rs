@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::authenticators::check_strength;
 use super::{Refusal, persons, session};
 use crate::event::{Event, SessionEnding, SessionPurpose};
 use crate::model::{Aal, Moment, Username};
@@ -61,12 +62,17 @@ pub fn list_of(world: &World, person: &Username, now: Moment) -> Result<Vec<Sess
 /// Ends one of the asking person's sessions, which may be the one that asks.
 ///
 /// # Errors
-/// [`Refusal::SessionOver`]; [`Refusal::SessionUnknown`] if it is none of theirs.
+/// [`Refusal::SessionOver`]; [`Refusal::SessionUnknown`] if it is none of theirs;
+/// [`Refusal::AssuranceTooLow`] for another, below what the person's authenticators can
+/// give: a stolen password shuts nobody out.
 pub fn end(world: &World, session: Uuid, ended: Uuid, now: Moment) -> Result<Vec<Event>, Refusal> {
     let own = session::open(world, session, now)?;
     let named = world.sessions.get(&ended);
     if named.is_none_or(|it| it.person.as_ref() != Some(&own.person.name)) {
         return Err(Refusal::SessionUnknown { session: ended });
+    }
+    if ended != session {
+        check_strength(own)?;
     }
     let why =
         if ended == session { SessionEnding::LoggedOut } else { SessionEnding::EndedByPerson };
@@ -77,14 +83,16 @@ pub fn end(world: &World, session: Uuid, ended: Uuid, now: Moment) -> Result<Vec
 /// Linear in the sessions there are.
 ///
 /// # Errors
-/// [`Refusal::SessionOver`].
+/// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] as for [`end`].
 pub fn end_others(
     world: &World,
     session: Uuid,
     all: bool,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let own = &session::open(world, session, now)?.person.name;
+    let own = session::open(world, session, now)?;
+    check_strength(own)?;
+    let own = &own.person.name;
     let mut events = session::end_others(world, own, session, SessionEnding::EndedByPerson);
     if all {
         events.push(session::ended(session, SessionEnding::LoggedOut));

@@ -363,7 +363,7 @@ impl Operator {
 }
 
 const fn origin() -> Origin {
-    Origin { actor: Actor::LocalOperator, correlation: None }
+    Origin::of(Actor::LocalOperator, None)
 }
 
 fn forbidden(what: Administration, decided: &AccessDecided) -> Failure {

@@ -77,7 +77,11 @@ impl Caller {
     /// On whose behalf this request is recorded.
     #[must_use]
     pub fn origin(&self, request: &HttpRequest) -> Origin {
-        Origin { actor: self.actor(), correlation: correlation(request) }
+        let token = match self {
+            Self::Service(_) => None,
+            Self::Person(session) => session.token(),
+        };
+        Origin { token, ..Origin::of(self.actor(), correlation(request)) }
     }
 }
 

@@ -66,7 +66,7 @@ pub async fn with_ticket(
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
     let secret = Secret { credential, purpose: Purpose::Password, bytes };
     let from = Some(door::caller(app, request, person.as_str(), None).from);
-    let origin = Origin { actor: Actor::Person(person.clone()), correlation: correlation(request) };
+    let origin = Origin::of(Actor::Person(person.clone()), correlation(request));
     let decide = move |sealed, world: &_, now| {
         conclude(world, &Enrolment { ticket, credential, sealed, alone, from }, now)
     };

@@ -116,7 +116,18 @@ impl Asking {
     /// # Errors
     /// 400 if what would be recorded is too large.
     pub fn decide(&self, world: &World, now: Moment) -> Result<AccessDecided, Problem> {
-        let decided = decide(world, &self.ask(world), now);
+        self.decided(world, now, true)
+    }
+
+    fn decided(
+        &self,
+        world: &World,
+        now: Moment,
+        may_search: bool,
+    ) -> Result<AccessDecided, Problem> {
+        let ask = self.ask(world);
+        let ask = Ask { step_up: ask.step_up && may_search, ..ask };
+        let decided = decide(world, &ask, now);
         self.fits(&decided)?;
         Ok(decided)
     }
@@ -131,12 +142,13 @@ impl Asking {
         Ask { step_up: self.step_up, ..ask }
     }
 
-    /// As [`Asking::decide`], as the event to be recorded.
+    /// As [`Asking::decide`], as the event to be recorded; a login that would help is looked
+    /// for only if `may_search`.
     ///
     /// # Errors
     /// Those of [`Asking::decide`].
-    pub fn take(&self, world: &World, now: Moment) -> Result<Event, Problem> {
-        Ok(Event::AccessDecided(Box::new(self.decide(world, now)?)))
+    pub fn take(&self, world: &World, now: Moment, may_search: bool) -> Result<Event, Problem> {
+        Ok(Event::AccessDecided(Box::new(self.decided(world, now, may_search)?)))
     }
 
     /// Decides again at the writer, where the PEP's own permission may be gone by now.
@@ -145,7 +157,7 @@ impl Asking {
     /// 403 if it is; those of [`Asking::take`].
     pub fn retake(&self, world: &World, now: Moment) -> Result<Event, Problem> {
         if self.authority.holds(world, now) {
-            self.take(world, now)
+            self.take(world, now, true)
         } else {
             Err(Problem::forbidden("the permission was withdrawn meanwhile"))
         }

@@ -15,7 +15,11 @@ use crate::model::{Batch, Item, Moment, Semantic};
 use crate::projection::World;
 use crate::sequencer::Origin;
 
-/// Answers several questions.
+/// For how many denials of one batch a login that would help is looked for: each costs up
+/// to twenty decisions, and the batch may be taken again by the writer.
+const STEP_UPS_MAX: usize = 8;
+
+/// Answers several questions. A step-up is looked for with the first few denials only.
 ///
 /// # Errors
 /// [`Problem`] for a fault of the whole body; a faulty item has its own answer.
@@ -132,10 +136,13 @@ impl Asked {
     /// entry belongs to each answer: what was wrong with the item, or nothing.
     fn take(&self, world: &World, now: Moment) -> (Vec<Event>, Vec<Option<String>>) {
         let (mut events, mut faults) = (Vec::new(), Vec::new());
+        let mut searches = 0;
         for asking in &self.askings {
             let taken = match asking {
                 Ok(asking) => {
-                    asking.take(world, now).map_err(|problem| problem.detail().to_owned())
+                    let taken = asking.take(world, now, searches < STEP_UPS_MAX);
+                    searches += usize::from(taken.as_ref().is_ok_and(searched));
+                    taken.map_err(|problem| problem.detail().to_owned())
                 }
                 Err(message) => Err(message.clone()),
             };
@@ -158,6 +165,11 @@ impl Asked {
         }
         (events, faults)
     }
+}
+
+/// True if it was looked for a login that would help.
+fn searched(event: &Event) -> bool {
+    matches!(event, Event::AccessDecided(decided) if decided.step_up.is_some())
 }
 
 fn verdict(event: &Event) -> Verdict {

@@ -113,7 +113,7 @@ async fn recorded(
     checked: Checked,
     tokens: FreshTokens,
 ) -> Result<Committed, Problem> {
-    let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
+    let origin = Origin::of(Actor::Anonymous, correlation(request));
     let Checked { matches, alone, anew, .. } = checked;
     if let (Some(hash), Some(person)) = (anew, attempt.person.clone()) {
         let credential = uuid_v7(&*app.entropy, app.clock.now())?;

@@ -140,7 +140,8 @@ fn rehearse(app: &App, session: Uuid, credential: Uuid) -> Result<(), authn::Ref
 
 /// Checks a code; the session rises to AAL2 and its tokens are replaced. One that a
 /// recovery code began ends instead: the answer is `{"bound": true}`, and the person logs
-/// in.
+/// in. One that was at AAL2 when it had the authenticator set up goes on as it was, with
+/// the same answer.
 ///
 /// # Errors
 /// [`Problem`]: 401 `mfa_failed`, 409 `mfa_not_set_up`, 429 `throttled`.
@@ -154,6 +155,11 @@ pub async fn verify(
     match verified(&app, caller.origin(&request), session, &person, &mfa_code).await? {
         Verified::Raised(fresh, recorded) => fresh.answer(&recorded, cookie),
         Verified::Bound => Ok(bound(&request)),
+        Verified::Added => {
+            let mut answer = HttpResponse::Ok();
+            answer.insert_header((header::CACHE_CONTROL, "no-store"));
+            Ok(answer.json(json!({"bound": true})))
+        }
     }
 }
 
@@ -163,6 +169,8 @@ pub enum Verified {
     Raised(Fresh, Committed),
     /// An authenticator was bound, and the session that was for it alone has ended.
     Bound,
+    /// An authenticator was bound, and the session goes on as it was.
+    Added,
 }
 
 /// Has a code checked that a person gave in a session of theirs, and the session raised.
@@ -194,6 +202,7 @@ pub async fn verified(
     match authn::outcome(&events) {
         Outcome::Raised { .. } => Ok(Verified::Raised(fresh, recorded)),
         Outcome::Recovering { bound: true } => Ok(Verified::Bound),
+        Outcome::Bound => Ok(Verified::Added),
         _ => Err(authn::Refusal::MfaFailed.into()),
     }
 }

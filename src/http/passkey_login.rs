@@ -121,7 +121,7 @@ async fn answer(
     let assertion = evenly(check(app, answer, asked, offered.as_deref())).await?;
     let fresh = Fresh::draw(app)?;
     let digests = fresh.digests();
-    let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
+    let origin = Origin::of(Actor::Anonymous, correlation(request));
     let decide = move |world: &_, now| Ok(conclude(world, &assertion, &digests, now));
     let recorded = app.sequencer.commit(origin, Expected::default(), decide).await;
     let recorded =
@@ -234,7 +234,9 @@ fn is_theirs(app: &App, known: &KnownPasskey, answer: &AssertionAnswer, named: b
 fn answer_of(fresh: Fresh, recorded: &Committed, cookie: bool) -> Result<HttpResponse, Problem> {
     let events: Vec<Event> = recorded.entries.iter().map(|entry| entry.event.clone()).collect();
     match outcome(&events) {
-        Outcome::Refused(_) | Outcome::Recovering { .. } => Err(Refusal::PasskeyFailed.into()),
+        Outcome::Refused(_) | Outcome::Recovering { .. } | Outcome::Bound => {
+            Err(Refusal::PasskeyFailed.into())
+        }
         Outcome::Started { .. } | Outcome::Raised { .. } => fresh.answer(recorded, cookie),
     }
 }

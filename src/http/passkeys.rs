@@ -11,8 +11,8 @@ use super::mfa::person;
 use super::relying_party::party;
 use super::sealed::{self, Secret};
 use super::{App, Problem, body};
+use crate::authn::authenticators;
 use crate::authn::passkeys::{NewPasskey, register as conclude, registrant};
-use crate::authn::session;
 use crate::entropy::{token, uuid_v7};
 use crate::model::{Digest, Label, SecretToken, Username};
 use crate::projection::Passkey;
@@ -40,7 +40,7 @@ struct Answered {
 pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let (_, session, name) = person(&app, &request)?;
     let world = app.sequencer.world();
-    session::view(&world, session, app.sequencer.now(&world))?;
+    authenticators::list(&world, session, app.sequencer.now(&world))?;
     let known = world.identities.get(&name);
     let all: Vec<_> = known.into_iter().flat_map(|person| &person.passkeys).map(shown).collect();
     let answer = HttpResponse::Ok().insert_header(no_store()).json(json!({"passkeys": all}));

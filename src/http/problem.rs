@@ -196,6 +196,7 @@ impl<E: Into<Problem>> From<CommitError<E>> for Problem {
                 Self::new(StatusCode::CONFLICT, "version_conflict", error.to_string())
             }
             CommitError::Withdrawn => Self::forbidden(error.to_string()),
+            CommitError::TokenOver => Self::unauthenticated(),
             CommitError::TooLarge { .. } => Self::bad("too_large", error.to_string()),
             CommitError::Overloaded => Self::overloaded(),
             CommitError::ClockBehind => Self::unavailable("clock_behind", error.to_string()),

@@ -135,7 +135,7 @@ pub async fn recovering(
         })?;
         let (attempt, _turn) = begun;
         let checked = login::verify(app, &attempt.login, password).await?;
-        let origin = Origin { actor: Actor::Anonymous, correlation: correlation(request) };
+        let origin = Origin::of(Actor::Anonymous, correlation(request));
         let found = found(app, origin, attempt, checked.matches, code).await;
         login::no_sooner(app, checked.begun, found).await
     };

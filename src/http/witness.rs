@@ -33,7 +33,7 @@ pub async fn add_checkpoint(
         Ok(asked) => asked,
         Err(refusal) => return Ok(refused(refusal)),
     };
-    let origin = Origin { actor: Actor::Anonymous, correlation: correlation(&request) };
+    let origin = Origin::of(Actor::Anonymous, correlation(&request));
     match app.cosigner.cosign(&app.sequencer, origin, asked).await {
         Ok(line) => Ok(answer(StatusCode::OK, "text/plain; charset=utf-8", format!("{line}\n"))),
         Err(CommitError::Refused(refusal)) => Ok(refused(refusal)),

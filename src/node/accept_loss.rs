@@ -99,7 +99,7 @@ pub async fn accept_loss(
     };
     let sequencer =
         Sequencer::start(log, sources, grouping(settings)).map_err(NodeError::Thread)?;
-    let operator = Origin { actor: Actor::LocalOperator, correlation: None };
+    let operator = Origin::of(Actor::LocalOperator, None);
     let decide = move |_: &World, _| Ok::<_, NodeError>(events);
     sequencer.commit(operator, Expected::default(), decide).await?;
     drop(sequencer); // The new checkpoint is published before this returns.

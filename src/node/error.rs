@@ -145,7 +145,7 @@ impl<E: Into<NodeError>> From<CommitError<E>> for NodeError {
     fn from(error: CommitError<E>) -> Self {
         match error {
             CommitError::Refused(refusal) => refusal.into(),
-            CommitError::Withdrawn => Self::Withdrawn,
+            CommitError::Withdrawn | CommitError::TokenOver => Self::Withdrawn,
             CommitError::NoRoom => Self::NoRoom,
             other => Self::Commit(other.to_string()),
         }

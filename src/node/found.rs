@@ -107,7 +107,7 @@ pub async fn found(
 }
 
 fn operator() -> Origin {
-    Origin { actor: Actor::LocalOperator, correlation: None }
+    Origin::of(Actor::LocalOperator, None)
 }
 
 async fn begin(sequencer: &Sequencer, settings: &Settings, log: Uuid) -> Result<(), NodeError> {

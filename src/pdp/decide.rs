@@ -84,22 +84,25 @@ impl Way {
 pub(super) fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way) -> Again {
     let mut again = concluded(world, ask, now, gaps, way, None);
     if ask.step_up && again.decided.decision == Verdict::Deny {
-        again.decided.step_up = Some(step_up(world, ask, &again.decided, gaps, way));
+        let (found, rests_on) = step_up(world, ask, &again.decided, gaps, way);
+        again.decided.step_up = Some(found);
+        again.rests_on.extend(rests_on);
     }
     bound(&mut again.decided);
     again
 }
 
-/// The answer if the subject had a session of these facts; nothing of it is recorded.
-pub(super) fn answered(
+/// What would be decided if the subject had a session of these facts; nothing of it is
+/// recorded.
+pub(super) fn supposing(
     world: &World,
     ask: &Ask,
     now: Moment,
     gaps: &Gaps,
     way: Way,
     supposed: &SessionFacts,
-) -> Verdict {
-    concluded(world, ask, now, gaps, way, Some(supposed)).decided.decision
+) -> Again {
+    concluded(world, ask, now, gaps, way, Some(supposed))
 }
 
 fn concluded(

@@ -1,11 +1,14 @@
 //! Which login would turn a denial into an allow: the cheapest that suffices.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
-use super::decide::{Way, answered, named};
+use super::decide::{Way, named, supposing};
 use super::{Ask, Gaps};
 use crate::event::{AccessDecided, Note, SessionFacts, SessionUsed, StepUp, Verdict};
-use crate::model::{Aal, Acr, Moment, SetKind, Uid};
+use crate::model::{Aal, Acr, KeyId, Moment, SetKind, Uid};
 use crate::projection::World;
 
 /// Looks for a login that would have this denial allowed: the same question is decided
@@ -15,7 +18,8 @@ use crate::projection::World;
 /// the session presented is not offered.
 ///
 /// Empty if no login would help: it was not denied by policies, the subject is nobody who
-/// can log in, or the policies want something else.
+/// can log in, or the policies want something else; and while the index of policies is in
+/// doubt. Beside it, the keys of what could not be seen and may have mattered.
 ///
 /// # Source
 /// RFC 9470 §3 (`acr_values` in order of preference, `max_age`).
@@ -25,8 +29,25 @@ pub(super) fn step_up(
     denied: &AccessDecided,
     gaps: &Gaps,
     way: Way,
+) -> (StepUp, BTreeSet<KeyId>) {
+    let rests_on = RefCell::default();
+    let found = search(world, ask, denied, gaps, way, &rests_on);
+    (found, rests_on.into_inner())
+}
+
+fn search(
+    world: &World,
+    ask: &Ask,
+    denied: &AccessDecided,
+    gaps: &Gaps,
+    way: Way,
+    rests_on: &RefCell<BTreeSet<KeyId>>,
 ) -> StepUp {
     let none = StepUp { acr_values: Vec::new(), max_age_s: None };
+    // While each policy is asked each time, a search would cost too much.
+    if world.index_doubts.current().is_some() {
+        return none;
+    }
     // Without a session the context may lack what is required, and a policy may err.
     let session_counts =
         matches!(denied.note, None | Some(Note::ContextIncomplete | Note::ForbidErred));
@@ -37,7 +58,9 @@ pub(super) fn step_up(
     let now = denied.now;
     let allowed = |acr: Acr, age_s: u64| {
         let supposed = reach.facts(acr, before(now, age_s));
-        answered(world, ask, now, gaps, way, &supposed) == Verdict::Allow
+        let again = supposing(world, ask, now, gaps, way, &supposed);
+        rests_on.borrow_mut().extend(again.rests_on);
+        again.decided.decision == Verdict::Allow
     };
     let acr_values: Vec<_> = Acr::ALL
         .into_iter()

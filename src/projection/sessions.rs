@@ -49,6 +49,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// SHA-256 of its token for Countersign's own API; none elsewhere.
+    #[must_use]
+    pub const fn token(&self) -> Option<Digest> {
+        self.token
+    }
+
     /// True if neither its absolute nor its idle limit has passed.
     #[must_use]
     pub fn in_force(&self, now: Moment, limits: &SessionLimits) -> bool {

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use crate::event::{Actor, Envelope, Event, Tail};
 use crate::event_store::IdempotencyKey;
-use crate::model::{Moment, StreamName, Version};
+use crate::model::{Digest, Moment, StreamName, Version};
 use crate::projection::World;
 
 /// On whose behalf something is proposed.
@@ -17,13 +17,23 @@ pub struct Origin {
     pub actor: Actor,
     /// The request it belongs to.
     pub correlation: Option<String>,
+    /// SHA-256 of the session's token that the person has shown. It must still be one when
+    /// the writer decides: a session that has risen meanwhile has others, and whoever holds
+    /// only the old one must not ride along.
+    pub token: Option<Digest>,
 }
 
 impl Origin {
+    /// Somebody, by no session.
+    #[must_use]
+    pub const fn of(actor: Actor, correlation: Option<String>) -> Self {
+        Self { actor, correlation, token: None }
+    }
+
     /// The node itself.
     #[must_use]
     pub const fn node() -> Self {
-        Self { actor: Actor::Node, correlation: None }
+        Self::of(Actor::Node, None)
     }
 }
 
@@ -111,6 +121,9 @@ pub enum CommitError<E> {
     /// The authority behind the command was taken away before the writer came to it.
     #[error("the permission was withdrawn meanwhile")]
     Withdrawn,
+    /// The token behind the command was no session's any more when the writer came to it.
+    #[error("the session has ended or has other tokens by now")]
+    TokenOver,
     /// An event would be larger than an entry may be.
     #[error("an event of {bytes} bytes is too large to record")]
     TooLarge {
@@ -163,6 +176,7 @@ pub(super) enum Outcome {
     Committed { entries: Vec<Arc<Envelope>>, world: Arc<World>, repeated: bool },
     Refused,
     Withdrawn,
+    TokenOver,
     ClockBehind,
     Conflict { stream: StreamName, expected: Version, found: Version },
     TooLarge { bytes: usize },

@@ -95,7 +95,11 @@ impl Draft {
         if answer.is_closed() {
             return Ok(()); // The proposer has gone: nothing was promised, nothing is done.
         }
+        let shown = origin.token.as_ref();
         let settled = match self.unmet(&expected, now, store)? {
+            _ if shown.is_some_and(|token| self.world.sessions.by_token(token).is_none()) => {
+                Settled::Other(Outcome::TokenOver)
+            }
             Some(settled) => settled,
             None => self.settle(&origin, &expected, prepared, decide, now, entropy),
         };
@@ -304,7 +308,7 @@ pub(super) fn tails(
             Event::LogCreated(it) => it.log,
             _ => world.log.unwrap_or_default(),
         };
-        let Origin { actor, correlation } = origin.clone();
+        let Origin { actor, correlation, .. } = origin.clone();
         Tail::new(NewEvent { actor, correlation, event }, log)
     };
     events.into_iter().map(tail).collect()

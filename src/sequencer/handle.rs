@@ -244,6 +244,7 @@ impl Sequencer {
             }
             Outcome::ClockBehind => Err(CommitError::ClockBehind),
             Outcome::Withdrawn => Err(CommitError::Withdrawn),
+            Outcome::TokenOver => Err(CommitError::TokenOver),
             Outcome::Conflict { stream, expected, found } => {
                 Err(CommitError::Conflict { stream, expected, found })
             }

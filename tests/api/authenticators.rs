@@ -16,14 +16,15 @@ fn alice(app: &TestApp) -> Person {
     app.two_factors(&app.one_factor("alice"))
 }
 
-/// Binds another authenticator in a session of two factors, whose tokens are replaced.
+/// Binds another authenticator in a session of two factors, which goes on as it was.
 fn another(app: &TestApp, person: &Person, label: &str) -> (Person, String) {
     let offer = app.post("/auth/v1/setup-mfa", &person.token, &json!({"label": label}));
     let offer = offer.expect(200);
     assert_eq!(offer["label"], label);
     let seed = seed(offer["secret"].as_str().unwrap());
-    let raised = app.verify(&person.token, &app.code(&seed)).expect(200);
-    (Person::of(&raised, Some(seed)), offer["id"].as_str().unwrap().to_owned())
+    let bound = app.verify(&person.token, &app.code(&seed)).expect(200);
+    assert_eq!(bound, json!({"bound": true}));
+    (Person { seed: Some(seed), ..person.clone() }, offer["id"].as_str().unwrap().to_owned())
 }
 
 fn held(app: &TestApp, person: &Person) -> Vec<Value> {

@@ -1,6 +1,7 @@
 //! What many do at once, one of them does.
 
 use std::sync::Barrier;
+use std::sync::mpsc::channel;
 use std::thread;
 
 use countersign::event::{Event, Refused};
@@ -98,6 +99,41 @@ fn of_fifty_tries_in_one_session_one_gets_in() {
     assert_eq!(app.get("/auth/v1/session", &raised.token).status, 200);
     assert_eq!(count(&app, first, |it| matches!(it, Event::MfaEnrolled(_))), 1);
     assert_eq!(count(&app, first, |it| matches!(it, Event::MfaVerified(_))), 1);
+}
+
+/// Goal: a token from before the second factor is worth nothing after it, for a command
+/// that was on its way too: whoever has stolen it gets no codes of the owner's.
+#[test]
+fn a_token_that_was_replaced_meanwhile_commands_nothing() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    app.person(&admin, "alice");
+    let seed = app.two_factors(&app.one_factor("alice")).seed.unwrap();
+    app.clock.advance(30);
+    let old = app.one_factor("alice");
+    let sequencer = &app.node.sequencer;
+    let ((enter, entered), (open, gate)) = (channel(), channel());
+    let first = thread::scope(|scope| {
+        scope.spawn(|| app.propose_nothing(Some((enter, gate))));
+        entered.recv().unwrap();
+        let raising = scope.spawn(|| app.verify(&old.token, &app.code(&seed)));
+        while sequencer.queued() < 1 {
+            thread::yield_now();
+        }
+        let first = journal::size(&app);
+        let stolen = scope.spawn(|| app.delete("/auth/v1/sessions", &old.token));
+        let offered = scope.spawn(|| app.post("/auth/v1/logout", &old.token, &json!({})));
+        while sequencer.queued() < 3 {
+            thread::yield_now();
+        }
+        open.send(()).unwrap();
+        raising.join().unwrap().expect(200);
+        assert_eq!(stolen.join().unwrap().status, 401);
+        assert_eq!(offered.join().unwrap().status, 401);
+        first
+    });
+    assert_eq!(count(&app, first, |it| matches!(it, Event::SessionRaised(_))), 1);
+    assert_eq!(count(&app, first, |it| matches!(it, Event::SessionEnded(_))), 0);
 }
 
 /// Goal: of two letters with one ticket, one sets the password.

@@ -174,6 +174,43 @@ fn each_item_of_a_batch_has_its_own_challenge_and_its_own_record() {
     office.app.assert_replays();
 }
 
+/// Goal: nobody makes the writer search without end.
+#[test]
+fn of_a_batch_the_first_denials_alone_are_looked_at_further() {
+    let office = office();
+    let asked: Vec<_> = (0..12).map(|_| unlock("alice", "session")).collect();
+    let body = json!({
+        "context": {"supported_obligations": ["step-up"]}, "evaluations": asked,
+    });
+    let answer = office.app.evaluate_all(&office.pep, &body).expect(200);
+    let all = answer["evaluations"].as_array().unwrap();
+    let challenged: Vec<_> = all.iter().map(|it| it.get("context").is_some()).collect();
+    assert_eq!(challenged, [[true; 8].as_slice(), &[false; 4]].concat());
+    let recorded = office.app.decisions();
+    assert_eq!(recorded.iter().filter(|it| it.step_up.is_some()).count(), 8);
+    office.app.assert_replays();
+}
+
+/// Goal: an auditor who cannot see what a search rested on does not take it for another.
+#[test]
+fn what_a_search_rested_on_and_is_sealed_makes_no_difference_in_a_replay() {
+    let schema = "type Session = { aal: Long, amr: Set<String>, authenticated_at: datetime,
+        age_seconds: Long, phishing_resistant: Bool, source: String };
+      entity User = { @personal mail?: String }; entity Vault;
+      action open appliesTo { principal: [User], resource: [Vault],
+        context: { session: Session } };";
+    let policies = r#"@id("staff") permit (principal, action, resource)
+      when { principal has mail && principal.mail like "*@example.org" };"#;
+    let entities = json!([{
+        "uid": {"type": "User", "id": "alice"}, "attrs": {"mail": "a@example.org"}, "parents": [],
+    }]);
+    let office = Office::with(&Setup::of(schema, policies, &entities));
+    office.app.person(&office.admin, "alice");
+    let found = office.challenge(None, "alice", "vault");
+    assert_eq!(found["acr_value"], "urn:countersign:aal1");
+    office.app.assert_replays();
+}
+
 /// Goal: a session that has ended is no better than none, and a new login is asked for.
 #[test]
 fn who_has_logged_out_is_asked_to_log_in() {

@@ -57,7 +57,10 @@ pub async fn submit(
     let code: Code = form::from_visitor(&app, &request, payload, &visitor).await?;
     match raised(&app, &request, &visitor, &code).await {
         Ok(answer) => Ok(answer),
-        Err(problem) if problem.code() == "reauthentication_required" => {
+        // A code alone would leave a session that a key has made stronger weaker.
+        Err(problem)
+            if matches!(problem.code(), "reauthentication_required" | "assurance_too_low") =>
+        {
             Err(Away::To("/sign-in?done=again"))
         }
         Err(problem) if problem.status_code().is_client_error() => {
@@ -80,11 +83,14 @@ pub async fn raised(
     let (origin, person) = (visitor.caller.origin(request), &visitor.name);
     let verified = mfa::verified(app, origin, visitor.id(), person, &code.digits()).await?;
     let (place, cookie) = match verified {
-        Verified::Raised(fresh, _) => (ACCOUNT, fresh.into_cookie()),
-        Verified::Bound => ("/sign-in?done=bound", removal()),
+        Verified::Raised(fresh, _) => (ACCOUNT, Some(fresh.into_cookie())),
+        Verified::Bound => ("/sign-in?done=bound", Some(removal())),
+        Verified::Added => (ACCOUNT, None),
     };
     let mut answer = answer::see_other(place);
-    answer.add_cookie(&cookie).map_err(|error| Problem::defect(&error))?;
+    if let Some(cookie) = cookie {
+        answer.add_cookie(&cookie).map_err(|error| Problem::defect(&error))?;
+    }
     Ok(answer)
 }
 

@@ -56,7 +56,9 @@ pub async fn change(
             added.map_err(|error| Problem::defect(&error))?;
             return Ok(answer);
         }
-        Err(problem) if problem.code() == "reauthentication_required" => {
+        Err(problem)
+            if matches!(problem.code(), "reauthentication_required" | "assurance_too_low") =>
+        {
             return Err(visitor.elsewhere(problem));
         }
         Err(problem) if problem.status_code().is_client_error() => problem,

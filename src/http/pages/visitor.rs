@@ -132,10 +132,11 @@ impl Visitor {
     /// The page that is theirs first.
     pub fn home(&self) -> &'static str {
         match self.session.purpose {
-            SessionPurpose::PasswordChange => PASSWORD,
             SessionPurpose::Recovery => SET_UP,
             SessionPurpose::SecondFactor => CODE,
-            SessionPurpose::Everything if self.owes_a_factor() => CODE,
+            // Changing a password takes the account's strength as well.
+            _ if self.owes_a_factor() => CODE,
+            SessionPurpose::PasswordChange => PASSWORD,
             SessionPurpose::Everything => ACCOUNT,
         }
     }

@@ -77,6 +77,28 @@ fn a_compromised_password_opens_nothing_but_its_change() {
     assert_eq!(browser.open("/account").status, 200);
 }
 
+/// Goal: nobody is shut out by a leak. A change takes the account's strength, so the code is
+/// asked for first.
+#[test]
+fn who_has_an_app_gives_a_code_before_a_compromised_password_is_changed() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    app.person(&admin, "alice");
+    let seed = app.two_factors(&app.one_factor("alice")).seed.unwrap();
+    let path = "/users/v1/alice/password-compromised";
+    assert!(app.post(path, &admin.token, &json!({})).status < 300);
+    let mut browser = Browser::signed_in(&app, "alice", PASSWORD);
+    assert_eq!(leads(&browser.open("/account/password")), (303, "/sign-in/code"));
+    app.clock.advance(30);
+    browser.open("/sign-in/code");
+    browser.submit("/sign-in/code", &[("code", &app.code(&seed))]);
+    assert_eq!(leads(&browser.open("/account")), (303, "/account/password"));
+    browser.open("/account/password");
+    let change = [("current", PASSWORD), ("new", NEW), ("again", NEW)];
+    assert_eq!(leads(&browser.submit("/account/password", &change)).0, 303);
+    assert_eq!(app.login("alice", NEW).status, 200);
+}
+
 /// Goal: eight characters do beside a second factor, and open nothing without it.
 #[test]
 fn a_short_password_beside_a_code_opens_only_the_page_for_the_code() {
