@@ -141,6 +141,7 @@ impl Alice {
                 tell.send(Told::done(&answer, "countersign.mfa.refused.v1")).unwrap();
             }
             (429, _) => {} // not looked at, so nothing is recorded
+            (409, Some("too_many_authenticators")) => self.make_room(wire, tell)?,
             // An answer with new tokens was lost with the server before.
             (401, Some("unauthenticated")) => self.log_in_again(wire, tell)?,
             _ => panic!("{}", answer.text),
@@ -186,8 +187,23 @@ impl Alice {
         if let Some(seed) = self.offered.take() {
             self.person.seed = seed;
         }
+        if answer.body.get("bound").is_some() {
+            return Told::done(answer, "countersign.mfa.enrolled.v1");
+        }
         self.carry(&answer.body);
         Told::done(answer, "countersign.session.raised.v1")
+    }
+
+    /// Takes the oldest authenticator away.
+    fn make_room(&self, wire: &Wire, tell: &Sender<Told>) -> Option<()> {
+        let shown = wire.get("/auth/v1/authenticators", &self.person.token)?;
+        let all = shown.body["authenticators"].as_array().unwrap();
+        let oldest = all.iter().find(|it| it["kind"] == "totp").unwrap();
+        let path = format!("/auth/v1/authenticators/{}", text(oldest, "id"));
+        let answer = wire.delete(&path, &self.person.token)?;
+        assert_eq!(answer.status, 204, "{}", answer.text);
+        tell.send(Told::done(&answer, "countersign.credential.removed.v1")).unwrap();
+        Some(())
     }
 
     fn carry(&mut self, answer: &Value) {

@@ -47,6 +47,10 @@ impl Wire {
         self.send(Method::PUT, path, token, Some(body))
     }
 
+    pub fn delete(&self, path: &str, token: &str) -> Option<Arrived> {
+        self.send(Method::DELETE, path, token, None)
+    }
+
     /// Asks; nothing if the server has gone before its answer was there whole.
     fn send(
         &self,
