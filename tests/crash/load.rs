@@ -142,8 +142,11 @@ impl Alice {
             }
             (429, _) => {} // not looked at, so nothing is recorded
             (409, Some("too_many_authenticators")) => self.make_room(wire, tell)?,
-            // An answer with new tokens was lost with the server before.
-            (401, Some("unauthenticated")) => self.log_in_again(wire, tell)?,
+            // An answer with new tokens was lost with the server before, or the code that
+            // was to follow the password had to wait.
+            (401, Some("unauthenticated")) | (403, Some("assurance_too_low")) => {
+                self.log_in_again(wire, tell)?;
+            }
             _ => panic!("{}", answer.text),
         }
         Some(())

@@ -143,11 +143,11 @@ fn assert_whole(house: &House, server: Server, read_before: &Ledger, told: &[Tol
 const KINDS: [&str; 8] = [
     "allow",
     "countersign.directory.activated.v1",
+    "countersign.mfa.enrolled.v1",
     "countersign.mfa.offered.v1",
     "countersign.mfa.refused.v1",
     "countersign.password.refused.v1",
     "countersign.policies.activated.v1",
-    "countersign.session.raised.v1",
     "deny",
 ];
 
