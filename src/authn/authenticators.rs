@@ -15,7 +15,7 @@ use crate::event::{
     CredentialDisabled, CredentialRemoved, CredentialRenamed, Disabling, Event, SessionEnding,
     SessionPurpose,
 };
-use crate::model::{Digest, Label, Moment, Username};
+use crate::model::{Aal, Digest, Label, Moment, Username};
 use crate::projection::{Credential, Person, World};
 
 /// How recent the authentication must be for an authenticator to be bound or removed, in
@@ -204,6 +204,13 @@ pub(super) fn check_fresh(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
         return Err(Refusal::ReauthenticationRequired { max_age_s: AUTHENTICATION_AGE_MAX_S });
     }
     Ok(())
+}
+
+/// A session of one factor rises only on an authentication of late: an old session's token
+/// and a code, or a key, are not two factors shown together. One that has risen may be
+/// refreshed.
+pub(super) fn check_may_rise(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
+    if open.session.aal < Aal::TWO { check_fresh(open, now) } else { Ok(()) }
 }
 
 fn kind_of(person: &Person, authenticator: Uuid, now: Moment) -> Result<Kind, Refusal> {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::authenticators::AUTHENTICATION_AGE_MAX_S;
+use super::authenticators::check_may_rise;
 use super::session::{self, Open};
 use super::{FreshTokens, Refusal, binding, throttle};
 use crate::event::{
@@ -55,7 +55,8 @@ pub struct MfaVerdict {
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] below what the person's
 /// authenticators can give, but not in a session that a recovery code began;
-/// [`Refusal::ReauthenticationRequired`] above [`AUTHENTICATION_AGE_MAX_S`];
+/// [`Refusal::ReauthenticationRequired`] above
+/// [`AUTHENTICATION_AGE_MAX_S`](super::authenticators::AUTHENTICATION_AGE_MAX_S);
 /// [`Refusal::TooManyAuthenticators`] above [`TOTPS_MAX`], again but for recovery.
 ///
 /// # Source
@@ -129,7 +130,7 @@ pub fn conclude(
     let named = held.iter().find(|one| one.credential.id == verdict.credential);
     let tried = *named.ok_or(Refusal::MfaFailed)?;
     tried.check_throttle(world, now)?;
-    rising(open, now)?;
+    check_may_rise(open, now)?;
     if !tried.pending && shown_with_code(open).aal() < Some(open.session.aal) {
         return Err(Refusal::AssuranceTooLow { required: open.session.aal });
     }
@@ -146,16 +147,6 @@ pub fn conclude(
             refused(world, open, &blamed, Refused::Wrong)
         }
     })
-}
-
-/// An old session's token and one code are not two factors shown together.
-fn rising(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
-    let age_s = now.seconds_since(open.session.authenticated_at);
-    if open.session.aal < Aal::TWO && age_s > AUTHENTICATION_AGE_MAX_S {
-        let max_age_s = AUTHENTICATION_AGE_MAX_S;
-        return Err(Refusal::ReauthenticationRequired { max_age_s });
-    }
-    Ok(())
 }
 
 /// What a session has shown once a code is given: what was typed, and nothing of a key.
@@ -267,6 +258,7 @@ fn refused(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authn::authenticators::AUTHENTICATION_AGE_MAX_S;
     use crate::authn::fixture::{Story, named, names};
     use crate::authn::{Outcome, outcome};
     use crate::event::{DecisionSettings, ThrottleSettings};

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::authenticators::AUTHENTICATION_AGE_MAX_S;
+use super::authenticators::check_may_rise;
 use super::session::{self, LOCAL_SOURCE, Open};
 use super::{FreshTokens, Refusal};
 use crate::event::{
@@ -124,7 +124,7 @@ pub fn candidates(
     now: Moment,
 ) -> Result<(Vec<KnownPasskey>, bool), Refusal> {
     let open = session::open_unfinished(world, session, now)?;
-    rising(open, now)?;
+    check_may_rise(open, now)?;
     let Open { session, person } = open;
     let alone = !session.methods.0.contains(&Method::Pwd) || session.aal > Aal::TWO;
     let fits = |passkey: &&Passkey| {
@@ -155,7 +155,7 @@ pub fn raise(
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     let open = session::open_unfinished(world, session, now)?;
-    rising(open, now)?;
+    check_may_rise(open, now)?;
     let (person, passkey, proof) = match accepted(world, assertion, Some(open.person)) {
         Ok(accepted) => accepted,
         Err(reason) => return Ok(refused(world, &assertion.key, reason)),
@@ -174,17 +174,6 @@ pub fn raise(
         session_token: tokens.session_token,
     });
     Ok(vec![verified(person, passkey, proof), raised])
-}
-
-/// A session of one factor rises only on an authentication of late: an old session's token
-/// and a key are not two factors shown together.
-fn rising(open: Open<'_>, now: Moment) -> Result<(), Refusal> {
-    let age_s = now.seconds_since(open.session.authenticated_at);
-    if open.session.aal < Aal::TWO && age_s > AUTHENTICATION_AGE_MAX_S {
-        let max_age_s = AUTHENTICATION_AGE_MAX_S;
-        return Err(Refusal::ReauthenticationRequired { max_age_s });
-    }
-    Ok(())
 }
 
 fn usable(person: &Person, passkey: &Passkey) -> bool {
