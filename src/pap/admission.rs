@@ -200,7 +200,7 @@ fn storable(sources: &[PolicySource]) -> Result<(), Vec<Fault>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-fn compile(
+pub(super) fn compile(
     world: &World,
     set: SetKind,
     new_schema: Option<&str>,

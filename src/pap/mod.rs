@@ -9,6 +9,7 @@ mod admission;
 mod force;
 mod refusal;
 mod set;
+mod supposed;
 #[cfg(test)]
 mod tests;
 
@@ -16,3 +17,4 @@ pub use admission::{Admission, Changes, Draft, admit};
 pub use force::put_in_force;
 pub use refusal::{Part, Refusal};
 pub use set::set_of;
+pub use supposed::supposed;

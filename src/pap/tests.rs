@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Admission, Draft, Part, Refusal, admit, put_in_force, set_of};
+use super::{Admission, Draft, Part, Refusal, admit, put_in_force, set_of, supposed};
 use crate::cedar::{Limits, codes};
 use crate::event::{Actor, DirectoryActivated, EntitySubmitted, Envelope, Event, Verdict};
 use crate::model::{
@@ -111,6 +111,18 @@ fn view(world: &World) -> crate::event::AccessDecided {
 
 fn code_and_faults(refusal: &Refusal) -> (&'static str, Vec<String>) {
     (refusal.code(), refusal.faults().iter().map(ToString::to_string).collect())
+}
+
+/// Goal: a draft is asked in the very World that it would come into.
+#[test]
+fn a_draft_decides_before_it_is_in_force_and_changes_nothing() {
+    let world = founded();
+    let before = view(&world);
+    let nothing = supposed(&world, &draft(None, Some(&[])), &Limits::default()).unwrap();
+    let after = view(&world.supposing(nothing));
+    assert_eq!((before.decision, after.decision), (Verdict::Allow, Verdict::Deny));
+    assert_eq!(after.policies.map(|it| it.version), Some(Version(2)));
+    assert_eq!(view(&world), before);
 }
 
 #[test]

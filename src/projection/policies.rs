@@ -144,6 +144,26 @@ impl PolicySetState {
         Some(compiled.as_ref().map_err(AsRef::as_ref))
     }
 
+    /// A set that is not in force, as it would be: for asking what a draft decides. Both
+    /// its policies and its schema count as `version`. Nothing is compiled.
+    #[must_use]
+    pub fn supposed(
+        kind: SetKind,
+        sources: impl IntoIterator<Item = PolicySource>,
+        compiled: Compiled,
+        version: Version,
+    ) -> Self {
+        let named = |source: PolicySource| (source.id.clone(), Arc::new(source));
+        let (text, digest) = (compiled.schema.text().into(), compiled.schema.digest());
+        Self {
+            schema: Some(SchemaInForce { text, version, digest }),
+            policies: sources.into_iter().map(named).collect(),
+            in_force: Some(VersionRef { version, digest: compiled.policies.digest() }),
+            compiled: Arc::new(OnceLock::from(Ok(compiled))),
+            ..Self::new(kind)
+        }
+    }
+
     /// Has this set decided with an index that lacks a policy.
     #[cfg(test)]
     pub(crate) fn break_index(&mut self, missing: &PolicyId) {

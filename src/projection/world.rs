@@ -107,6 +107,13 @@ impl World {
         }
     }
 
+    /// This World with other policies and another schema of the owner's: for asking what
+    /// they would decide. Never to be committed on.
+    #[must_use]
+    pub fn supposing(&self, application: PolicySetState) -> Self {
+        Self { application, ..self.clone() }
+    }
+
     /// The World after `log`, oldest entry first.
     pub fn fold<'a>(log: impl IntoIterator<Item = &'a Envelope>) -> Self {
         log.into_iter().fold(Self::default(), Self::apply)
