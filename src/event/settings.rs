@@ -20,6 +20,9 @@ pub struct DecisionSettings {
     pub session: SessionLimits,
     /// How failed attempts slow down the next.
     pub throttle: ThrottleSettings,
+    /// How policies come in force; older builds did not say.
+    #[serde(skip_serializing_if = "PolicySettings::is_default")]
+    pub policies: PolicySettings,
 }
 
 /// The absolute limit at AAL3 unless another is set. Not written then, as builds without it
@@ -111,6 +114,21 @@ impl ThrottleSettings {
     }
 }
 
+/// How the owner's policies come in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySettings {
+    /// Whether a version comes in force only after somebody other than its author has
+    /// approved it.
+    pub four_eyes: bool,
+}
+
+impl PolicySettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for DecisionSettings {
     fn default() -> Self {
         Self {
@@ -119,6 +137,7 @@ impl Default for DecisionSettings {
             forbid_errors_deny: true,
             session: SessionLimits::default(),
             throttle: ThrottleSettings::default(),
+            policies: PolicySettings::default(),
         }
     }
 }
