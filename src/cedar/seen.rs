@@ -1,6 +1,7 @@
 //! What a condition found where it looked, in words.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use cedar_policy_core::ast::{
     self, BinaryOp, EntityUID, Expr, ExprKind, SlotEnv, Value, ValueKind, Var,
@@ -30,6 +31,27 @@ pub struct Seen {
     /// The members on the way there, from the outside in.
     #[serde(skip)]
     pub names: Vec<String>,
+}
+
+impl fmt::Display for Seen {
+    /// In words, as part of a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = &self.at;
+        match &self.found {
+            Found::Known { value, is_in: None, .. } => write!(f, "`{at}` was {value}"),
+            Found::Known { value, is_in: Some(above), .. } if above.is_empty() => {
+                write!(f, "`{at}` was {value}, in nothing")
+            }
+            Found::Known { value, is_in: Some(above), more } => {
+                write!(f, "`{at}` was {value}, in {}", above.join(", "))?;
+                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+            }
+            Found::Absent => write!(f, "there was no `{at}`"),
+            Found::Personal => write!(f, "`{at}` is personal and not shown"),
+            Found::Sealed => write!(f, "`{at}` is sealed, and its key is not at hand"),
+            Found::Erased => write!(f, "`{at}` has been erased"),
+        }
+    }
 }
 
 /// What was there.

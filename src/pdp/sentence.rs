@@ -1,7 +1,7 @@
 //! An explanation in words, for somebody who reads no policies.
 
 use super::explain::{PolicyExplained, Role};
-use crate::cedar::{ClauseWeighed, Effect, Found, Outcome, Part, Piece, Seen, Truth};
+use crate::cedar::{ClauseWeighed, Effect, Outcome, Part, Piece, Seen, Truth};
 use crate::event::{AccessDecided, Note, SessionFacts, SessionUsed, StepUp, Verdict};
 use crate::model::{Acr, Methods, Moment};
 
@@ -261,7 +261,7 @@ fn near(policy: &PolicyExplained) -> String {
     let failing: Vec<_> = policy.weighed.clauses.iter().filter(|clause| clause.fails()).collect();
     let scope: Vec<_> = failing.iter().filter(|it| it.clause.part.is_scope()).copied().collect();
     let whom = scope.first().map(|clause| {
-        let seen = clause.values.first().map(found).unwrap_or_default();
+        let seen = clause.values.first().map(ToString::to_string).unwrap_or_default();
         format!(", which is for `{}` only{}", clause.clause.text, behind(": ", &seen))
     });
     let conditions = failing.iter().filter(|it| !it.clause.part.is_scope());
@@ -336,7 +336,7 @@ fn facts(all: &[Fact<'_>]) -> String {
         let truth = of_a_kind.first().is_some_and(|fact| fact.truth);
         let mut seen: Vec<String> = Vec::new();
         for value in of_a_kind.iter().take(CONDITIONS_MAX).flat_map(|fact| fact.values) {
-            let words = found(value);
+            let words = value.to_string();
             if !seen.contains(&words) {
                 seen.push(words);
             }
@@ -344,25 +344,6 @@ fn facts(all: &[Fact<'_>]) -> String {
         told.push(format!("{} {verb} {truth}{}", listed(texts), behind(": ", &seen.join(", "))));
     }
     told.join("; ")
-}
-
-/// What was found in one place, in words.
-fn found(seen: &Seen) -> String {
-    let at = &seen.at;
-    match &seen.found {
-        Found::Known { value, is_in: None, .. } => format!("`{at}` was {value}"),
-        Found::Known { value, is_in: Some(above), .. } if above.is_empty() => {
-            format!("`{at}` was {value}, in nothing")
-        }
-        Found::Known { value, is_in: Some(above), more } => {
-            let more = if *more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("`{at}` was {value}, in {}{more}", above.join(", "))
-        }
-        Found::Absent => format!("there was no `{at}`"),
-        Found::Personal => format!("`{at}` is personal and not shown"),
-        Found::Sealed => format!("`{at}` is sealed, and its key is not at hand"),
-        Found::Erased => format!("`{at}` has been erased"),
-    }
 }
 
 fn in_force(facts: &SessionFacts, now: Moment) -> String {
