@@ -11,6 +11,7 @@ mod continuity;
 mod decision;
 #[cfg(test)]
 mod doubt_tests;
+mod explained;
 mod filter;
 mod notice;
 mod proven;
@@ -31,6 +32,7 @@ pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
+pub use explained::{Explained, Recorded, TakenAgain};
 pub use filter::Filter;
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};

@@ -13,13 +13,13 @@ use crate::cedar::on_large_stack;
 use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::event::{AccessDecided, Actor, Event, Presented, SigningKeyAdopted, Verdict};
+use crate::event::{AccessDecided, Actor, Envelope, Event, Presented, SigningKeyAdopted, Verdict};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::{Index, Label, Moment, Version};
 use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
-use crate::projection::{Artefacts, Change, World};
+use crate::projection::{Artefacts, Change, Erasures, World};
 use crate::sequencer::{
     CommitError, Committed, Expected, Log, Origin, fold_to, recover_opened, resume,
 };
@@ -126,6 +126,27 @@ impl Folder {
         let start = snapshots.and_then(|all| all.before(&store, index)).unwrap_or_default();
         let world = fold_to(&store, sealer.as_ref(), start, index).map_err(NodeError::from)?;
         Ok((index, world))
+    }
+
+    /// A recorded decision, what its log amounted to just before it, and all that has been
+    /// erased until now; nothing if the log holds no such decision.
+    ///
+    /// # Errors
+    /// As [`Folder::world`].
+    pub(super) fn decision(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(Envelope, World, Erasures)>, Failure> {
+        let entry = {
+            let store = self.store()?;
+            let Some(mut entry) = stored::decision(&store, id)? else { return Ok(None) };
+            if let Some(sealer) = self.sealer(&store)? {
+                sealer.open_event(&mut entry.event).map_err(NodeError::from)?;
+            }
+            entry
+        };
+        let (_, world) = self.world_at(At::Entry(Index(entry.index.0.saturating_sub(1))))?;
+        Ok(Some((entry, world, self.world()?.erasures)))
     }
 
     /// The log's snapshots, if its key is there to open them: without them all takes

@@ -18,6 +18,7 @@ mod erasures;
 mod evaluation;
 mod evaluations;
 mod events;
+mod explain;
 mod follow;
 mod guard;
 mod health;

@@ -6,8 +6,10 @@ mod bounded;
 mod decide;
 mod doubt;
 mod entities;
+mod explain;
 mod naming;
 mod personal;
+mod sentence;
 mod session;
 mod step_up;
 
@@ -15,5 +17,6 @@ pub use administration::{Administration, administrative};
 pub use ask::Ask;
 pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
+pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
 pub use personal::Gaps;
 pub use session::vouched;
