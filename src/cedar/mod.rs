@@ -17,6 +17,7 @@ mod excerpt;
 mod expression;
 mod extension;
 mod fault;
+mod heard;
 mod index;
 mod known;
 mod limits;
@@ -46,7 +47,7 @@ pub use reads::Missing;
 pub use schema::{CompiledSchema, Misfit};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
-pub use stack::on_large_stack;
+pub use stack::{on_large_stack, on_large_stacks};
 
 /// The version of the Cedar crates.
 #[must_use]

@@ -21,6 +21,7 @@ mod events;
 mod follow;
 mod guard;
 mod health;
+mod impact;
 mod import;
 mod keys;
 mod lag;

@@ -14,7 +14,7 @@ use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
-const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
+pub(super) const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
 
 /// Where policies see the action's properties.
 pub(super) const ACTION_PROPERTIES: &str = "action_properties";
@@ -166,8 +166,8 @@ fn strip(decided: &mut AccessDecided) {
 /// The question in Cedar's names.
 pub(super) struct Names {
     pub(super) subject: Uid,
-    action: Uid,
-    resource: Uid,
+    pub(super) action: Uid,
+    pub(super) resource: Uid,
 }
 
 pub(super) fn named(world: &World, ask: &Ask) -> Result<Names, Note> {

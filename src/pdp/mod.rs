@@ -10,9 +10,11 @@ mod naming;
 mod personal;
 mod session;
 mod step_up;
+mod unrecorded;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
 pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
 pub use personal::Gaps;
+pub use unrecorded::rests_on_unrecorded;

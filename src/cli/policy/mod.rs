@@ -1,5 +1,6 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod impact;
 mod publish;
 mod show;
 
@@ -10,6 +11,7 @@ use super::failure::{Exit, Failure};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign policy show wall-data --data ./data\n  \
+    countersign policy impact policies/cloud --since 90d --data ./data\n  \
     countersign policy publish policies/cloud --server https://pdp.example.com")]
 pub(super) struct Policy {
     #[command(subcommand)]
@@ -19,6 +21,7 @@ pub(super) struct Policy {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     Show(show::Show),
+    Impact(impact::Impact),
     Publish(publish::Publish),
 }
 
@@ -30,6 +33,7 @@ impl Policy {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         match &self.command {
             Command::Show(show) => show.run(console),
+            Command::Impact(impact) => impact.run(console),
             Command::Publish(publish) => publish.run(console),
         }
     }
