@@ -161,7 +161,8 @@ fn digest_of(patch: &[Change]) -> Digest {
 
 /// The changes in an order in which they can be made.
 fn admitted(world: &World, patch: Vec<Change>) -> Result<Vec<Change>, pip::Refusal> {
-    let is_gone = |change: &Change| matches!(change, Change::Remove(uid) if world.directory.get(uid).is_none());
+    let is_there = |uid: &Uid| world.directory.get(uid).is_some();
+    let is_gone = |change: &Change| matches!(change, Change::Remove(uid) if !is_there(uid));
     let (gone, present): (Vec<_>, Vec<_>) = patch.into_iter().partition(is_gone);
     if present.is_empty() {
         return Ok(gone);

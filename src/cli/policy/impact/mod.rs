@@ -85,6 +85,9 @@ impl Impact {
     /// # Errors
     /// [`Failure`]: the draft is refused, with each fault, or the log cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
+        if self.policies.is_empty() && self.schema.is_none() && self.entities.is_none() {
+            return Err(NodeError::NothingSupposed.into());
+        }
         let supposed = Supposed {
             files: authored::policies(&self.policies)?,
             schema: self.schema.as_deref().map(authored::text).transpose()?,

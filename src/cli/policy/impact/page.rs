@@ -126,16 +126,16 @@ fn because(reasons: &FlipReasons, allowed: bool) -> String {
     let answer = if allowed { "allowed" } else { "denied" };
     let names =
         |ids: &[PolicyId]| ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
-    let mut told = match reasons.note {
+    let told = match reasons.note {
         Some(note) => format!("{answer}: {}", noted(note)),
         None if reasons.determining.is_empty() => format!("{answer}: no policy permits it"),
         None => format!("{answer} by {}", names(&reasons.determining)),
     };
-    if !reasons.errors.is_empty() {
-        let erred: Vec<_> = reasons.errors.iter().map(|error| error.policy.clone()).collect();
-        told.push_str(&format!("; in error: {}", names(&erred)));
+    if reasons.errors.is_empty() {
+        return told;
     }
-    told
+    let erred: Vec<_> = reasons.errors.iter().map(|error| error.policy.clone()).collect();
+    format!("{told}; in error: {}", names(&erred))
 }
 
 const fn noted(note: Note) -> &'static str {
