@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::caller::COOKIE;
 use super::request_id::correlation;
 use super::sealed::{self, Secret};
+use super::session::leave_former;
 use super::{App, Problem, body, device, door};
 use crate::authn::login::{Attempt, Verdict, begin, conclude};
 use crate::authn::{self, FreshTokens, session, stands_alone};
@@ -45,6 +46,7 @@ pub async fn log_in(
         sign_in(&app, &request, &username, &password).await?;
     let mut answer = fresh.answer(&recorded, cookie)?;
     if cookie {
+        leave_former(&app, &request).await;
         answer.add_cookie(&device).map_err(|error| Problem::defect(&error))?;
     }
     Ok(answer)

@@ -12,6 +12,7 @@ use super::mfa::person;
 use super::passkeys::{asking, digest_of, keys, ticket_invalid, unasked};
 use super::relying_party::party;
 use super::request_id::correlation;
+use super::session::leave_former;
 use super::{App, Problem, body, door, source};
 use crate::authn::passkey_login::{
     Assertion, KnownPasskey, Proof, candidates, known, log_in as conclude, offered, raise,
@@ -126,7 +127,11 @@ async fn answer(
     let recorded = app.sequencer.commit(origin, Expected::default(), decide).await;
     let recorded =
         recorded.map_err(|error: crate::sequencer::CommitError<Refusal>| Problem::from(error))?;
-    answer_of(fresh, &recorded, cookie)
+    let answer = answer_of(fresh, &recorded, cookie)?;
+    if cookie {
+        leave_former(app, request).await;
+    }
+    Ok(answer)
 }
 
 /// Asks for a signature of the caller's own passkeys, to raise the session or refresh it.

@@ -16,6 +16,7 @@ use super::login::{self, Fresh};
 use super::mfa::person;
 use super::request_id::correlation;
 use super::sealed::{self, Secret};
+use super::session::leave_former;
 use super::users::{issued, username};
 use super::{App, Problem, body, door};
 use crate::authn::recovery::{self, CODES, CodeSet, Recovering, RecoveryVerdict};
@@ -107,7 +108,11 @@ pub async fn recover(
     if let Some(shown) = shown {
         more.insert("recovery_code".to_owned(), json!(shown.expose().as_str()));
     }
-    fresh.answer_with(&recorded, cookie, more)
+    let answer = fresh.answer_with(&recorded, cookie, more)?;
+    if cookie {
+        leave_former(&app, &request).await;
+    }
+    Ok(answer)
 }
 
 /// Has a password and a recovery code checked, and a session begun for binding alone; with
