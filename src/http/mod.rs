@@ -22,6 +22,7 @@ mod explain;
 mod follow;
 mod guard;
 mod health;
+mod impact;
 mod import;
 mod keys;
 mod lag;

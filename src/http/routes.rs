@@ -9,13 +9,13 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    explain, health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys,
-    password, past, policies, proof, recovery, schema, session, sessions, tokens, users, versions,
-    witness,
+    explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
+    passkeys, password, past, policies, proof, recovery, schema, session, sessions, tokens, users,
+    versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 82] = [
+pub const TEMPLATES: [&str; 83] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -70,6 +70,7 @@ pub const TEMPLATES: [&str; 82] = [
     "/audit/v1/entries",
     "/audit/v1/state",
     "/audit/v1/evaluation",
+    "/audit/v1/impact",
     "/audit/v1/decisions/{id}",
     "/audit/v1/decisions/{id}/proof",
     "/audit/v1/decisions/{id}/explain",
@@ -141,6 +142,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
         .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
+        .service(at("/audit/v1/impact").route(post().to(impact::weigh)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
         .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
         .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))

@@ -12,6 +12,7 @@ mod personal;
 mod sentence;
 mod session;
 mod step_up;
+mod unrecorded;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
@@ -20,3 +21,4 @@ pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
 pub use personal::Gaps;
 pub use session::vouched;
+pub use unrecorded::rests_on_unrecorded;
