@@ -14,11 +14,13 @@ mod doubt_tests;
 mod filter;
 mod notice;
 mod query;
+mod reach;
 mod replay;
 mod report;
 mod row;
 #[cfg(test)]
 mod sample;
+mod segments;
 mod sign_in_row;
 #[cfg(test)]
 mod tests;
@@ -32,8 +34,13 @@ pub use decision::{Dossier, Standing, Trail};
 pub use filter::Filter;
 pub use notice::Notice;
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
+pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Way};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
+pub use segments::{
+    Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix, Place,
+    Segments, SegmentsDifference, Source, Traffic, Window,
+};
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

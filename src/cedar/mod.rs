@@ -31,10 +31,12 @@ mod shape;
 mod slice;
 mod source;
 mod stack;
+mod terrain;
 mod trial;
 mod types;
 mod validate;
 mod value;
+mod walls;
 
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};

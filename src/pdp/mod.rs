@@ -13,6 +13,7 @@ mod step_up;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
-pub use decide::{Again, decide, decide_again, decide_as_of};
+pub use decide::{Again, decide, decide_again, decide_as_of, decide_if};
 pub use doubt::doubt;
+pub use naming::{asked_of, names_of};
 pub use personal::Gaps;
