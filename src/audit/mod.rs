@@ -7,11 +7,13 @@
 
 mod as_of;
 mod at;
+mod blast_radius;
 mod continuity;
 mod decision;
 #[cfg(test)]
 mod doubt_tests;
 mod filter;
+mod ground;
 mod notice;
 mod query;
 mod reach;
@@ -22,6 +24,7 @@ mod row;
 mod sample;
 mod segments;
 mod sign_in_row;
+mod since;
 #[cfg(test)]
 mod tests;
 mod verified;
@@ -29,9 +32,11 @@ mod verify;
 
 pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};
+pub use blast_radius::{BlastRadius, Choke, Jewel, NoRadius, Step, Taken, Widened};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
 pub use filter::Filter;
+pub use ground::{Before, Ground};
 pub use notice::Notice;
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Way};
@@ -42,5 +47,6 @@ pub use segments::{
     Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix, Place,
     Segments, SegmentsDifference, Source, Traffic, Window,
 };
+pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

@@ -31,6 +31,7 @@ mod publication;
 mod published;
 mod recover;
 mod replay;
+mod report;
 mod schema;
 mod serve;
 mod stored;
@@ -86,6 +87,7 @@ enum Command {
     Entities(entities::Entities),
     Log(Box<log::Log>),
     Replay(replay::Replay),
+    Report(Box<report::Report>),
     Evaluate(evaluate::Evaluate),
     Verify(verify::Verify),
     Proof(proof::Proof),
@@ -110,6 +112,7 @@ impl Command {
             Self::Entities(entities) => entities.run(console),
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
+            Self::Report(report) => report.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
             Self::Verify(verify) => verify.run(console),
             Self::Proof(proof) => proof.run(console),

@@ -4,8 +4,10 @@
 mod compare;
 mod coverage;
 mod matrix;
+mod picture;
 mod place;
 mod report;
+mod spread;
 mod traffic;
 
 pub use compare::{Difference as SegmentsDifference, Moved};

@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::Difference;
 use super::coverage::Coverage;
-use super::matrix::{self, Class, Key, Matrix, NoMatrix, Tally};
+use super::matrix::{self, Bounds, Class, Key, Matrix, NoMatrix, Tally};
 use super::place::Place;
 use super::traffic::{Flow, Traffic};
-use crate::audit::Then;
 use crate::audit::reach::Need;
-use crate::event::VersionRef;
-use crate::model::{Moment, PolicyId, SetKind, Uid};
-use crate::projection::World;
+use crate::audit::{Ground, Then};
+use crate::event::{Envelope, VersionRef};
+use crate::model::{Moment, PolicyId, Uid};
 
 /// The reachability of segments as of then, and the traffic between them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +102,18 @@ pub enum CellVerdict {
     Allow,
 }
 
+impl CellVerdict {
+    /// `allow`, `conditional` or `deny`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Conditional => "conditional",
+            Self::Allow => "allow",
+        }
+    }
+}
+
 /// A permit of a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
@@ -171,39 +182,58 @@ impl Cell {
 }
 
 impl Segments {
-    /// The report, from a matrix and the traffic of a window, both placed in `world`.
+    /// The report on a World, from the matrix of its pairs and the entries of the window
+    /// that begins at `since`, each of which `look` shows once, oldest first. Costs what the
+    /// matrix costs, twice if it is held against another; and a look at each entry, of which
+    /// none is kept. Run it on a large stack.
     ///
     /// # Errors
-    /// [`NoMatrix`]: the World has nothing to decide by, or no segments.
-    pub fn of(
-        world: &World,
-        matrix: &Matrix,
-        traffic: &Traffic<'_>,
-        as_of: Then,
+    /// [`NoMatrix`]: nothing to decide by, or no segments. What `look` says.
+    pub fn survey<E: From<NoMatrix>>(
+        ground: &Ground,
         since: Moment,
-    ) -> Result<Self, NoMatrix> {
-        let compiled = matrix::ground(world)?;
-        let places = traffic.places();
-        let keys: BTreeSet<&Key> = matrix.cells.keys().chain(traffic.keys()).collect();
-        let none = (Tally::default(), Flow::default());
-        let cell = |key: &Key| {
-            let tally = matrix.cells.get(key).unwrap_or(&none.0);
-            cell(key, tally, traffic.flow(key).unwrap_or(&none.1))
+        bounds: Bounds,
+        look: impl FnOnce(&mut dyn FnMut(&Envelope)) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let (world, as_of) = (&ground.world, ground.as_of);
+        let matrix = Matrix::of(world, as_of.time, bounds)?;
+        let mut traffic = Traffic::new(world)?;
+        look(&mut |entry| traffic.see(entry))?;
+        let difference = match &ground.before {
+            Some(before) => {
+                let earlier = Matrix::of(&before.world, before.time, bounds)?;
+                Some(Difference::between(&earlier, &matrix, before.what.as_str()))
+            }
+            None => None,
         };
+        let window = Window { since, until: as_of.time, decisions: traffic.decisions() };
+        let (pairs, tried, decisions) = (matrix.pairs, matrix.tried, matrix.decisions);
+        let compiled = matrix::ground(world)?;
         Ok(Self {
             as_of,
-            policies: world.set(SetKind::Application).in_force(),
-            draft: false,
-            window: Window { since, until: as_of.time, decisions: traffic.decisions() },
-            pairs: matrix.pairs,
-            tried: matrix.tried,
-            decisions: matrix.decisions,
-            segments: places.segments(),
-            cells: keys.into_iter().map(cell).collect(),
-            coverage: Coverage::of(world, compiled, places),
-            difference: None,
+            policies: ground.policies(),
+            draft: ground.draft,
+            window,
+            pairs,
+            tried,
+            decisions,
+            segments: traffic.places().segments(),
+            cells: cells(&matrix, &traffic),
+            coverage: Coverage::of(world, compiled, traffic.places()),
+            difference,
         })
     }
+}
+
+/// Every cell with a pair in it, or with traffic.
+fn cells(matrix: &Matrix, traffic: &Traffic<'_>) -> Vec<Cell> {
+    let keys: BTreeSet<&Key> = matrix.cells.keys().chain(traffic.keys()).collect();
+    let none = (Tally::default(), Flow::default());
+    let cell = |key: &Key| {
+        let tally = matrix.cells.get(key).unwrap_or(&none.0);
+        cell(key, tally, traffic.flow(key).unwrap_or(&none.1))
+    };
+    keys.into_iter().map(cell).collect()
 }
 
 fn cell((action, from, to): &Key, tally: &Tally, flow: &Flow) -> Cell {
