@@ -27,6 +27,8 @@ mod sign_in_row;
 mod since;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod town;
 mod verified;
 mod verify;
 

@@ -90,8 +90,11 @@ impl FromStr for Assurance {
 /// What must be so for something to be allowed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Need {
-    /// The assurances that suffice, weakest first; those left out do not.
+    /// The assurances that suffice, weakest first.
     pub assurances: Vec<Assurance>,
+    /// Stronger ones than the weakest of those that do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Assurance>,
     /// How old the authentication may be in seconds, for the weakest; absent if as old as a
     /// session may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,11 +108,9 @@ impl fmt::Display for Need {
         if let Some(age_s) = self.max_age_s {
             write!(f, ", shown within the last {}", age(age_s.saturating_add(1)))?;
         }
-        let stronger = Assurance::ALL.iter().filter(|one| *one > least);
-        let missing = stronger.filter(|one| !self.assurances.contains(one));
-        let missing: Vec<_> = missing.map(|one| one.words()).collect();
-        if !missing.is_empty() {
-            write!(f, ", but not with {}", missing.join(" or "))?;
+        if !self.except.is_empty() {
+            let except: Vec<_> = self.except.iter().map(|one| one.words()).collect();
+            write!(f, ", but not with {}", except.join(" or "))?;
         }
         Ok(())
     }
@@ -252,12 +253,17 @@ impl<'a> Prober<'a> {
 
     /// What must be shown, if not all suffices.
     fn need(&self, ask: &Ask, tried: &[Tried]) -> Option<Need> {
-        let allowed = tried.iter().filter(|(_, decided)| decided.decision == Verdict::Allow);
-        let assurances: Vec<_> = allowed.map(|(rung, _)| *rung).collect();
+        let (allowed, denied): (Vec<_>, Vec<_>) =
+            tried.iter().partition(|(_, decided)| decided.decision == Verdict::Allow);
+        let assurances: Vec<_> = allowed.into_iter().map(|(rung, _)| *rung).collect();
         let least = *assurances.first()?;
         let max_age_s = self.oldest(ask, least);
-        let all = assurances.len() == tried.len() && max_age_s.is_none();
-        (!all).then_some(Need { assurances, max_age_s })
+        if denied.is_empty() && max_age_s.is_none() {
+            return None;
+        }
+        let denied = denied.into_iter().map(|(rung, _)| *rung);
+        let except = denied.filter(|rung| *rung > least).collect();
+        Some(Need { assurances, except, max_age_s })
     }
 
     /// The greatest age at which an assurance suffices, found by halving; nothing if as old

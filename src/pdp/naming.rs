@@ -84,7 +84,7 @@ mod tests {
         let asked = |kind: &str| EntityAsked {
             kind: kind.to_owned(),
             id: "1".to_owned(),
-            properties: serde_json::Map::new(),
+            properties: Map::new(),
         };
         assert_eq!(entity(&asked("http:route"), None), Err(Note::UnknownType));
         let space = EntityType::new("Shop").unwrap();

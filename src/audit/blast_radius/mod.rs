@@ -4,5 +4,7 @@
 mod choke;
 mod report;
 mod spread;
+#[cfg(test)]
+mod tests;
 
 pub use report::{BlastRadius, Choke, Jewel, NoRadius, Step, Taken, Widened};

@@ -8,6 +8,8 @@ mod picture;
 mod place;
 mod report;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod traffic;
 
 pub use compare::{Difference as SegmentsDifference, Moved};
