@@ -30,7 +30,7 @@ pub use authentication::{
     MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused, Reported, SessionEnded,
     SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
 };
-pub use envelope::{Actor, Envelope, NewEvent};
+pub use envelope::{Actor, Envelope, NewEvent, Whence};
 pub use fact::Event;
 pub use passkey::{PasskeyRefused, PasskeyRegistered, PasskeyVerified};
 pub use password::{

@@ -7,6 +7,7 @@ use crate::event::{DecisionSettings, SessionLimits, ThrottleSettings};
 use crate::model::EntityType;
 
 /// Reads them, checked against their bounds and against each other.
+/// What a login can reach is none of them: it follows from where passkeys are used.
 pub(super) fn read(layers: &Layers) -> Result<DecisionSettings, SettingError> {
     let settings = DecisionSettings {
         namespace: layers.parsed(&known::NAMESPACE)?.map(|Named(name)| name),
@@ -29,6 +30,7 @@ pub(super) fn read(layers: &Layers) -> Result<DecisionSettings, SettingError> {
             failures_max_password: layers.number(&known::FAILURES_MAX_PASSWORD)?,
             failures_max_totp: layers.number(&known::FAILURES_MAX_TOTP)?,
         },
+        ..DecisionSettings::default()
     };
     keeps_clear_of_administration(&settings)?;
     in_order(&settings)?;
