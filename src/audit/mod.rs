@@ -12,6 +12,7 @@ mod decision;
 #[cfg(test)]
 mod doubt_tests;
 mod filter;
+mod least_privilege;
 mod notice;
 mod query;
 mod replay;
@@ -20,6 +21,7 @@ mod row;
 #[cfg(test)]
 mod sample;
 mod sign_in_row;
+mod since;
 #[cfg(test)]
 mod tests;
 mod verified;
@@ -30,10 +32,15 @@ pub use at::{At, NotThen};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
 pub use filter::Filter;
+pub use least_privilege::{
+    Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
+    Usage, User as GrantUser, Window,
+};
 pub use notice::Notice;
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
+pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

@@ -31,6 +31,7 @@ mod publication;
 mod published;
 mod recover;
 mod replay;
+mod report;
 mod schema;
 mod serve;
 mod stored;
@@ -87,6 +88,7 @@ enum Command {
     Log(Box<log::Log>),
     Replay(replay::Replay),
     Evaluate(evaluate::Evaluate),
+    Report(report::Report),
     Verify(verify::Verify),
     Proof(proof::Proof),
     Keygen(keygen::Keygen),
@@ -111,6 +113,7 @@ impl Command {
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
+            Self::Report(report) => report.run(console),
             Self::Verify(verify) => verify.run(console),
             Self::Proof(proof) => proof.run(console),
             Self::Keygen(keygen) => keygen.run(console),

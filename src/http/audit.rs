@@ -75,7 +75,11 @@ fn page(store: &dyn EventStore, size: u64, query: &Query) -> Result<Page, Proble
 pub(super) type Shown = Result<(Envelope, Box<RawValue>), Problem>;
 
 /// The entries from `start` to the end, in order.
-fn forward(store: &dyn EventStore, start: Index, size: u64) -> impl Iterator<Item = Shown> {
+pub(super) fn forward(
+    store: &dyn EventStore,
+    start: Index,
+    size: u64,
+) -> impl Iterator<Item = Shown> {
     let mut next = start;
     let pages = std::iter::from_fn(move || {
         let page = (next.0 < size).then(|| read(store, next, size))?;
@@ -273,7 +277,7 @@ fn dossier(
 }
 
 /// The first index at which `below` no longer holds; no time goes back along the log.
-fn first_not_below(
+pub(super) fn first_not_below(
     size: u64,
     below: impl Fn(Index) -> Result<bool, Problem>,
 ) -> Result<Index, Problem> {

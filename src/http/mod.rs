@@ -24,6 +24,7 @@ mod health;
 mod import;
 mod keys;
 mod lag;
+mod least_privilege;
 mod log;
 mod login;
 mod metadata;

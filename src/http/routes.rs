@@ -9,12 +9,13 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys, password,
-    past, policies, proof, recovery, schema, session, sessions, tokens, users, witness,
+    health, import, keys, least_privilege, log, login, metadata, mfa, pages, passkey_login,
+    passkeys, password, past, policies, proof, recovery, schema, session, sessions, tokens, users,
+    witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 72] = [
+pub const TEMPLATES: [&str; 73] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -63,6 +64,7 @@ pub const TEMPLATES: [&str; 72] = [
     "/audit/v1/evaluation",
     "/audit/v1/decisions/{id}",
     "/audit/v1/decisions/{id}/proof",
+    "/audit/v1/reports/least-privilege",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
@@ -131,6 +133,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
         .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
+        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)))
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))

@@ -15,4 +15,5 @@ pub use administration::{Administration, administrative};
 pub use ask::Ask;
 pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
+pub use naming::Asked;
 pub use personal::Gaps;

@@ -145,13 +145,7 @@ const PEOPLE: &[Habit] = &[
         Shown::FreshFactors,
         10,
     ),
-    person(
-        &["alice", "bob", "grace", "omar", "lena"],
-        &["open"],
-        ("ProtectedResource", &["protected-resource"]),
-        Shown::TwoFactors,
-        12,
-    ),
+    person(STAFF, &["open"], ("ProtectedResource", &["protected-resource"]), Shown::TwoFactors, 12),
     // Denied: a device known to be compromised, a wall, and documents of others.
     person(&["erin"], &["administer"], ("Service", &["orders-api"]), Shown::FreshFactors, 2),
     person(&["ben"], &["connect"], ("Service", &["customers-db"]), Shown::Password, 2),
