@@ -109,7 +109,7 @@ mod tests {
     fn one_principal_is_named_alone_and_several_actions_stand_in_a_list() {
         let text =
             narrowed(WIDE, &uids("User", &["o\"mar"]), &uids("Action", &["view", "edit"])).unwrap();
-        assert!(text.contains("when { principal == User::\"o\\\"mar\" }"), "{text}");
+        assert!(text.contains("&& (principal == User::\"o\\\"mar\")"), "{text}");
         assert!(text.contains("action in [Action::\"view\", Action::\"edit\"]"), "{text}");
     }
 

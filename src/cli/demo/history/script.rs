@@ -55,16 +55,17 @@ pub(super) fn draw(quarter: Quarter, questions: u64, seed: u64) -> Vec<Act> {
     let all: u64 = habits::all().map(|habit| habit.weight).sum();
     let mut wishes = Vec::new();
     for habit in habits::all() {
-        let parties = (habit.who.len() * habit.what.len()) as u64;
-        let times = (questions * habit.weight / all).max(TIMES_MIN.max(parties.min(6)));
-        for _ in 0..times {
-            wishes.push((quarter.draw(habit.hours, habit.days, &mut dice), habit));
+        let parties = habit.who.len() as u64;
+        let times = (questions * habit.weight / all).max(TIMES_MIN).max(parties);
+        // In turn, so that whoever is used to something does it in the shortest history too.
+        for who in habit.who.iter().cycle().take(usize::try_from(times).unwrap_or(usize::MAX)) {
+            wishes.push((quarter.draw(habit.hours, habit.days, &mut dice), *who, habit));
         }
     }
-    wishes.sort_by_key(|(at, _)| *at);
+    wishes.sort_by_key(|(at, ..)| *at);
     let mut stage = Stage::default();
-    for (at, habit) in wishes {
-        stage.play(at, habit, &mut dice);
+    for (at, who, habit) in wishes {
+        stage.play(at, who, habit, &mut dice);
     }
     stage.acts.sort_by_key(|act| act.at);
     stage.acts
@@ -87,9 +88,9 @@ struct Open {
 }
 
 impl Stage {
-    fn play(&mut self, at: Moment, habit: &'static Habit, dice: &mut Dice) {
-        let drawn = (dice.one_of(habit.who), dice.one_of(habit.actions), dice.one_of(habit.what));
-        let (Some(who), Some(action), Some(what)) = drawn else { return };
+    fn play(&mut self, at: Moment, who: &'static str, habit: &Habit, dice: &mut Dice) {
+        let drawn = (dice.one_of(habit.actions), dice.one_of(habit.what));
+        let (Some(action), Some(what)) = drawn else { return };
         let request = request(habit, who, action, what);
         if habit.shown == Shown::Nothing {
             return self.add(at, What::Ask { request, visit: None });
@@ -202,6 +203,5 @@ mod tests {
         for name in ["omar", "pat", "dave", "erin", "mallory", "zoe", "backup-runner"] {
             assert!(asks(name), "{name}");
         }
-        assert!(!asks("nina") || acts.len() > 100);
     }
 }
