@@ -37,6 +37,22 @@ pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
     taken(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
 }
 
+/// As [`decide`], as if the subject had presented a session of these facts and it were in
+/// force: for tests of policies and other questions that nobody acts on. Whatever the
+/// question presents does not count, and no login is looked for.
+#[must_use]
+pub fn decide_supposing(
+    world: &World,
+    ask: &Ask,
+    now: Moment,
+    session: &SessionFacts,
+) -> AccessDecided {
+    let way = Way::of(world, ask.set);
+    let mut decided = supposing(world, ask, now, &Gaps::default(), way, session).decided;
+    bound(&mut decided);
+    decided
+}
+
 /// A decision taken again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Again {

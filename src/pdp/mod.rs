@@ -13,6 +13,6 @@ mod step_up;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
-pub use decide::{Again, decide, decide_again, decide_as_of};
+pub use decide::{Again, decide, decide_again, decide_as_of, decide_supposing};
 pub use doubt::doubt;
 pub use personal::Gaps;
