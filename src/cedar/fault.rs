@@ -112,7 +112,8 @@ impl Fault {
         }
     }
 
-    fn order(&self) -> impl Ord + '_ {
+    /// What faults are told in order of: their places first.
+    pub fn order(&self) -> impl Ord + '_ {
         (&self.file, self.line, self.column, &self.policy, self.code, &self.message)
     }
 }

@@ -36,6 +36,13 @@ pub(super) fn unhooked<'a>(
 }
 
 impl CompiledPolicies {
+    /// How many policies leave principal, action and resource open in their scopes, so that
+    /// every request has to pass them. Linear.
+    #[must_use]
+    pub fn unindexed(&self) -> usize {
+        self.index().unhooked().count()
+    }
+
     /// The policies and templates among these that do not say what they are for, or whose
     /// they are, in order of the sources: whoever is denied wants to read the one, and
     /// whoever reviews them to ask the other. Linear.

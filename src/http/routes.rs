@@ -8,13 +8,13 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations, events,
     health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys, password,
     past, policies, proof, recovery, schema, session, sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 72] = [
+pub const TEMPLATES: [&str; 73] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -40,6 +40,7 @@ pub const TEMPLATES: [&str; 72] = [
     "/auth/v1/recover",
     "/events/v1",
     "/policies/v1",
+    "/policies/v1/check",
     "/policies/v1/{policy}",
     "/schema/v1",
     "/entities/v1",
@@ -114,6 +115,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(
             at("/policies/v1").route(get().to(policies::list)).route(put().to(policies::replace)),
         )
+        .service(at("/policies/v1/check").route(post().to(checks::check)))
         .service(at("/policies/v1/{policy}").route(get().to(policies::show)))
         .service(at("/schema/v1").route(get().to(schema::show)).route(put().to(schema::replace)))
         .service(

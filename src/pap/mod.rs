@@ -13,7 +13,7 @@ mod supposed;
 #[cfg(test)]
 mod tests;
 
-pub use admission::{Admission, Changes, Draft, admit};
+pub use admission::{Admission, Changes, Draft, admit, storable};
 pub use force::put_in_force;
 pub use refusal::{Part, Refusal};
 pub use set::set_of;

@@ -1,15 +1,22 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod check;
+mod format;
+mod junit;
 mod publish;
 mod show;
+mod test;
+mod told;
+mod work;
 
 use super::console::Console;
 use super::failure::{Exit, Failure};
 
-/// Policies in force, and putting others in force
+/// Policies in force, checking others, and putting them in force
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign policy show wall-data --data ./data\n  \
+    countersign policy check policies/cloud --schema schemas/cloud.cedarschema\n  \
     countersign policy publish policies/cloud --server https://pdp.example.com")]
 pub(super) struct Policy {
     #[command(subcommand)]
@@ -20,6 +27,9 @@ pub(super) struct Policy {
 enum Command {
     Show(show::Show),
     Publish(publish::Publish),
+    Check(check::Check),
+    Test(test::Test),
+    Format(format::Format),
 }
 
 impl Policy {
@@ -31,6 +41,9 @@ impl Policy {
         match &self.command {
             Command::Show(show) => show.run(console),
             Command::Publish(publish) => publish.run(console),
+            Command::Check(check) => check.run(console),
+            Command::Test(test) => test.run(console),
+            Command::Format(format) => format.run(console),
         }
     }
 }

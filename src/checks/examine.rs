@@ -1,0 +1,239 @@
+//! All checks of a draft.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::diff::diff;
+use super::report::{Report, SuiteReport, TestsReport, Unformatted};
+use super::run::{misfits, run};
+use super::suite::{Suite, Tests, directory};
+use crate::cedar::{
+    CompiledPolicies, CompiledSchema, Fault, Limits, codes, formatted, on_large_stack,
+    read_policies,
+};
+use crate::model::{Label, PolicySource, SetKind};
+use crate::pap::{self, Draft, Refusal};
+use crate::projection::{PolicySetState, World};
+
+/// A file of tests cannot be read as such. The other codes are those of
+/// [`cedar`](crate::cedar::codes).
+pub const TESTS_INVALID: &str = "tests_invalid";
+
+/// What is checked.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Files of policies, each by the name that messages call it, and its text.
+    pub files: Vec<(String, String)>,
+    /// Policies, templates and links given one by one.
+    pub policies: Vec<PolicySource>,
+    /// The schema; absent for the one in force. A fault in it names no file.
+    pub schema: Option<String>,
+    /// Their tests.
+    pub suites: Vec<Suite>,
+    /// The entities of those tests that have none of their own, in Cedar's JSON form; absent
+    /// for the directory there is.
+    pub entities: Option<Value>,
+}
+
+/// Which checks are made. That policies are Cedar, have ids and validate is always checked:
+/// without it there is nothing to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Whether all is written as Cedar's formatter would write it, and says what it is for
+    /// and whose it is.
+    pub style: bool,
+    /// Whether tests are run.
+    pub tests: bool,
+    /// Whether what is only doubtful counts as wrong.
+    pub strict: bool,
+}
+
+impl Default for Which {
+    /// All of them, and doubts are no faults.
+    fn default() -> Self {
+        Self { style: true, tests: true, strict: false }
+    }
+}
+
+/// Checks a draft as it would be in force in this World: with its settings, its schema where
+/// none is given, and its directory. Nothing comes of it.
+///
+/// Costs a compilation of the whole set (some 100 µs a policy), formatting it (some 200 µs a
+/// policy), and a decision or a few for each test.
+#[must_use]
+pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Report {
+    let Given { files, policies, schema, suites, entities } = given;
+    let mut report = Report::empty();
+    if which.style {
+        unformatted(&files, limits, &mut report);
+    }
+    let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let sources = match pap::set_of(&texts, limits) {
+        Ok(read) => [read, policies].concat(),
+        Err(faults) => {
+            report.faults = faults;
+            return report.concluded(which.strict);
+        }
+    };
+    report.policies = sources.len();
+    let suites = if which.tests {
+        read_suites(world, &suites, entities.as_ref(), &mut report)
+    } else {
+        Vec::new()
+    };
+    let places = Places::of(&texts, limits);
+    match compiled(world, schema, &sources, limits) {
+        Ok(state) => admitted(world, &state, &sources, &suites, which, &mut report),
+        Err(faults) => report.faults.extend(faults),
+    }
+    report.faults = places.told(std::mem::take(&mut report.faults));
+    report.warnings = places.told(std::mem::take(&mut report.warnings));
+    report.concluded(which.strict)
+}
+
+/// Notes each file that the formatter would change. What it cannot read is told by those
+/// who read it for its sense.
+fn unformatted(files: &[(String, String)], limits: &Limits, report: &mut Report) {
+    for (file, text) in files {
+        match formatted(file, text, limits) {
+            Ok(pretty) if pretty != *text => {
+                let diff = diff(text, &pretty);
+                report.unformatted.push(Unformatted { file: file.clone(), diff });
+            }
+            Ok(_) => {}
+            Err(faults) => {
+                let ours = faults.into_iter().filter(|fault| fault.code == codes::INTERNAL);
+                report.warnings.extend(ours);
+            }
+        }
+    }
+}
+
+/// The tests by their files; a file that cannot be read is a fault like another.
+fn read_suites(
+    world: &World,
+    suites: &[Suite],
+    entities: Option<&Value>,
+    report: &mut Report,
+) -> Vec<Tests> {
+    let common = match entities.map(directory).transpose() {
+        Ok(own) => own.unwrap_or_else(|| world.directory.clone()),
+        Err(why) => {
+            report.faults.push(Fault::new(codes::ENTITY_INVALID, why.to_string()));
+            return Vec::new();
+        }
+    };
+    let mut read = Vec::new();
+    for suite in suites {
+        match suite.read(&common) {
+            Ok(tests) => read.push(tests),
+            Err(why) => report.faults.push(in_tests(&suite.name, why.to_string())),
+        }
+    }
+    read
+}
+
+fn in_tests(file: &str, message: String) -> Fault {
+    let mut fault = Fault::new(TESTS_INVALID, message);
+    fault.file = Some(file.into());
+    fault
+}
+
+fn compiled(
+    world: &World,
+    schema: Option<String>,
+    sources: &[PolicySource],
+    limits: &Limits,
+) -> Result<PolicySetState, Vec<Fault>> {
+    let draft = Draft {
+        set: SetKind::Application,
+        schema,
+        policies: Some(sources.to_vec()),
+        message: Label::default(),
+    };
+    pap::storable(sources)?;
+    pap::supposed(world, &draft, limits).map_err(|refusal| match refusal {
+        Refusal::SchemaInvalid(faults) | Refusal::PolicyInvalid(faults) => faults,
+        other => {
+            let fault = Fault::new(codes::SCHEMA_INVALID, other.to_string());
+            vec![fault.with_help("give the schema that the policies are written for")]
+        }
+    })
+}
+
+/// What can be said of policies that could be put in force.
+fn admitted(
+    world: &World,
+    state: &PolicySetState,
+    sources: &[PolicySource],
+    suites: &[Tests],
+    which: Which,
+    report: &mut Report,
+) {
+    let Some(Ok(compiled)) = state.compiled() else { return };
+    let policies: &CompiledPolicies = &compiled.policies;
+    report.digest = Some(policies.digest());
+    report.level = policies.level();
+    report.unindexed = Some(policies.unindexed());
+    report.faults.extend(policies.tried().err().into_iter().flatten());
+    report.warnings.extend_from_slice(compiled.schema.warnings());
+    report.warnings.extend_from_slice(policies.warnings());
+    if which.style {
+        report.warnings.extend(policies.undocumented(sources));
+    }
+    for suite in suites {
+        let misfits = suite.listed.iter().flat_map(|it| misfits(it.iter(), &compiled.schema));
+        report.faults.extend(misfits.map(|why| in_tests(&suite.name, why)));
+    }
+    if !suites.is_empty() && report.faults.is_empty() {
+        match tested(world, state, &compiled.schema, suites) {
+            Ok(tests) => report.tests = Some(tests),
+            Err(fault) => report.faults.push(fault),
+        }
+    }
+}
+
+/// The draft in this World; a test says each name whole.
+fn tested(
+    world: &World,
+    state: &PolicySetState,
+    schema: &CompiledSchema,
+    suites: &[Tests],
+) -> Result<TestsReport, Fault> {
+    let mut world = world.supposing(state.clone());
+    Arc::make_mut(&mut world.settings).namespace = None;
+    let one = |suite: &Tests| SuiteReport {
+        name: suite.name.clone(),
+        tests: suite.tests.iter().map(|test| run(test, &world, schema)).collect(),
+    };
+    on_large_stack(|| suites.iter().map(one).collect()).map(TestsReport::of)
+}
+
+/// Where policies stand in the author's files.
+struct Places<'a>(Vec<(&'a str, &'a str, Vec<PolicySource>)>);
+
+impl<'a> Places<'a> {
+    fn of(files: &[(&'a str, &'a str)], limits: &Limits) -> Self {
+        let read = |&(name, text): &(&'a str, &'a str)| {
+            Some((name, text, read_policies(name, text, limits).ok()?))
+        };
+        Self(files.iter().filter_map(read).collect())
+    }
+
+    /// Faults by their places in the files, in order.
+    fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        let place = |fault: Fault| match &fault.file {
+            Some(_) => fault,
+            None => self
+                .0
+                .iter()
+                .fold(fault, |fault, (name, text, sources)| fault.placed(name, text, sources)),
+        };
+        let mut faults: Vec<_> = faults.into_iter().map(place).collect();
+        faults.sort_by(|one, other| one.order().cmp(&other.order()));
+        faults
+    }
+}
