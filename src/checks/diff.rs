@@ -21,8 +21,7 @@ enum Line<'a> {
 pub fn diff(before: &str, after: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     let lines = lines(&old, &new);
-    let changed: Vec<_> =
-        lines.iter().map(|line| !matches!(line, Line::Kept(_))).collect();
+    let changed: Vec<_> = lines.iter().map(|line| !matches!(line, Line::Kept(_))).collect();
     let near = |at: usize| {
         let (from, to) = (at.saturating_sub(AROUND), (at + AROUND + 1).min(changed.len()));
         changed.get(from..to).is_some_and(|around| around.contains(&true))
@@ -94,7 +93,9 @@ fn middle<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<Line<'a>> {
                 lines.push(Line::Kept(one));
                 (i, j) = (i + 1, j + 1);
             }
-            (Some(one), other) if other.is_none() || at(&longest, i + 1, j) >= at(&longest, i, j + 1) => {
+            (Some(one), other)
+                if other.is_none() || at(&longest, i + 1, j) >= at(&longest, i, j + 1) =>
+            {
                 lines.push(Line::Removed(one));
                 i += 1;
             }
@@ -128,18 +129,18 @@ mod tests {
             old in prop::collection::vec("[a-c]", 0..20),
             new in prop::collection::vec("[a-c]", 0..20),
         ) {
-            let (old, new): (Vec<_>, Vec<_>) =
-                (old.iter().map(String::as_str).collect(), new.iter().map(String::as_str).collect());
+            let old: Vec<_> = old.iter().map(String::as_str).collect();
+            let new: Vec<_> = new.iter().map(String::as_str).collect();
             let lines = lines(&old, &new);
             let side = |added: bool| -> Vec<&str> {
-                let own = |line: &Line<'_>| match line {
-                    Line::Kept(text) => Some(text.len()),
-                    Line::Removed(text) => (!added).then_some(text.len()),
-                    Line::Added(text) => added.then_some(text.len()),
+                let own = |line: &Line<'_>| match *line {
+                    Line::Kept(_) => true,
+                    Line::Removed(_) => !added,
+                    Line::Added(_) => added,
                 };
-                let text = |line: &Line<'_>| own(line).is_some();
-                lines.iter().filter(|line| text(line)).map(|line| match line {
-                    Line::Kept(text) | Line::Removed(text) | Line::Added(text) => *text,
+                let kept = lines.iter().filter(|line| own(line));
+                kept.map(|line| match *line {
+                    Line::Kept(text) | Line::Removed(text) | Line::Added(text) => text,
                 }).collect()
             };
             prop_assert_eq!(side(false), old);

@@ -67,9 +67,6 @@ impl Default for Which {
 pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Report {
     let Given { files, policies, schema, suites, entities } = given;
     let mut report = Report::empty();
-    if which.style {
-        unformatted(&files, limits, &mut report);
-    }
     let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let sources = match pap::set_of(&texts, limits) {
         Ok(read) => [read, policies].concat(),
@@ -88,6 +85,10 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Re
     match compiled(world, schema, &sources, limits) {
         Ok(state) => admitted(world, &state, &sources, &suites, which, &mut report),
         Err(faults) => report.faults.extend(faults),
+    }
+    // Whoever has something to put right does not care for line breaks yet.
+    if which.style && report.faults.is_empty() {
+        unformatted(&files, limits, &mut report);
     }
     report.faults = places.told(std::mem::take(&mut report.faults));
     report.warnings = places.told(std::mem::take(&mut report.warnings));

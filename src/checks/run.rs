@@ -52,8 +52,7 @@ pub(super) fn misfits<'a>(
         let help = fault.help.map(|help| format!(" ({help})")).unwrap_or_default();
         format!("the entity `{uid}` does not fit the schema: {}{help}", fault.message)
     };
-    let misfit =
-        |node: &'a Arc<Node>| Some((&node.document.uid, node.typed(schema).err()?));
+    let misfit = |node: &'a Arc<Node>| Some((&node.document.uid, node.typed(schema).err()?));
     let found = nodes.into_iter().filter_map(misfit);
     let mut found: Vec<_> = found.map(|(uid, fault)| told(uid, fault)).collect();
     found.sort_unstable();
@@ -147,7 +146,6 @@ fn other_login(test: &Test, got: &AccessDecided, world: &World) -> Option<Failed
         decided(test, Some(&SupposedSession::fresh(*acr)), world).decision == Verdict::Allow
     });
     let named = |acr: Option<Acr>| acr.map_or("no login", Acr::as_str);
-    (found != expected).then(|| {
-        format!("expected {} to help, found {}", named(expected), named(found))
-    })
+    (found != expected)
+        .then(|| format!("expected {} to help, found {}", named(expected), named(found)))
 }

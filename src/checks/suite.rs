@@ -331,3 +331,99 @@ fn uid(place: &str, json: &Value) -> Result<Uid, String> {
     };
     named.ok_or_else(|| format!("{place}: expected an entity such as `User::\"alice\"`"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn suite(tests: Value) -> Suite {
+        Suite { name: "t.json".to_owned(), tests, files: BTreeMap::new() }
+    }
+
+    fn test(more: Value) -> Value {
+        let mut test = json!({
+            "request": {
+                "principal": "User::\"a\"", "action": "Action::\"view\"",
+                "resource": {"type": "Doc", "id": "b"},
+            },
+            "decision": "deny",
+        });
+        if let (Some(test), Value::Object(more)) = (test.as_object_mut(), more) {
+            test.extend(more);
+        }
+        test
+    }
+
+    fn refused(more: Value) -> String {
+        suite(json!([test(more)])).read(&Directory::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_test_of_cedars_own_is_read_as_it_is() {
+        let whole = json!({
+            "name": "n", "request": {
+                "principal": "User::\"a\"", "action": "Action::\"view\"",
+                "resource": "Doc::\"b\"", "context": {"mfa": true},
+            },
+            "entities": [{"uid": {"type": "User", "id": "a"}, "attrs": {}, "parents": []}],
+            "decision": "allow", "reason": ["p"], "num_errors": 1,
+        });
+        let read = suite(json!([whole])).read(&Directory::default()).unwrap();
+        let [test] = read.tests.as_slice() else { panic!("{read:?}") };
+        assert_eq!((test.directory.len(), test.expected.num_errors), (1, 1));
+        assert_eq!((test.request.subject.id.as_str(), test.request.context.len()), ("a", 1));
+        assert_eq!(test.request.action.name, "Action::view");
+    }
+
+    #[test]
+    fn entities_come_from_the_test_its_file_or_those_there_are() {
+        let entity = |id: &str| json!({"uid": {"type": "User", "id": id}});
+        let common = directory(&json!([entity("c"), entity("d")])).unwrap();
+        let files = BTreeMap::from([("e.json".to_owned(), json!([entity("f")]))]);
+        let tests = json!([
+            test(json!({})),
+            test(json!({"entities": "e.json"})),
+            test(json!({"entities": "e.json", "also_entities": [entity("g")]})),
+            test(json!({"entities": []})),
+        ]);
+        let suite = Suite { files, ..suite(tests) };
+        assert_eq!(suite.wanted(), ["e.json".to_owned()].into());
+        let read = suite.read(&common).unwrap();
+        let sizes: Vec<_> = read.tests.iter().map(|test| test.directory.len()).collect();
+        assert_eq!(sizes, [2, 1, 2, 0]);
+        assert_eq!(read.listed.len(), 2);
+        let whole = json!({"entities": [entity("h")], "tests": [test(json!({}))]});
+        let read = self::suite(whole).read(&common).unwrap();
+        assert_eq!(read.tests.first().map(|test| test.directory.len()), Some(1));
+    }
+
+    #[test]
+    fn what_is_not_a_test_is_named_with_its_place() {
+        for (more, says) in [
+            (json!({"decison": "allow"}), "test 1: unknown field `decison`"),
+            (json!({"name": "n", "decision": "maybe"}), "test `n`: unknown variant `maybe`"),
+            (json!({"entities": "gone.json"}), "there is no file `gone.json`"),
+            (json!({"entities": [{"uid": 1}]}), "entities: entities[0]: uid"),
+            (json!({"step_up": "aal9"}), "no class `aal9`"),
+            (json!({"decision": "allow", "step_up": "aal2"}), "no login is asked for"),
+            (json!({"session": {"aal": 9}}), "1, 2 or 3"),
+        ] {
+            let why = refused(more);
+            assert!(why.contains(says), "{why}");
+        }
+        let request = |principal: Value, context: Value| {
+            refused(json!({"request": {
+                "principal": principal, "action": "Action::\"a\"", "resource": "D::\"b\"",
+                "context": context,
+            }}))
+        };
+        assert!(request(json!("alice"), json!({})).contains("request.principal: expected an"));
+        let ours = request(json!("U::\"a\""), json!({"session": {"aal": 2}}));
+        assert!(ours.contains("say it as the test's `session`"), "{ours}");
+        let twice = json!([{"uid": {"type": "U", "id": "a"}}, {"uid": {"type": "U", "id": "a"}}]);
+        assert!(refused(json!({"entities": twice})).contains("listed twice"));
+        let other = suite(json!({"test": []})).read(&Directory::default()).unwrap_err();
+        assert!(other.to_string().contains("unknown member `test`"), "{other}");
+    }
+}

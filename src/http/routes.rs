@@ -8,9 +8,9 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations, events,
-    health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys, password,
-    past, policies, proof, recovery, schema, session, sessions, tokens, users, witness,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations,
+    events, health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys,
+    password, past, policies, proof, recovery, schema, session, sessions, tokens, users, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.

@@ -14,9 +14,8 @@ use crate::checks::{Report, SuiteReport};
 /// # Errors
 /// Could not run, if it cannot be written.
 pub(super) fn write(path: &Path, report: &Report<FaultTold>) -> Result<(), Failure> {
-    let unwritten = |why: String| {
-        Failure::could_not_run(format!("cannot write `{}`: {why}", path.display()))
-    };
+    let unwritten =
+        |why: String| Failure::could_not_run(format!("cannot write `{}`: {why}", path.display()));
     let xml = xml(report).to_string().map_err(|error| unwritten(error.to_string()))?;
     fs::write(path, xml).map_err(|error| unwritten(error.to_string()))
 }
@@ -26,8 +25,10 @@ fn xml(report: &Report<FaultTold>) -> Xml {
     let mut policies = TestSuite::new("policies");
     let told = |faults: &[FaultTold]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     policies.add_test_case(case("policies", "policies are valid", &told(&report.faults)));
-    let differences =
-        report.unformatted.iter().map(|file| format!("{} is not formatted\n{}", file.file, file.diff));
+    let differences = report
+        .unformatted
+        .iter()
+        .map(|file| format!("{} is not formatted\n{}", file.file, file.diff));
     // What is only doubtful is no failure, unless it was asked for.
     if report.passed {
         policies.add_test_case(case("policies", "nothing is doubtful", &[]));

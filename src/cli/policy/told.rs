@@ -104,7 +104,10 @@ impl Checked {
         }
         if !unformatted.is_empty() {
             let files = counted(unformatted.len(), "file", "files");
-            page.field("format", &format!("{files} to rewrite: `countersign policy format --write`"));
+            page.field(
+                "format",
+                &format!("{files} to rewrite: `countersign policy format --write`"),
+            );
         }
         if let Some(TestsReport { passed, failed, .. }) = tests {
             let all = counted(passed + failed, "test", "tests");

@@ -85,9 +85,8 @@ impl Work {
 
     fn read(&self, tests: bool) -> Result<Read, Failure> {
         let schema = self.schema_file()?;
-        let named = |path: &PathBuf| {
-            Ok::<_, Failure>((path.display().to_string(), authored::text(path)?))
-        };
+        let named =
+            |path: &PathBuf| Ok::<_, Failure>((path.display().to_string(), authored::text(path)?));
         let (mut suites, mut entities) = (Vec::new(), None);
         if tests {
             suites = self.suites()?;
@@ -197,8 +196,7 @@ fn suite(path: &Path) -> Result<Suite, Failure> {
 /// A file within a folder, by the name that a file of tests gives it: whoever writes tests
 /// has only that folder read.
 fn inside(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
-    let outside =
-        || Failure::usage(format!("entities: `{name}` is not a file beside these tests"));
+    let outside = || Failure::usage(format!("entities: `{name}` is not a file beside these tests"));
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     if !Path::new(name).components().all(plain) {
         return Err(outside());
