@@ -341,8 +341,7 @@ fn inapplicable(case: &Case<'_>) -> Option<Advice> {
     let action = scope_part(case.text, "action").and_then(|part| entity_named(&part));
     let table = action.as_ref().and_then(|action| case.tables.actions.get(action));
     let (Some(action), Some(table)) = (action, table) else {
-        let help = "look up in the schema which principals and resources the action is for";
-        return Some((format!("{NEVER_APPLIES}: no action is for these types"), help.to_owned()));
+        return Some(nowhere(case.tables, principal.as_ref(), resource.as_ref()));
     };
     let is_in = |kind: &Option<EntityType>, kinds: &BTreeSet<EntityType>| {
         kind.as_ref().is_some_and(|kind| kinds.contains(kind))
@@ -358,6 +357,28 @@ fn inapplicable(case: &Case<'_>) -> Option<Advice> {
     }
     let message = format!("{NEVER_APPLIES}: the action is not for these types");
     Some((message, help))
+}
+
+/// What to say where no action at all is for these types.
+fn nowhere(
+    tables: &Tables,
+    principal: Option<&EntityType>,
+    resource: Option<&EntityType>,
+) -> Advice {
+    let principals: BTreeSet<_> =
+        tables.actions.values().flat_map(|action| action.principals.iter().cloned()).collect();
+    let resources: BTreeSet<_> =
+        tables.actions.values().flat_map(|action| action.resources.iter().cloned()).collect();
+    for (kind, known, word) in
+        [(principal, &principals, "principal"), (resource, &resources, "resource")]
+    {
+        if let Some(kind) = kind.filter(|kind| !known.contains(*kind)) {
+            let message = format!("{NEVER_APPLIES}: no {word} is of type `{kind}`");
+            return (message, format!("in this schema a {word} is of type {}", types(known)));
+        }
+    }
+    let help = "look up in the schema which principals and resources each action is for";
+    (format!("{NEVER_APPLIES}: no action is for these types together"), help.to_owned())
 }
 
 fn types(kinds: &BTreeSet<EntityType>) -> String {
