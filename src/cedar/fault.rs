@@ -129,6 +129,7 @@ impl Fault {
     }
 
     /// What faults are told in order of: their places first.
+    #[must_use]
     pub fn order(&self) -> impl Ord + '_ {
         (&self.file, self.line, self.column, &self.policy, self.code, &self.message)
     }

@@ -478,3 +478,71 @@ fn shortened(fault: Fault) -> Fault {
     }
     fault
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::cedar::{Limits, read_policies};
+    use proptest::prelude::*;
+
+    const WORDS: [&str; 40] = [
+        "@",
+        "id",
+        "(",
+        ")",
+        "\"a\"",
+        "permit",
+        "forbid",
+        "principal",
+        "action",
+        "resource",
+        ",",
+        "when",
+        "unless",
+        "{",
+        "}",
+        "[",
+        "]",
+        ";",
+        "==",
+        "=",
+        "=>",
+        "!",
+        "not",
+        "and",
+        "&&",
+        "||",
+        ".",
+        "::",
+        "1",
+        "1.5",
+        "'",
+        "#",
+        "has",
+        "in",
+        "is",
+        "?principal",
+        "null",
+        "True",
+        "é",
+        "\\",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Law: however a text is broken, each fault is told, at a place in the text.
+        #[test]
+        fn whatever_is_wrong_is_told_at_a_place_in_the_text(
+            words in prop::collection::vec(prop::sample::select(WORDS.as_slice()), 1..30),
+            glue in prop::sample::select(vec!["", " ", "\n"]),
+        ) {
+            let text = words.join(glue);
+            let lines = text.lines().count().max(1);
+            for fault in read_policies("p", &text, &Limits::default()).err().unwrap_or_default() {
+                let line = fault.line.map(|line| usize::try_from(line).unwrap());
+                prop_assert!(line.is_some_and(|line| line <= lines), "{}", fault);
+                prop_assert!(!fault.message.is_empty());
+            }
+        }
+    }
+}

@@ -40,7 +40,7 @@ struct Case<'a> {
 
 /// Leaves out what only repeats: that a policy cannot apply, where it is said why, and of
 /// the two sides of an `in` the one that says less.
-pub(super) fn said_once(faults: Vec<Fault>) -> Vec<Fault> {
+pub(super) fn said_once(faults: &[Fault]) -> Vec<Fault> {
     let about = |beginning: &str, fault: &Fault| {
         let it = fault.message.starts_with(beginning);
         it.then(|| (fault.policy.clone(), fault.line))
@@ -299,15 +299,18 @@ fn entity_type(case: &Case<'_>) -> Option<Advice> {
     let last = |kind: &str| kind.rsplit("::").next().map(str::to_owned);
     let help = match kinds.iter().find(|kind| last(kind) == last(named)) {
         Some(same) => format!("a type's name is whole: write `{same}`"),
-        None => match nearest(named, kinds.iter().copied()) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                let all = kinds.iter().take(LISTED_MAX).map(|kind| format!("`{kind}`"));
-                format!("the schema declares {}", all.collect::<Vec<_>>().join(", "))
-            }
-        },
+        None => meant_or(nearest(named, kinds.iter().copied()), kinds.iter().copied()),
     };
     Some((format!("there is no entity type `{named}`"), help))
+}
+
+/// The name that was probably meant, or those that there are.
+fn meant_or<'a>(meant: Option<&str>, all: impl Iterator<Item = &'a str>) -> String {
+    if let Some(meant) = meant {
+        return format!("did you mean `{meant}`?");
+    }
+    let shown: Vec<_> = all.take(LISTED_MAX).map(|name| format!("`{name}`")).collect();
+    format!("the schema declares {}", shown.join(", "))
 }
 
 /// An action that is not declared.
@@ -320,14 +323,9 @@ fn action(case: &Case<'_>) -> Option<Advice> {
         return Some((message, format!("an action's name is whole: write `{same}`")));
     }
     let ids = actions.iter().filter(|other| other.kind() == uid.kind()).map(|other| other.id());
-    let meant = nearest(uid.id(), ids.clone());
-    let help = match meant {
-        Some(id) => format!("did you mean `{}::\"{id}\"`?", uid.kind()),
-        None => {
-            let all: Vec<_> = ids.take(LISTED_MAX).map(|id| format!("`{id}`")).collect();
-            format!("the schema declares {}", all.join(", "))
-        }
-    };
+    let shown: Vec<_> = ids.clone().map(|id| format!("{}::\"{id}\"", uid.kind())).collect();
+    let meant = nearest(uid.id(), ids).map(|id| format!("{}::\"{id}\"", uid.kind()));
+    let help = meant_or(meant.as_deref(), shown.iter().map(String::as_str));
     Some((format!("there is no action `{named}`"), help))
 }
 

@@ -57,8 +57,8 @@ pub(super) fn all(
     let warnings = result.validation_warnings().map(|warning| {
         fault(codes::POLICY_WARNING, warning.policy_id(), &DetailedError::from(warning))
     });
-    let warnings = in_order(type_advice::said_once(warnings.collect()), limits.faults);
-    let faults = type_advice::said_once(faults.collect());
+    let warnings = in_order(type_advice::said_once(&warnings.collect::<Vec<_>>()), limits.faults);
+    let faults = type_advice::said_once(&faults.collect::<Vec<_>>());
     Validated { level, faults, warnings }
 }
 

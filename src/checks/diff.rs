@@ -18,6 +18,7 @@ enum Line<'a> {
 /// A unified diff of two texts: changed lines with two around them, hunks headed by
 /// `@@ -LINE +LINE @@`. Empty for equal texts. Costs the product of what is left of both
 /// once their common beginning and end are set aside, four million at most.
+#[must_use]
 pub fn diff(before: &str, after: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     let lines = lines(&old, &new);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::diff::diff;
 use super::report::{Report, SuiteReport, TestsReport, Unformatted};
 use super::run::{misfits, run};
-use super::suite::{Suite, Tests, directory};
+use super::suite::{Read, Suite, directory};
 use crate::cedar::{
     CompiledPolicies, CompiledSchema, Fault, Limits, codes, formatted, on_large_stack,
     read_policies,
@@ -119,7 +119,7 @@ fn read_suites(
     suites: &[Suite],
     entities: Option<&Value>,
     report: &mut Report,
-) -> Vec<Tests> {
+) -> Vec<Read> {
     let common = match entities.map(directory).transpose() {
         Ok(own) => own.unwrap_or_else(|| world.directory.clone()),
         Err(why) => {
@@ -170,7 +170,7 @@ fn admitted(
     world: &World,
     state: &PolicySetState,
     sources: &[PolicySource],
-    suites: &[Tests],
+    suites: &[Read],
     which: Which,
     report: &mut Report,
 ) {
@@ -202,11 +202,11 @@ fn tested(
     world: &World,
     state: &PolicySetState,
     schema: &CompiledSchema,
-    suites: &[Tests],
+    suites: &[Read],
 ) -> Result<TestsReport, Fault> {
     let mut world = world.supposing(state.clone());
     Arc::make_mut(&mut world.settings).namespace = None;
-    let one = |suite: &Tests| SuiteReport {
+    let one = |suite: &Read| SuiteReport {
         name: suite.name.clone(),
         tests: suite.tests.iter().map(|test| run(test, &world, schema)).collect(),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::report::{Failed, Outcome};
 use super::session::SupposedSession;
-use super::suite::{Expected, Test};
+use super::suite::{Expected, Help, Test};
 use crate::cedar::{CompiledSchema, Fault};
 use crate::event::{AccessDecided, Note, Presented, Verdict};
 use crate::model::{Aal, Acr, PolicyId, Uid};
@@ -145,7 +145,11 @@ fn other_login(test: &Test, got: &AccessDecided, world: &World) -> Option<Failed
     let found = Acr::ALL.into_iter().filter(|acr| acr.aal() >= least).find(|acr| {
         decided(test, Some(&SupposedSession::fresh(*acr)), world).decision == Verdict::Allow
     });
-    let named = |acr: Option<Acr>| acr.map_or("no login", Acr::as_str);
+    let found = found.map_or(Help::Nothing, Help::Login);
+    let named = |help| match help {
+        Help::Login(acr) => acr.as_str(),
+        Help::Nothing => "no login",
+    };
     (found != expected)
         .then(|| format!("expected {} to help, found {}", named(expected), named(found)))
 }

@@ -46,7 +46,7 @@ pub struct Suite {
 
 /// A file of tests, read.
 #[derive(Clone, Debug)]
-pub(super) struct Tests {
+pub(super) struct Read {
     /// What messages call it.
     pub(super) name: String,
     /// In the order of the file.
@@ -79,8 +79,17 @@ pub(super) struct Expected {
     /// These are the policies that decide, and no others.
     pub(super) reason_exact: Option<BTreeSet<PolicyId>>,
     pub(super) num_errors: usize,
-    /// The cheapest class of login that would have it allowed; `Some(None)` for none.
-    pub(super) step_up: Option<Option<Acr>>,
+    /// Which login would have it allowed.
+    pub(super) step_up: Option<Help>,
+}
+
+/// Which login would turn a denial into an allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Help {
+    /// One of this class, the cheapest that suffices.
+    Login(Acr),
+    /// None.
+    Nothing,
 }
 
 /// A test as its file has it.
@@ -147,7 +156,7 @@ impl Suite {
     ///
     /// # Errors
     /// [`NotASuite`] for the first fault.
-    pub(super) fn read(&self, common: &Directory) -> Result<Tests, NotASuite> {
+    pub(super) fn read(&self, common: &Directory) -> Result<Read, NotASuite> {
         let (known, listed_here) = (BTreeMap::new(), Vec::new());
         let mut reader = Reader { files: &self.files, known, listed: listed_here };
         let own = self.tests.get("entities").map(|it| reader.directory(it)).transpose();
@@ -165,7 +174,7 @@ impl Suite {
             reader.test(test, common, at).map_err(named)
         });
         let tests = read.collect::<Result<_, _>>()?;
-        Ok(Tests { name: self.name.clone(), tests, listed: reader.listed })
+        Ok(Read { name: self.name.clone(), tests, listed: reader.listed })
     }
 }
 
@@ -282,15 +291,15 @@ fn put(change: Change) -> Option<Uid> {
     }
 }
 
-fn class(name: &str) -> Result<Option<Acr>, String> {
+fn class(name: &str) -> Result<Help, String> {
     if name == "none" {
-        return Ok(None);
+        return Ok(Help::Nothing);
     }
     let found = Acr::ALL.into_iter().find(|acr| {
         let short = acr.as_str().strip_prefix("urn:countersign:");
         acr.as_str() == name || short == Some(name)
     });
-    found.map(Some).ok_or_else(|| {
+    found.map(Help::Login).ok_or_else(|| {
         format!("step_up: no class `{name}`; there are aal1, aal2, phr, phrh, and none")
     })
 }

@@ -25,7 +25,7 @@ pub(super) struct Check {
     /// Let warnings count as faults, but for scopes that leave everything open
     #[arg(long)]
     strict: bool,
-    /// Write the report as JUnit XML too
+    /// Also write the report as XML, the kind that build servers show
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }

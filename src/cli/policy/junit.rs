@@ -1,4 +1,4 @@
-//! A check's report as JUnit XML, which build servers show.
+//! A check's report as `JUnit` XML, which build servers show.
 
 use std::fs;
 use std::path::Path;

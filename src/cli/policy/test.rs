@@ -22,7 +22,7 @@ use crate::checks::Which;
 pub(super) struct Test {
     #[command(flatten)]
     work: Work,
-    /// Write the report as JUnit XML too
+    /// Also write the report as XML, the kind that build servers show
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }
