@@ -4,6 +4,7 @@
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.
 
+mod around;
 pub mod codes;
 mod declared;
 mod diagnosis;

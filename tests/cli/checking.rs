@@ -116,7 +116,8 @@ fn files_are_formatted_when_asked_and_only_then() {
 fn a_check_against_a_log_is_the_same_over_both() {
     let places = Place::both();
     let cloud = shipped(CLOUD);
-    let wrong = "@id(\"a\")\n@description(\"x.\")\n@owner(\"o\")\npermit (principal, action, resource)\nwhen { 1 };\n";
+    let wrong = "@id(\"a\")\n@description(\"x.\")\n@owner(\"o\")\n\
+                 permit (principal, action, resource)\nwhen { 1 };\n";
     let both = |asked: &[&str], code: i32| -> Value {
         let asked = [asked, &["--format", "json"]].concat();
         let [here, there] = places.each_ref().map(|place| place.say(&asked).ended(code).json());
