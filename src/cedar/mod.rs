@@ -5,6 +5,7 @@
 //! change in any other.
 
 mod around;
+mod clauses;
 pub mod codes;
 mod declared;
 mod diagnosis;
@@ -19,6 +20,7 @@ mod expression;
 mod extension;
 mod fault;
 mod format;
+mod heard;
 mod index;
 mod known;
 mod limits;
@@ -30,6 +32,7 @@ mod policies;
 mod reads;
 mod scan;
 mod schema;
+mod seen;
 mod shape;
 mod slice;
 mod source;
@@ -40,7 +43,9 @@ mod type_advice;
 mod types;
 mod validate;
 mod value;
+mod weigh;
 
+pub use clauses::{Clause, Part};
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
@@ -51,9 +56,11 @@ pub use literal::entity_named;
 pub use policies::{CompiledPolicies, Effect};
 pub use reads::Missing;
 pub use schema::{CompiledSchema, Misfit};
+pub use seen::{Found, Seen};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
-pub use stack::on_large_stack;
+pub use stack::{on_large_stack, on_large_stacks};
+pub use weigh::{ClauseWeighed, ERRED_ON_PERSONAL, Near, Outcome, Piece, PolicyWeighed, Truth};
 
 /// The version of the Cedar crates.
 #[must_use]

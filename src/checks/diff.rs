@@ -1,112 +1,120 @@
-//! What differs between two texts, line by line.
+//! The lines by which two texts differ.
 
-use std::fmt::Write as _;
+use serde::{Deserialize, Serialize};
 
-/// How many unchanged lines are shown around a change.
-const AROUND: usize = 2;
-/// The most pairs of lines that are compared; texts that differ in more are told whole.
+/// How many lines around a difference are shown.
+const CONTEXT: usize = 3;
+
+/// The most pairs of lines that are held against each other; what is longer is shown as
+/// taken out and put in whole.
 const PAIRS_MAX: usize = 4_000_000;
 
-/// One line of either text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line<'a> {
-    Kept(&'a str),
-    Removed(&'a str),
-    Added(&'a str),
+/// A line of a difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "what", content = "line")]
+pub enum Line {
+    /// Only in the text before.
+    Removed(String),
+    /// Only in the text after.
+    Added(String),
+    /// In both, near a difference.
+    Kept(String),
+    /// So many lines in both are left out here.
+    Skipped(usize),
 }
 
-/// A unified diff of two texts: changed lines with two around them, hunks headed by
-/// `@@ -LINE +LINE @@`. Empty for equal texts. Costs the product of what is left of both
-/// once their common beginning and end are set aside, four million at most.
+/// The difference of two texts, line by line; nothing if they are the same.
+///
+/// Costs the product of the lines that differ, up to a limit.
 #[must_use]
-pub fn diff(before: &str, after: &str) -> String {
+pub fn differing_lines(before: &str, after: &str) -> Vec<Line> {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
-    let lines = lines(&old, &new);
-    let changed: Vec<_> = lines.iter().map(|line| !matches!(line, Line::Kept(_))).collect();
-    let near = |at: usize| {
-        let (from, to) = (at.saturating_sub(AROUND), (at + AROUND + 1).min(changed.len()));
-        changed.get(from..to).is_some_and(|around| around.contains(&true))
+    let start = old.iter().zip(&new).take_while(|(one, other)| one == other).count();
+    let ends = old.iter().skip(start).rev().zip(new.iter().skip(start).rev());
+    let end = ends.take_while(|(one, other)| one == other).count();
+    let middle = |all: &[&str]| -> Vec<String> {
+        let count = all.len().saturating_sub(start + end);
+        all.iter().skip(start).take(count).map(|line| (*line).to_owned()).collect()
     };
-    let (mut text, mut open) = (String::new(), false);
-    let (mut old_line, mut new_line) = (1, 1);
-    for (at, line) in lines.iter().enumerate() {
-        let shown = near(at);
-        if shown && !open {
-            let _ = writeln!(text, "@@ -{old_line} +{new_line} @@");
-        }
-        open = shown;
-        let (mark, own, old_step, new_step) = match *line {
-            Line::Kept(own) => (' ', own, 1, 1),
-            Line::Removed(own) => ('-', own, 1, 0),
-            Line::Added(own) => ('+', own, 0, 1),
-        };
-        if shown {
-            let _ = writeln!(text, "{mark}{own}");
-        }
-        (old_line, new_line) = (old_line + old_step, new_line + new_step);
+    let changed = aligned(&middle(&old), &middle(&new));
+    if changed.is_empty() {
+        return Vec::new();
     }
-    text
+    let kept = |line: &&str| Line::Kept((*line).to_owned());
+    let whole = old.iter().take(start).map(kept).chain(changed);
+    let rest = old.iter().skip(old.len().saturating_sub(end)).map(kept);
+    near(&whole.chain(rest).collect::<Vec<_>>())
 }
 
-fn lines<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<Line<'a>> {
-    let same = |(one, other): &(&&str, &&str)| one == other;
-    let head = old.iter().zip(new).take_while(same).count();
-    let (old_rest, new_rest) = (&old.get(head..), &new.get(head..));
-    let (old_rest, new_rest) = (old_rest.unwrap_or_default(), new_rest.unwrap_or_default());
-    let tail = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(same).count();
-    let old_middle = old_rest.get(..old_rest.len() - tail).unwrap_or_default();
-    let new_middle = new_rest.get(..new_rest.len() - tail).unwrap_or_default();
-    let kept = |line: &&'a str| Line::Kept(line);
-    let before = old.iter().take(head).map(kept);
-    let after = old.iter().skip(old.len() - tail).map(kept);
-    before.chain(middle(old_middle, new_middle)).chain(after).collect()
-}
-
-/// The longest common subsequence, by the textbook's table.
-fn middle<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<Line<'a>> {
-    let removed = |line: &&'a str| Line::Removed(line);
-    let added = |line: &&'a str| Line::Added(line);
+/// Aligns two lists by their longest common part.
+fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
+    let (removed, added) = (old.iter().cloned(), new.iter().cloned());
     if old.len().saturating_mul(new.len()) > PAIRS_MAX {
-        return old.iter().map(removed).chain(new.iter().map(added)).collect();
+        return removed.map(Line::Removed).chain(added.map(Line::Added)).collect();
     }
-    let width = new.len() + 1;
-    // `longest[i * width + j]`: of what follows line i of the old and line j of the new.
-    let mut longest = vec![0_u32; (old.len() + 1) * width];
-    let at = |longest: &[u32], i: usize, j: usize| {
-        longest.get(i * width + j).copied().unwrap_or_default()
-    };
-    for (i, one) in old.iter().enumerate().rev() {
-        for (j, other) in new.iter().enumerate().rev() {
-            let best = if one == other {
-                at(&longest, i + 1, j + 1) + 1
-            } else {
-                at(&longest, i + 1, j).max(at(&longest, i, j + 1))
-            };
-            if let Some(cell) = longest.get_mut(i * width + j) {
-                *cell = best;
+    // `longest[i][j]`: how much the lists from `i` and from `j` on have in common.
+    let mut longest = vec![vec![0_usize; new.len() + 1]];
+    for one in old.iter().rev() {
+        let below = longest.last().cloned().unwrap_or_default();
+        let mut row = vec![0_usize; new.len() + 1];
+        let mut right = 0;
+        for (at, other) in new.iter().enumerate().rev() {
+            let best = |at: usize| below.get(at).copied().unwrap_or_default();
+            right = if one == other { best(at + 1) + 1 } else { best(at).max(right) };
+            if let Some(cell) = row.get_mut(at) {
+                *cell = right;
             }
         }
+        longest.push(row);
     }
-    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
+    longest.reverse();
+    let common = |i: usize, j: usize| -> usize {
+        longest.get(i).and_then(|row| row.get(j)).copied().unwrap_or_default()
+    };
+    let (mut i, mut j, mut all) = (0, 0, Vec::new());
     loop {
         match (old.get(i), new.get(j)) {
+            (None, None) => return all,
             (Some(one), Some(other)) if one == other => {
-                lines.push(Line::Kept(one));
+                all.push(Line::Kept(one.clone()));
                 (i, j) = (i + 1, j + 1);
             }
-            (Some(one), other)
-                if other.is_none() || at(&longest, i + 1, j) >= at(&longest, i, j + 1) =>
-            {
-                lines.push(Line::Removed(one));
+            (Some(one), other) if other.is_none() || common(i + 1, j) >= common(i, j + 1) => {
+                all.push(Line::Removed(one.clone()));
                 i += 1;
             }
             (_, Some(other)) => {
-                lines.push(Line::Added(other));
+                all.push(Line::Added(other.clone()));
                 j += 1;
             }
-            (_, None) => return lines,
+            (Some(_), None) => return all,
         }
     }
+}
+
+/// Leaves out what is in both and not near a difference.
+fn near(all: &[Line]) -> Vec<Line> {
+    let differs = |at: usize| !matches!(all.get(at), None | Some(Line::Kept(_)));
+    let is_near = |at: usize| {
+        let from = at.saturating_sub(CONTEXT);
+        (from..=at + CONTEXT).any(differs)
+    };
+    let (mut shown, mut skipped) = (Vec::new(), 0);
+    for (at, line) in all.iter().enumerate() {
+        if is_near(at) {
+            if skipped > 0 {
+                shown.push(Line::Skipped(skipped));
+                skipped = 0;
+            }
+            shown.push(line.clone());
+        } else {
+            skipped += 1;
+        }
+    }
+    if skipped > 0 {
+        shown.push(Line::Skipped(skipped));
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -114,38 +122,44 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn shown(before: &str, after: &str) -> Vec<String> {
+        let told = |line: &Line| match line {
+            Line::Removed(line) => format!("-{line}"),
+            Line::Added(line) => format!("+{line}"),
+            Line::Kept(line) => format!(" {line}"),
+            Line::Skipped(count) => format!("…{count}"),
+        };
+        differing_lines(before, after).iter().map(told).collect()
+    }
+
     #[test]
-    fn a_change_is_shown_with_what_stands_around_it() {
-        let before = "a\nb\nc\nd\ne\nf\ng\n";
-        let after = "a\nb\nc\nD\ne\nf\ng\nh\n";
-        assert_eq!(diff(before, before), "");
-        let expected = "@@ -2 +2 @@\n b\n c\n-d\n+D\n e\n f\n g\n+h\n";
-        assert_eq!(diff(before, after), expected);
+    fn what_differs_is_shown_with_what_is_around_it() {
+        let before = "a\nb\nc\nd\ne\nf\ng\nh\ni\n";
+        let after = "a\nb\nc\nd\nE\nf\ng\nh\ni\n";
+        let expected = ["…1", " b", " c", " d", "-e", "+E", " f", " g", " h", "…1"];
+        assert_eq!(shown(before, after), expected);
+        assert!(shown(before, before).is_empty());
+        assert_eq!(shown("", "x\n"), ["+x"]);
+        assert_eq!(shown("x\ny", "y"), ["-x", " y"]);
     }
 
     proptest! {
-        /// Law: kept and removed lines are the old text, kept and added ones the new.
+        /// Law: what is taken out and what is kept is the text before; what is put in and
+        /// what is kept is the text after.
         #[test]
-        fn both_texts_can_be_read_from_their_difference(
-            old in prop::collection::vec("[a-c]", 0..20),
-            new in prop::collection::vec("[a-c]", 0..20),
+        fn both_texts_are_in_the_difference(
+            before in prop::collection::vec("[ab]", 0..6), after in prop::collection::vec("[ab]", 0..6),
         ) {
-            let old: Vec<_> = old.iter().map(String::as_str).collect();
-            let new: Vec<_> = new.iter().map(String::as_str).collect();
-            let lines = lines(&old, &new);
-            let side = |added: bool| -> Vec<&str> {
-                let own = |line: &Line<'_>| match *line {
-                    Line::Kept(_) => true,
-                    Line::Removed(_) => !added,
-                    Line::Added(_) => added,
-                };
-                let kept = lines.iter().filter(|line| own(line));
-                kept.map(|line| match *line {
-                    Line::Kept(text) | Line::Removed(text) | Line::Added(text) => text,
-                }).collect()
-            };
-            prop_assert_eq!(side(false), old);
-            prop_assert_eq!(side(true), new);
+            let found = aligned(&before, &after);
+            let left: Vec<_> = found.iter().filter_map(|line| match line {
+                Line::Removed(line) | Line::Kept(line) => Some(line.clone()),
+                _ => None,
+            }).collect();
+            let right: Vec<_> = found.iter().filter_map(|line| match line {
+                Line::Added(line) | Line::Kept(line) => Some(line.clone()),
+                _ => None,
+            }).collect();
+            prop_assert_eq!((left, right), (before, after));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::diff::diff;
+use super::diff::differing_lines;
 use super::report::{Report, SuiteReport, TestsReport, Unformatted};
 use super::run::{misfits, run};
 use super::suite::{Read, Suite, directory};
@@ -101,8 +101,8 @@ fn unformatted(files: &[(String, String)], limits: &Limits, report: &mut Report)
     for (file, text) in files {
         match formatted(file, text, limits) {
             Ok(pretty) if pretty != *text => {
-                let diff = diff(text, &pretty);
-                report.unformatted.push(Unformatted { file: file.clone(), diff });
+                let lines = differing_lines(text, &pretty);
+                report.unformatted.push(Unformatted { file: file.clone(), lines });
             }
             Ok(_) => {}
             Err(faults) => {

@@ -12,7 +12,7 @@ mod run;
 mod session;
 mod suite;
 
-pub use diff::diff;
+pub use diff::{Line, differing_lines};
 pub use examine::{Given, TESTS_INVALID, Which, examine};
 pub use report::{Failed, Outcome, Report, SuiteReport, TestsReport, Unformatted};
 pub use suite::Suite;

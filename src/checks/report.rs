@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::diff::Line;
 use crate::cedar::{Fault, codes};
 use crate::event::{PolicyFailure, Verdict};
 use crate::model::{Digest, PolicyId};
@@ -41,8 +42,8 @@ pub struct Report<F = Fault> {
 pub struct Unformatted {
     /// The file.
     pub file: String,
-    /// The lines that would change, as a unified diff.
-    pub diff: String,
+    /// The lines that would change, with what is around them.
+    pub lines: Vec<Line>,
 }
 
 /// What became of the tests.

@@ -100,7 +100,7 @@ fn files_are_formatted_when_asked_and_only_then() {
     std::fs::write(ground.at("p/a.cedar"), ugly).unwrap();
     let text = || std::fs::read_to_string(ground.at("p/a.cedar")).unwrap();
     let shown = ground.run(&["policy", "format", "p"]).done().out;
-    assert!(shown.contains("+permit (principal, action, resource);"), "{shown}");
+    assert!(shown.contains("+ permit (principal, action, resource);"), "{shown}");
     ground.run(&["policy", "format", "p", "--check"]).ended(1);
     assert_eq!(text(), ugly);
     ground.run(&["policy", "format", "p", "--write"]).done();

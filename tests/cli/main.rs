@@ -11,6 +11,7 @@ mod checking;
 mod endings;
 mod evidence;
 mod founding;
+mod impact;
 mod importing;
 mod mistakes;
 mod office;

@@ -9,8 +9,9 @@ use super::super::authored;
 use super::super::console::{Console, Telling};
 use super::super::failure::{Exit, Failure, FaultTold};
 use super::super::page::{Ink, Page};
+use super::plan::lines;
 use crate::cedar::{Limits, formatted};
-use crate::checks::{Unformatted, diff};
+use crate::checks::{Unformatted, differing_lines};
 
 /// Show or make the changes of Cedar's formatter
 #[derive(clap::Args, Debug)]
@@ -60,7 +61,7 @@ impl Format {
             .iter()
             .map(|(file, text, pretty)| Unformatted {
                 file: (*file).clone(),
-                diff: diff(text, pretty),
+                lines: differing_lines(text, pretty),
             })
             .collect();
         let told = Formatted { files: files.len(), written: self.write, unformatted };
@@ -97,14 +98,6 @@ impl Telling for Formatted {
 /// Lays out what the formatter would change in a file.
 pub(super) fn difference(file: &Unformatted, page: &mut Page) {
     page.inked(&format!("{} is not formatted:", file.file), Ink::Strong);
-    for line in file.diff.lines() {
-        let ink = match line.chars().next() {
-            Some('-') => Ink::Bad,
-            Some('+') => Ink::Good,
-            Some('@') => Ink::Faint,
-            _ => Ink::Plain,
-        };
-        page.inked(line, ink);
-    }
+    lines(&file.lines, page);
     page.blank();
 }

@@ -25,10 +25,8 @@ fn xml(report: &Report<FaultTold>) -> Xml {
     let mut policies = TestSuite::new("policies");
     let told = |faults: &[FaultTold]| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
     policies.add_test_case(case("policies", "policies are valid", &told(&report.faults)));
-    let differences = report
-        .unformatted
-        .iter()
-        .map(|file| format!("{} is not formatted\n{}", file.file, file.diff));
+    let differences =
+        report.unformatted.iter().map(|file| format!("{} is not formatted", file.file));
     // What is only doubtful is no failure, unless it was asked for.
     if report.passed {
         policies.add_test_case(case("policies", "nothing is doubtful", &[]));

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::super::console::Console;
 use super::super::failure::{Exit, Failure};
+use super::checked::{Checked, Depth};
 use super::junit;
-use super::told::{Checked, Depth};
 use super::work::Work;
 use crate::checks::Which;
 
