@@ -465,10 +465,8 @@ mod tests {
         let text = "@id(\"a\") permit (principal is Document, action, resource);";
         let policies = policies(text).unwrap();
         let [inapplicable] = policies.warnings() else { panic!("{}", shown(policies.warnings())) };
-        let told = inapplicable.to_string();
-        assert!(told.contains("it can never apply: no principal is of type `Document`"), "{told}");
-        assert!(told.contains("a principal is of type `User`"), "{told}");
         assert_eq!(inapplicable.code, codes::POLICY_WARNING);
+        assert!(inapplicable.to_string().contains("a principal is of type `User`"));
     }
 
     #[test]

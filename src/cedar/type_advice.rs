@@ -56,6 +56,8 @@ pub(super) fn said_once(faults: &[Fault]) -> Vec<Fault> {
             && worse.is_none_or(|it| !sets.contains(&it))
     };
     let mut kept: Vec<_> = faults.iter().filter(|fault| kept(fault)).cloned().collect();
+    // Cedar finds them in no order.
+    kept.sort_by(|one, other| one.order().cmp(&other.order()));
     let mut said = BTreeSet::new();
     let whole = |it: &Fault| (it.policy.clone(), it.line, it.message.clone(), it.help.clone());
     kept.retain(|fault| said.insert(whole(fault)));

@@ -148,7 +148,8 @@ mod tests {
         /// what is kept is the text after.
         #[test]
         fn both_texts_are_in_the_difference(
-            before in prop::collection::vec("[ab]", 0..6), after in prop::collection::vec("[ab]", 0..6),
+            before in prop::collection::vec("[ab]", 0..6),
+            after in prop::collection::vec("[ab]", 0..6),
         ) {
             let found = aligned(&before, &after);
             let left: Vec<_> = found.iter().filter_map(|line| match line {

@@ -1,19 +1,21 @@
 //! All checks of a draft.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::coverage::{COVERAGE_ASKED_MAX, Coverage, Start, Tally};
 use super::diff::differing_lines;
 use super::report::{Report, SuiteReport, TestsReport, Unformatted};
-use super::run::{misfits, run};
+use super::run::{misfits, run, seen};
 use super::suite::{Read, Suite, directory};
 use crate::cedar::{
     CompiledPolicies, CompiledSchema, Fault, Limits, codes, formatted, on_large_stack,
     read_policies,
 };
-use crate::model::{Label, PolicySource, SetKind};
+use crate::model::{Label, PolicyBody, PolicyId, PolicySource, SetKind};
 use crate::pap::{self, Draft, Refusal};
 use crate::projection::{PolicySetState, World};
 
@@ -83,7 +85,9 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Re
     };
     let places = Places::of(&texts, limits);
     match compiled(world, schema, &sources, limits) {
-        Ok(state) => admitted(world, &state, &sources, &suites, which, &mut report),
+        Ok(state) => {
+            admitted(world, &state, &sources, &suites, &places.starts(), which, &mut report)
+        }
         Err(faults) => report.faults.extend(faults),
     }
     // Whoever has something to put right does not care for line breaks yet.
@@ -171,6 +175,7 @@ fn admitted(
     state: &PolicySetState,
     sources: &[PolicySource],
     suites: &[Read],
+    starts: &BTreeMap<PolicyId, Start>,
     which: Which,
     report: &mut Report,
 ) {
@@ -189,28 +194,45 @@ fn admitted(
         let misfits = suite.listed.iter().flat_map(|it| misfits(it.iter(), &compiled.schema));
         report.faults.extend(misfits.map(|why| in_tests(&suite.name, why)));
     }
-    if !suites.is_empty() && report.faults.is_empty() {
-        match tested(world, state, &compiled.schema, suites) {
-            Ok(tests) => report.tests = Some(tests),
-            Err(fault) => report.faults.push(fault),
-        }
+    if suites.is_empty() || !report.faults.is_empty() {
+        return;
+    }
+    let mut world = world.supposing(state.clone());
+    Arc::make_mut(&mut world.settings).namespace = None;
+    let ran = on_large_stack(|| {
+        let tests = tested(&world, &compiled.schema, suites);
+        (tests, covered(&world, policies, suites, starts))
+    });
+    match ran {
+        Ok((tests, coverage)) => (report.tests, report.coverage) = (Some(tests), coverage),
+        Err(fault) => report.faults.push(fault),
     }
 }
 
-/// The draft in this World; a test says each name whole.
-fn tested(
-    world: &World,
-    state: &PolicySetState,
-    schema: &CompiledSchema,
-    suites: &[Read],
-) -> Result<TestsReport, Fault> {
-    let mut world = world.supposing(state.clone());
-    Arc::make_mut(&mut world.settings).namespace = None;
+/// The tests in this World, where the draft is in force and each name is whole.
+fn tested(world: &World, schema: &CompiledSchema, suites: &[Read]) -> TestsReport {
     let one = |suite: &Read| SuiteReport {
         name: suite.name.clone(),
-        tests: suite.tests.iter().map(|test| run(test, &world, schema)).collect(),
+        tests: suite.tests.iter().map(|test| run(test, world, schema)).collect(),
     };
-    on_large_stack(|| suites.iter().map(one).collect()).map(TestsReport::of)
+    TestsReport::of(suites.iter().map(one).collect())
+}
+
+fn covered(
+    world: &World,
+    policies: &CompiledPolicies,
+    suites: &[Read],
+    starts: &BTreeMap<PolicyId, Start>,
+) -> Option<Coverage> {
+    let tests: usize = suites.iter().map(|suite| suite.tests.len()).sum();
+    if tests.saturating_mul(policies.len()) > COVERAGE_ASKED_MAX {
+        return None;
+    }
+    let mut tally = Tally::of(policies, starts);
+    for test in suites.iter().flat_map(|suite| &suite.tests) {
+        tally.saw(seen(test, world));
+    }
+    Some(tally.coverage())
 }
 
 /// Where policies stand in the author's files.
@@ -222,6 +244,23 @@ impl<'a> Places<'a> {
             Some((name, text, read_policies(name, text, limits).ok()?))
         };
         Self(files.iter().filter_map(read).collect())
+    }
+
+    /// Where each policy's text begins. Linear.
+    fn starts(&self) -> BTreeMap<PolicyId, Start> {
+        let mut starts = BTreeMap::new();
+        for (file, text, sources) in &self.0 {
+            // They are in the order of the file.
+            let (mut rest, mut above) = (*text, 0_u32);
+            for source in sources {
+                let PolicyBody::Static { text: own } = &source.body else { continue };
+                let Some((before, after)) = rest.split_once(own.as_ref()) else { continue };
+                above = above.saturating_add(breaks(before));
+                starts.insert(source.id.clone(), ((*file).to_owned(), above));
+                (rest, above) = (after, above.saturating_add(breaks(own)));
+            }
+        }
+        starts
     }
 
     /// Faults by their places in the files, in order.
@@ -237,4 +276,8 @@ impl<'a> Places<'a> {
         faults.sort_by(|one, other| one.order().cmp(&other.order()));
         faults
     }
+}
+
+fn breaks(text: &str) -> u32 {
+    u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX)
 }

@@ -5,6 +5,7 @@
 //! Tests are decided by [`pdp`](crate::pdp) in a World with the draft in it: what is
 //! tested is what decides.
 
+mod coverage;
 mod diff;
 mod examine;
 mod report;
@@ -12,6 +13,7 @@ mod run;
 mod session;
 mod suite;
 
+pub use coverage::{COVERAGE_ASKED_MAX, ClauseCoverage, Coverage, PolicyCoverage, Unseen};
 pub use diff::{Line, differing_lines};
 pub use examine::{Given, TESTS_INVALID, Which, examine};
 pub use report::{Failed, Outcome, Report, SuiteReport, TestsReport, Unformatted};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::coverage::Coverage;
 use super::diff::Line;
 use crate::cedar::{Fault, codes};
 use crate::event::{PolicyFailure, Verdict};
@@ -35,6 +36,10 @@ pub struct Report<F = Fault> {
     /// What became of the tests; absent if there were none, or no policies to run them on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestsReport>,
+    /// What the tests have seen of the policies; absent if none ran, or if there are too many
+    /// of both (see [`COVERAGE_ASKED_MAX`](super::COVERAGE_ASKED_MAX)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
 }
 
 /// A file, and what the formatter would change in it.
@@ -117,6 +122,7 @@ impl Report {
             warnings: Vec::new(),
             unformatted: Vec::new(),
             tests: None,
+            coverage: None,
         }
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::report::{Failed, Outcome};
 use super::session::SupposedSession;
 use super::suite::{Expected, Help, Test};
-use crate::cedar::{CompiledSchema, Fault};
+use crate::cedar::{CompiledSchema, Fault, Truth};
 use crate::event::{AccessDecided, Note, Presented, Verdict};
 use crate::model::{Aal, Acr, PolicyId, Uid};
-use crate::pdp::{Ask, decide, decide_supposing};
+use crate::pdp::{Ask, decide, decide_supposing, truths};
 use crate::projection::{Node, World};
 
 /// How many entities that do not fit are told of one directory.
@@ -33,6 +33,15 @@ pub(super) fn run(test: &Test, world: &World, schema: &CompiledSchema) -> Outcom
         reason: decided.determining,
         errors: decided.errors,
     }
+}
+
+/// What each clause of each policy was in a test.
+pub(super) fn seen(test: &Test, world: &World) -> Vec<(PolicyId, Vec<Truth>)> {
+    let mut world = world.clone();
+    world.directory = test.directory.clone();
+    let ask = Ask::access(test.request.clone(), Presented::Nothing, test.pep.clone());
+    let facts = test.session.as_ref().map(|session| session.facts(test.now));
+    truths(&world, &ask, test.now, facts.as_ref())
 }
 
 fn decided(test: &Test, session: Option<&SupposedSession>, world: &World) -> AccessDecided {

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::guard::{Guarded, PublishPolicies};
+use super::guard::{DraftPolicies, Guarded};
 use super::policies::PolicyFile;
 use super::{App, Problem, body};
 use crate::cedar::{Limits, on_large_stack};
@@ -38,7 +38,7 @@ struct Draft {
 /// [`Problem`]: 422 `too_many_tests` for more than 10,000 tests; 503 while enough others are
 /// being checked.
 pub async fn check(
-    _may: Guarded<PublishPolicies>,
+    _may: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,

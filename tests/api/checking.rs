@@ -59,9 +59,9 @@ fn tests_are_decided_as_a_request_would_be() {
     assert_eq!(report["passed"], false);
 }
 
-/// Goal: who may not publish may not probe the directory by tests either.
+/// Goal: who may not draft policies may not probe the directory by tests either.
 #[test]
-fn a_check_takes_the_permission_to_publish() {
+fn a_check_takes_the_permission_to_draft() {
     let office = Office::open();
     let refused = office.app.post("/policies/v1/check", &office.pep, &draft(POLICIES));
     assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"));

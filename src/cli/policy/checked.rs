@@ -6,7 +6,7 @@ use super::super::console::Telling;
 use super::super::failure::{Exit, FaultTold};
 use super::super::page::{Ink, Page};
 use super::format::difference;
-use crate::checks::{Outcome, Report, SuiteReport, TestsReport};
+use crate::checks::{Coverage, Outcome, Report, SuiteReport, TestsReport};
 
 /// How much people are told of tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ impl Telling for Checked {
             tests.suites.iter().for_each(|suite| self.suite(suite, page));
         }
         self.summary(page);
+        if let Some(coverage) = &self.report.coverage {
+            uncovered(coverage, page);
+        }
     }
 }
 
@@ -116,6 +119,26 @@ impl Checked {
                 failed => page.verdict(false, &format!("{failed} of {all} failed")),
             }
         }
+    }
+}
+
+/// How many gaps in the coverage are told to people.
+const GAPS_MAX: usize = 20;
+
+fn uncovered(coverage: &Coverage, page: &mut Page) {
+    let Coverage { ways, seen, policies } = coverage;
+    let what = "ways for policies and their conditions to end were seen";
+    page.field("coverage", &format!("{seen} of {ways} {what}"));
+    let gaps = policies.iter().flat_map(|it| it.unseen().into_iter().map(move |gap| (it, gap)));
+    let gaps: Vec<_> = gaps.collect();
+    for (policy, gap) in gaps.iter().take(GAPS_MAX) {
+        let line = gap.line.map(|line| line.to_string());
+        let place: Vec<_> = policy.file.clone().into_iter().chain(line).collect();
+        let place = if place.is_empty() { String::new() } else { place.join(":") + ": " };
+        page.line(&format!("  {place}`{}`: {}", policy.policy, gap.what));
+    }
+    if let Some(more @ 1..) = gaps.len().checked_sub(GAPS_MAX) {
+        page.inked(&format!("  … {more} more; `--format json` has all"), Ink::Faint);
     }
 }
 

@@ -91,6 +91,7 @@ mod tests {
             warnings: Vec::new(),
             unformatted: Vec::new(),
             tests: Some(TestsReport { passed: 1, failed: 1, suites }),
+            coverage: None,
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("report.xml");
