@@ -18,6 +18,7 @@ mod expression;
 mod extension;
 mod fault;
 mod index;
+mod instance;
 mod known;
 mod limits;
 mod lint;
@@ -28,9 +29,11 @@ mod reads;
 mod scan;
 mod schema;
 mod shape;
+mod shrink;
 mod slice;
 mod source;
 mod stack;
+mod statement;
 mod trial;
 mod types;
 mod validate;
@@ -39,6 +42,7 @@ mod value;
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
+pub use instance::{Instance, Matched};
 pub use known::Known;
 pub use limits::Limits;
 pub use policies::{CompiledPolicies, Effect};
@@ -47,6 +51,7 @@ pub use schema::{CompiledSchema, Misfit};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
 pub use stack::on_large_stack;
+pub use statement::{Assumption, Statement};
 
 /// The version of the Cedar crates.
 #[must_use]

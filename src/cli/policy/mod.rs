@@ -1,5 +1,8 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod analysed;
+mod analyze;
+mod in_force;
 mod publish;
 mod show;
 
@@ -20,6 +23,7 @@ pub(super) struct Policy {
 enum Command {
     Show(show::Show),
     Publish(publish::Publish),
+    Analyze(Box<analyze::Analyze>),
 }
 
 impl Policy {
@@ -31,6 +35,7 @@ impl Policy {
         match &self.command {
             Command::Show(show) => show.run(console),
             Command::Publish(publish) => publish.run(console),
+            Command::Analyze(analyze) => analyze.run(console),
         }
     }
 }
