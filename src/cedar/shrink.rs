@@ -1,13 +1,14 @@
 //! Makes an example small enough to be read.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use cedar_policy_core::ast::{self, PartialValue, Value, ValueKind};
 use smol_str::SmolStr;
 
 use super::instance::{Instance, reachable};
 use super::types::{Kind, Record};
-use super::{CompiledSchema, TypedEntity};
+use super::{CompiledSchema, Question, TypedEntity};
 use crate::model::Uid;
 
 /// How many changes are made at most.
@@ -16,8 +17,8 @@ const CHANGES_MAX: usize = 200;
 impl Instance {
     /// A smaller instance of which `holds` is still true: without entities that nothing
     /// leads to, without optional members and memberships that do not matter, with small
-    /// numbers. At most some thousand calls of `holds`, for an instance of usual size some
-    /// dozen.
+    /// numbers, under names such as `user-1`. At most some thousand calls of `holds`, for an
+    /// instance of usual size some dozen.
     #[must_use]
     pub fn shrunk(self, holds: impl Fn(&Self) -> bool) -> Self {
         let mut small = self;
@@ -29,7 +30,62 @@ impl Instance {
             let Some(smaller) = small.smaller().find(&holds) else { break };
             small = smaller;
         }
-        small
+        small.named(holds)
+    }
+
+    /// With names to be read, where policies do not ask for another.
+    fn named(self, holds: impl Fn(&Self) -> bool) -> Self {
+        let Question { principal, resource, context, .. } = &self.question;
+        let references = self.entities.values().flat_map(TypedEntity::references);
+        let mut all: BTreeSet<Uid> = self.entities.keys().chain(references).cloned().collect();
+        all.extend([principal, resource].into_iter().chain(context.references()).cloned());
+        let mut named = self;
+        for from in &all {
+            let of_type = from.kind().as_str().rsplit("::").next().unwrap_or_default();
+            let free = (1..).map(|number| format!("{}-{number}", of_type.to_lowercase()));
+            let mut free = free.filter_map(|id| Uid::new(from.kind().clone(), &id).ok());
+            let Some(to) = free.find(|to| !all.contains(to) && !named.mentions(to)) else {
+                continue;
+            };
+            named = named.renamed(from, &to).filter(&holds).unwrap_or(named);
+        }
+        named
+    }
+
+    fn mentions(&self, uid: &Uid) -> bool {
+        let Question { principal, resource, context, .. } = &self.question;
+        let asked = principal == uid || resource == uid || context.references().contains(uid);
+        asked || self.entities.iter().any(|(own, it)| own == uid || it.references().contains(uid))
+    }
+
+    /// The same with one entity under another name, which none has.
+    fn renamed(&self, from: &Uid, to: &Uid) -> Option<Self> {
+        let tables = self.schema.tables();
+        let [core_from, core_to] = [tables.core_uid(from)?, tables.core_uid(to)?];
+        let uid = |uid: &ast::EntityUID| {
+            if *uid == core_from { core_to.clone() } else { uid.clone() }
+        };
+        let ours = |uid: &Uid| if uid == from { to.clone() } else { uid.clone() };
+        let value = |value: &Value| renamed(value, &core_from, &core_to);
+        let members = self.question.context.members();
+        let context = members.map(|(name, member)| (name.clone(), value(member))).collect();
+        let mut instance = self.clone();
+        instance.question.principal = ours(&self.question.principal);
+        instance.question.resource = ours(&self.question.resource);
+        instance.question.context = self.schema.context(context);
+        instance.entities = BTreeMap::new();
+        for (own, entity) in &self.entities {
+            let core = entity.core();
+            let all = |members: BTreeMap<SmolStr, Value>| {
+                members.into_iter().map(|(name, member)| (name, value(&member))).collect()
+            };
+            let (attributes, tags) = (all(whole(&mut core.attrs())), all(whole(&mut core.tags())));
+            let above = core.ancestors().map(uid).collect();
+            let (own, core) = (ours(own), uid(core.uid()));
+            let entity = made(&own, &core, &attributes, &above, &tags, &self.schema);
+            instance.entities.insert(own, entity);
+        }
+        Some(instance)
     }
 
     /// Without the entities that nothing leads to.
@@ -67,13 +123,6 @@ impl Instance {
     fn entities_like(&self, uid: &Uid, entity: &TypedEntity) -> Vec<TypedEntity> {
         let table = self.schema.tables().entities.get(uid.kind());
         let Some(declared) = table.map(|table| &table.attributes) else { return Vec::new() };
-        let whole = |members: &mut dyn Iterator<Item = (&SmolStr, &PartialValue)>| {
-            let one = |(name, value): (&SmolStr, &PartialValue)| match value {
-                PartialValue::Value(value) => Some((name.clone(), value.clone())),
-                PartialValue::Residual(_) => None,
-            };
-            members.filter_map(one).collect::<BTreeMap<_, _>>()
-        };
         let core = entity.core();
         let (attributes, tags) = (whole(&mut core.attrs()), whole(&mut core.tags()));
         let above: HashSet<_> = core.ancestors().cloned().collect();
@@ -103,6 +152,29 @@ impl Instance {
             let between = self.schema.tables().uid(between).and_then(|uid| self.entities.get(&uid));
             between.is_none_or(|between| !between.core().is_descendant_of(other))
         })
+    }
+}
+
+/// The members that have values: all, where a solver gave them.
+fn whole(members: &mut dyn Iterator<Item = (&SmolStr, &PartialValue)>) -> BTreeMap<SmolStr, Value> {
+    let one = |(name, value): (&SmolStr, &PartialValue)| match value {
+        PartialValue::Value(value) => Some((name.clone(), value.clone())),
+        PartialValue::Residual(_) => None,
+    };
+    members.filter_map(one).collect()
+}
+
+/// The value with one reference in the place of another.
+fn renamed(value: &Value, from: &ast::EntityUID, to: &ast::EntityUID) -> Value {
+    match value.value_kind() {
+        ValueKind::Lit(ast::Literal::EntityUID(uid)) if **uid == *from => Value::from(to.clone()),
+        ValueKind::Set(set) => Value::set(set.iter().map(|one| renamed(one, from, to)), None),
+        ValueKind::Record(members) => {
+            let members = members.iter();
+            let members = members.map(|(name, one)| (name.clone(), renamed(one, from, to)));
+            Value::record_arc(Arc::new(members.collect()), None)
+        }
+        ValueKind::Lit(_) | ValueKind::ExtensionValue(_) => value.clone(),
     }
 }
 

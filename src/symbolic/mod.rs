@@ -18,6 +18,8 @@ mod review;
 mod session;
 mod side;
 mod solver;
+#[cfg(test)]
+mod tests;
 
 pub use analyst::{Analysis, Bounds, analyse};
 pub use report::{Always, Answer, Environment, Example, Finding, Kind, Report, Undecided, Verdict};

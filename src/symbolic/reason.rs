@@ -50,8 +50,9 @@ fn candidates(id: &PolicyId, kind: Kind, live: &[Live<'_>]) -> Vec<PolicyId> {
 
 fn may_cover(at: &Live<'_>, kind: Kind, other: &PolicyId) -> bool {
     let mut each = at.stance.statements.iter().zip(&at.matched);
-    let is_forbidden =
-        |(one, matched): (&Statement, &Matched)| one.effect == Effect::Forbid && *matched != Matched::No;
+    let is_forbidden = |(one, matched): (&Statement, &Matched)| {
+        one.effect == Effect::Forbid && *matched != Matched::No
+    };
     if kind == Kind::Redundant && each.clone().any(is_forbidden) {
         return true;
     }

@@ -72,7 +72,8 @@ impl Solver {
             _ => NoSolver::Unfit { program: shown.clone(), what: error.to_string() },
         })?;
         let text = String::from_utf8_lossy(&output.stdout);
-        match text.split_once("cvc5 version ").and_then(|(_, rest)| rest.split_whitespace().next()) {
+        match text.split_once("cvc5 version ").and_then(|(_, rest)| rest.split_whitespace().next())
+        {
             Some(version) => Ok(Self { program, version: format!("cvc5 {version}") }),
             None => {
                 let what = format!("`--version` ended with {}", output.status);

@@ -116,7 +116,8 @@ impl Analyze {
 
     fn faulty(&self, code: &str, what: &str, faults: &[Fault], files: &[NamedText]) -> Failure {
         let told = faults.iter().map(FaultTold::from);
-        let failure = Failure::refused(code, format!("{what} cannot be analysed")).with_faults(told);
+        let failure =
+            Failure::refused(code, format!("{what} cannot be analysed")).with_faults(told);
         failure.placing(|fault| placed(fault, files, self.schema.as_deref()))
     }
 }
