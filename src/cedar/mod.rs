@@ -1,5 +1,6 @@
 //! Cedar made safe: limits, parsing, compiled schema and policies, values from JSON,
-//! evaluation. The only room that names Cedar's crates.
+//! evaluation. The only room that names Cedar's crates, but for `symbolic`, which asks a
+//! process about policies in Cedar's public types.
 //!
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use cedar_policy_core::ast::{self, PartialValue, Value, ValueKind};
+use serde_json::Value as Json;
 use smol_str::SmolStr;
 
 use super::instance::{Instance, reachable};
-use super::types::{Kind, Record};
-use super::{CompiledSchema, Question, TypedEntity};
+use super::types::{Extension, Kind, Record};
+use super::{CompiledSchema, Question, TypedEntity, extension};
 use crate::model::Uid;
 
 /// How many changes are made at most.
@@ -228,6 +229,12 @@ fn simpler(value: &Value, kind: &Kind) -> Vec<Value> {
     match (value.value_kind(), kind) {
         (ValueKind::Lit(ast::Literal::Long(number)), _) => {
             (0..4_i64).take_while(|small| small != number).map(Value::from).collect()
+        }
+        (ValueKind::Lit(ast::Literal::Bool(true)), _) => vec![Value::from(false)],
+        (ValueKind::ExtensionValue(_), Kind::Extension(kind @ Extension::Datetime)) => {
+            let times = ["2000-01-01", "1970-01-01"].map(Json::from);
+            let times = times.iter().filter_map(|time| extension::value(*kind, time));
+            times.take_while(|time| time != value).collect()
         }
         (ValueKind::Set(set), _) if !set.is_empty() => vec![Value::empty_set(None)],
         (ValueKind::Record(members), Kind::Record(declared)) => {

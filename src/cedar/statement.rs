@@ -86,8 +86,12 @@ impl Statement {
     }
 }
 
+/// The most seconds between two times that Countersign can write down (microseconds in 64
+/// bits), rounded up.
+const SECONDS_MAX: i64 = 20_000_000_000_000;
+
 /// What is true of every request of an action, because Countersign says it and nobody
-/// else can: levels of assurance are 1 to 3, and no time has passed backwards.
+/// else can: levels of assurance are 1 to 3, and no session is older than time.
 #[derive(Clone, Debug, Default)]
 pub struct Assumption(Option<Expr>);
 
@@ -112,14 +116,14 @@ impl CompiledSchema {
         let Some(session) = session else { return Assumption::default() };
         let Kind::Record(facts) = &session.kind else { return Assumption::default() };
         let get = || Expr::get_attr(Expr::var(ast::Var::Context), SmolStr::new_static("session"));
-        let bounds = [("aal", Some(1), Some(3)), ("age_seconds", Some(0), None)];
+        let bounds = [("aal", 1, 3), ("age_seconds", 0, SECONDS_MAX)];
         let bounds = bounds.into_iter().flat_map(|(name, least, most)| {
             let is_number = matches!(facts.members.get(name), Some(fact) if fact.required
                 && matches!(fact.kind, Kind::Long));
             let fact = move || Expr::get_attr(get(), SmolStr::new_static(name));
-            let least = least.map(|least: i64| Expr::lesseq(Expr::val(least), fact()));
-            let most = most.map(|most: i64| Expr::lesseq(fact(), Expr::val(most)));
-            least.into_iter().chain(most).filter(move |_| is_number)
+            let least = Expr::lesseq(Expr::val(least), fact());
+            let most = Expr::lesseq(fact(), Expr::val(most));
+            [least, most].into_iter().filter(move |_| is_number)
         });
         let Some(all) = bounds.reduce(Expr::and) else { return Assumption::default() };
         if session.required {

@@ -54,6 +54,7 @@ mod tls;
 mod tokens;
 mod traffic;
 mod users;
+mod versions;
 mod witness;
 
 pub use app::App;

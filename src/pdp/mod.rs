@@ -16,3 +16,4 @@ pub use ask::Ask;
 pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
 pub use personal::Gaps;
+pub use session::vouched;

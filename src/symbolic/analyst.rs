@@ -136,7 +136,7 @@ impl<'a> Analyst<'a> {
         let findings = review.findings(&mut self).await;
         let verdicts = environments.iter().filter_map(|one| one.verdict);
         let verdict = self.old.is_some().then(|| verdicts.fold(Verdict::Equivalent, Verdict::and));
-        let assumed = "`context.session`: `aal` is 1 to 3, `age_seconds` is not below 0";
+        let assumed = "`context.session`: `aal` is 1 to 3, `age_seconds` 0 to 2·10¹³";
         Report {
             solver: self.solver.version().to_owned(),
             policies: self.new.policies.digest(),

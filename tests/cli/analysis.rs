@@ -101,7 +101,7 @@ fn policies_that_change_nothing_or_may_err_are_named() {
         policy(
             "sum",
             "permit (principal, action == Action::\"edit\", resource)\
-            \nwhen { context has session && context.session.age_seconds + 1 < 900 };",
+            \nwhen { context has session && context.session.age_seconds * 1000000 < 900 };",
         ),
     ];
     fs::write(ground.at("p.cedar"), text.concat()).unwrap();

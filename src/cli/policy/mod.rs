@@ -2,9 +2,18 @@
 
 mod analysed;
 mod analyze;
+mod apply;
+mod diff;
+mod draft;
 mod in_force;
+mod local;
+mod moves;
+mod plan;
 mod publish;
 mod show;
+mod told;
+mod versions;
+mod written;
 
 use super::console::Console;
 use super::failure::{Exit, Failure};
@@ -24,6 +33,15 @@ enum Command {
     Show(show::Show),
     Publish(publish::Publish),
     Analyze(Box<analyze::Analyze>),
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    Draft(draft::Draft),
+    Versions(versions::Versions),
+    Stage(moves::Stage),
+    Unstage(moves::Unstage),
+    Approve(moves::Approve),
+    Activate(moves::Activate),
+    Rollback(moves::Rollback),
 }
 
 impl Policy {
@@ -36,6 +54,15 @@ impl Policy {
             Command::Show(show) => show.run(console),
             Command::Publish(publish) => publish.run(console),
             Command::Analyze(analyze) => analyze.run(console),
+            Command::Plan(plan) => plan.run(console),
+            Command::Apply(apply) => apply.run(console),
+            Command::Draft(draft) => draft.run(console),
+            Command::Versions(versions) => versions.run(console),
+            Command::Stage(it) => it.run(console),
+            Command::Unstage(it) => it.run(console),
+            Command::Approve(it) => it.run(console),
+            Command::Activate(it) => it.run(console),
+            Command::Rollback(it) => it.run(console),
         }
     }
 }
