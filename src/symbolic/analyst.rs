@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use cedar_policy::Schema;
-use cedar_policy_symcc::err::Error;
 use cedar_policy_symcc::{WellFormedAsserts, never_errors_asserts};
 
 use super::review::Review;
-use super::session::{Found, Session, told};
+use super::session::{Found, Session};
 use super::side::{Place, Side, Stance, compiled_one};
 use super::{Environment, Example, Report, Solver, Undecided, Verdict, compare};
 use crate::cedar::{
@@ -181,18 +180,13 @@ impl<'a> Analyst<'a> {
             let question = format!("may `{}` err?", statement.id);
             let asserts = compiled.as_ref().map(never_errors_asserts);
             match self.ask(place, &question, asserts).await {
-                Found::Nothing => {}
-                Found::This(found) => {
-                    if counts {
-                        erring.push(statement.clone());
-                    }
-                    if is_new {
-                        review.erred(self, statement, assumed, &found);
-                    }
-                }
-                // It may: that is the cautious side for a forbid, and is told.
-                Found::Unknown(_) if counts => erring.push(statement.clone()),
-                Found::Unknown(_) => {}
+                Found::Nothing => continue,
+                Found::This(found) if is_new => review.erred(self, statement, assumed, &found),
+                // It may: that is the cautious side for a forbid.
+                Found::This(_) | Found::Unknown(_) => {}
+            }
+            if counts {
+                erring.push(statement.clone());
             }
         }
         Stance { statements, erring }
@@ -203,11 +197,11 @@ impl<'a> Analyst<'a> {
         &mut self,
         place: &Place,
         question: &str,
-        asserts: Result<WellFormedAsserts<'_>, &Error>,
+        asserts: Result<WellFormedAsserts<'_>, &String>,
     ) -> Found {
         let found = match asserts {
             Ok(asserts) => self.session.ask(&asserts).await,
-            Err(error) => Found::Unknown(told(error)),
+            Err(why) => Found::Unknown(why.clone()),
         };
         if let Found::Unknown(why) = &found {
             self.note(place, question, why);

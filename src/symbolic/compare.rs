@@ -1,11 +1,12 @@
 //! Two sets side by side in one environment.
 
-use cedar_policy_symcc::{CompiledPolicySet, always_allows_asserts, always_denies_asserts};
-use cedar_policy_symcc::{err::Error, implies_asserts};
+use cedar_policy_symcc::{
+    CompiledPolicySet, always_allows_asserts, always_denies_asserts, implies_asserts,
+};
 
 use super::analyst::Analyst;
 use super::session::Found;
-use super::side::{Place, Stance, compiled};
+use super::side::{Place, Stance, both, compiled};
 use super::{Always, Environment, Example, Verdict};
 use crate::cedar::{Assumption, Instance};
 
@@ -34,7 +35,7 @@ enum Direction {
 /// What one direction came to.
 enum Difference {
     None,
-    Some(Option<Example>),
+    Some(Box<Example>),
     Unknown,
 }
 
@@ -57,7 +58,7 @@ pub(super) async fn compare(
         (Difference::Some(_), Difference::Some(_)) => Verdict::Incomparable,
     });
     let example = |difference| match difference {
-        Difference::Some(example) => example,
+        Difference::Some(example) => Some(*example),
         Difference::None | Difference::Unknown => None,
     };
     environment.newly_allowed = example(more);
@@ -68,15 +69,17 @@ async fn difference(
     analyst: &mut Analyst<'_>,
     place: &Place,
     assumed: &Assumption,
-    [new, old]: &[Result<CompiledPolicySet, Error>; 2],
+    sets: &[Result<CompiledPolicySet, String>; 2],
     direction: Direction,
 ) -> Difference {
-    let (wide, narrow, question) = match direction {
-        Direction::Allowed => (new, old, "is anything newly allowed?"),
-        Direction::Denied => (old, new, "is anything newly denied?"),
+    let question = match direction {
+        Direction::Allowed => "is anything newly allowed?",
+        Direction::Denied => "is anything newly denied?",
     };
-    let both = wide.as_ref().and_then(|wide| Ok((wide, narrow.as_ref()?)));
-    let asserts = both.map(|(wide, narrow)| implies_asserts(wide, narrow));
+    let asserts = both(sets).map(|[new, old]| match direction {
+        Direction::Allowed => implies_asserts(new, old),
+        Direction::Denied => implies_asserts(old, new),
+    });
     let found = match analyst.ask(place, question, asserts).await {
         Found::Nothing => return Difference::None,
         Found::Unknown(_) => return Difference::Unknown,
@@ -88,12 +91,11 @@ async fn difference(
         let answers = analyst.new.answer(instance).zip(old);
         answers.is_some_and(|(new, old)| new.allowed == wanted && old.allowed != wanted)
     };
-    let example = analyst.example(&found, assumed, differs);
-    if example.is_none() {
-        analyst.note(place, question, "the solver's example has a name that cannot be one");
-        return Difference::Unknown;
+    if let Some(example) = analyst.example(&found, assumed, differs) {
+        return Difference::Some(Box::new(example));
     }
-    Difference::Some(example)
+    analyst.note(place, question, "the solver's example has a name that cannot be one");
+    Difference::Unknown
 }
 
 /// Finds out whether every request gets the same answer.

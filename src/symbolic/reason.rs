@@ -6,7 +6,7 @@ use super::Kind;
 use super::analyst::Analyst;
 use super::review::Live;
 use super::session::Found;
-use super::side::{Stance, compiled, compiled_one};
+use super::side::{Stance, both, compiled, compiled_one};
 use crate::cedar::{Effect, Matched, Statement};
 use crate::model::PolicyId;
 
@@ -90,16 +90,13 @@ async fn is_covered(
     let found = if kind == Kind::Redundant {
         let sets = [id, other]
             .map(|permit| compiled(&with_forbids(stance, permit), place, &analyst.schema));
-        let [narrow, wide] = &sets;
-        let both = narrow.as_ref().and_then(|narrow| Ok((narrow, wide.as_ref()?)));
-        let asserts = both.map(|(narrow, wide)| implies_asserts(narrow, wide));
+        let asserts = both(&sets).map(|[narrow, wide]| implies_asserts(narrow, wide));
         analyst.ask(place, &question, asserts).await
     } else {
         let of = |id: &PolicyId| stance.statements.iter().find(|one| one.id == *id);
         let (own, other) = (of(id)?, of(other)?);
-        let [own, other] = [own, other].map(|one| compiled_one(one, place, &analyst.schema));
-        let both = own.as_ref().and_then(|own| Ok((own, other.as_ref()?)));
-        let asserts = both.map(|(own, other)| matches_implies_asserts(own, other));
+        let both_of = [own, other].map(|one| compiled_one(one, place, &analyst.schema));
+        let asserts = both(&both_of).map(|[own, other]| matches_implies_asserts(own, other));
         analyst.ask(place, &question, asserts).await
     };
     match found {

@@ -12,7 +12,7 @@ use cedar_policy_symcc::{Env, implies_asserts, never_matches_asserts};
 use super::analyst::Analyst;
 use super::reason;
 use super::session::Found;
-use super::side::{Place, Side, Stance, compiled, compiled_one};
+use super::side::{Place, Side, Stance, both, compiled, compiled_one};
 use super::{Example, Finding, Kind};
 use crate::cedar::{Assumption, Effect, Instance, Matched, Statement};
 use crate::model::PolicyId;
@@ -184,9 +184,8 @@ async fn needed(analyst: &mut Analyst<'_>, place: &Place, stance: &Stance, at: u
         }
     };
     let sets = [wide, narrow].map(|set| compiled(&set, place, &analyst.schema));
-    let [wide, narrow] = &sets;
-    let both = wide.as_ref().and_then(|wide| Ok((wide, narrow.as_ref()?)));
-    analyst.ask(place, &question, both.map(|(wide, narrow)| implies_asserts(wide, narrow))).await
+    let asserts = both(&sets).map(|[wide, narrow]| implies_asserts(wide, narrow));
+    analyst.ask(place, &question, asserts).await
 }
 
 /// What the statements say of what the solver found.
@@ -205,8 +204,8 @@ fn is_alone(stance: &Stance, at: usize, matched: &[Matched]) -> bool {
             _ if index == at => applies,
             (Effect::Forbid, Effect::Permit) => true,
             (Effect::Permit, Effect::Forbid) => {
-                let errs = *matched == Matched::Error;
-                !applies && !(errs && stance.erring.iter().any(|one| one.id == statement.id))
+                let counts = || stance.erring.iter().any(|one| one.id == statement.id);
+                *matched == Matched::No || *matched == Matched::Error && !counts()
             }
             _ => !applies,
         }

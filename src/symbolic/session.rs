@@ -52,7 +52,7 @@ impl<'a> Session<'a> {
         self.asked += 1;
         let mut running = match self.running.take().map_or_else(|| self.start(), Ok) {
             Ok(running) => running,
-            Err(error) => return Found::Unknown(told(&error)),
+            Err(why) => return Found::Unknown(why),
         };
         let longest = left.min(self.limit + GRACE);
         match tokio::time::timeout(longest, running.check_sat(asserts)).await {
@@ -69,8 +69,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn start(&self) -> Result<CedarSymCompiler<LocalSolver>, Error> {
-        CedarSymCompiler::new(self.solver.start(self.limit)?)
+    fn start(&self) -> Result<CedarSymCompiler<LocalSolver>, String> {
+        let started = self.solver.start(self.limit);
+        let started = started.map_err(|error| format!("the solver cannot be started: {error}"))?;
+        CedarSymCompiler::new(started).map_err(|error| told(&error))
     }
 }
 

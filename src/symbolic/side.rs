@@ -1,10 +1,10 @@
 //! One of the sets compared, as it stands in one environment.
 
 use cedar_policy::{PolicyId, PolicySet, RequestEnv, Schema};
-use cedar_policy_symcc::err::Error;
 use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet};
 
 use super::Answer;
+use super::session::told;
 use crate::cedar::{CompiledPolicies, Effect, Instance, Statement};
 
 /// A combination of types that can be asked about.
@@ -111,26 +111,33 @@ impl Stance {
     }
 }
 
-/// Some statements as one formula of one environment.
+/// Some statements as one formula of one environment; the error is why they are none.
 pub(super) fn compiled(
     statements: &[Statement],
     place: &Place,
     schema: &Schema,
-) -> Result<CompiledPolicySet, Error> {
+) -> Result<CompiledPolicySet, String> {
     let mut set = PolicySet::new();
     for (index, statement) in statements.iter().enumerate() {
         // By number: one of them may be there twice, with two conditions.
         let policy = statement.policy().new_id(PolicyId::new(index.to_string()));
         let _unique = set.add(policy);
     }
-    CompiledPolicySet::compile(&set, &place.env, schema)
+    CompiledPolicySet::compile(&set, &place.env, schema).map_err(|error| told(&error))
 }
 
-/// One statement as a formula of one environment.
+/// Both of them, if there are both.
+pub(super) fn both<T>(of: &[Result<T, String>; 2]) -> Result<[&T; 2], &String> {
+    let [one, other] = of;
+    one.as_ref().and_then(|one| Ok([one, other.as_ref()?]))
+}
+
+/// One statement as a formula of one environment; the error is why it is none.
 pub(super) fn compiled_one(
     statement: &Statement,
     place: &Place,
     schema: &Schema,
-) -> Result<CompiledPolicy, Error> {
-    CompiledPolicy::compile(&statement.policy(), &place.env, schema)
+) -> Result<CompiledPolicy, String> {
+    let policy = statement.policy();
+    CompiledPolicy::compile(&policy, &place.env, schema).map_err(|error| told(&error))
 }

@@ -72,14 +72,12 @@ impl Solver {
             _ => NoSolver::Unfit { program: shown.clone(), what: error.to_string() },
         })?;
         let text = String::from_utf8_lossy(&output.stdout);
-        match text.split_once("cvc5 version ").and_then(|(_, rest)| rest.split_whitespace().next())
-        {
-            Some(version) => Ok(Self { program, version: format!("cvc5 {version}") }),
-            None => {
-                let what = format!("`--version` ended with {}", output.status);
-                Err(NoSolver::Unfit { program: shown, what })
-            }
-        }
+        let version = text.split_once("cvc5 version ");
+        let version = version.and_then(|(_, rest)| rest.split_whitespace().next());
+        let what = || format!("`--version` ended with {}", output.status);
+        let unfit = || NoSolver::Unfit { program: shown, what: what() };
+        let version = format!("cvc5 {}", version.ok_or_else(unfit)?);
+        Ok(Self { program, version })
     }
 
     /// Its name and version.
