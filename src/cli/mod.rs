@@ -12,6 +12,7 @@ mod enrol;
 mod entities;
 mod erase;
 mod evaluate;
+mod explain;
 mod export;
 mod failure;
 mod folder;
@@ -31,6 +32,7 @@ mod publication;
 mod published;
 mod recover;
 mod replay;
+mod report;
 mod schema;
 mod serve;
 mod stored;
@@ -86,7 +88,9 @@ enum Command {
     Entities(entities::Entities),
     Log(Box<log::Log>),
     Replay(replay::Replay),
+    Report(Box<report::Report>),
     Evaluate(evaluate::Evaluate),
+    Explain(Box<explain::Explain>),
     Verify(verify::Verify),
     Proof(proof::Proof),
     Keygen(keygen::Keygen),
@@ -110,7 +114,9 @@ impl Command {
             Self::Entities(entities) => entities.run(console),
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
+            Self::Report(report) => report.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
+            Self::Explain(explain) => explain.run(console),
             Self::Verify(verify) => verify.run(console),
             Self::Proof(proof) => proof.run(console),
             Self::Keygen(keygen) => keygen.run(console),

@@ -75,8 +75,8 @@ const fn word(verdict: Verdict) -> &'static str {
 
 /// The environments, one a line.
 fn table(report: &Report) -> Table {
-    let heads = ["PRINCIPAL", "ACTION", "RESOURCE"].map(Column::new);
-    let mut columns = [&heads[..], &[Column::new("POLICIES").right()]].concat();
+    let mut columns = ["PRINCIPAL", "ACTION", "RESOURCE"].map(Column::new).to_vec();
+    columns.push(Column::new("POLICIES").right());
     columns.extend(report.verdict.map(|_| Column::new("VERDICT")));
     columns.push(Column::new("EVERY REQUEST"));
     let mut table = Table::new(columns);

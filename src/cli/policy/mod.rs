@@ -5,6 +5,7 @@ mod analyze;
 mod apply;
 mod diff;
 mod draft;
+mod impact;
 mod in_force;
 mod local;
 mod moves;
@@ -22,6 +23,7 @@ use super::failure::{Exit, Failure};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign policy show wall-data --data ./data\n  \
+    countersign policy impact policies/cloud --since 90d --data ./data\n  \
     countersign policy publish policies/cloud --server https://pdp.example.com")]
 pub(super) struct Policy {
     #[command(subcommand)]
@@ -31,6 +33,7 @@ pub(super) struct Policy {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     Show(show::Show),
+    Impact(impact::Impact),
     Publish(publish::Publish),
     Analyze(Box<analyze::Analyze>),
     Plan(plan::Plan),
@@ -52,6 +55,7 @@ impl Policy {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         match &self.command {
             Command::Show(show) => show.run(console),
+            Command::Impact(impact) => impact.run(console),
             Command::Publish(publish) => publish.run(console),
             Command::Analyze(analyze) => analyze.run(console),
             Command::Plan(plan) => plan.run(console),
