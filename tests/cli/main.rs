@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod analysis;
 mod authoring;
 #[allow(dead_code)] // the tests that kill the program use the rest
 #[path = "../binary/mod.rs"]

@@ -1,11 +1,14 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod analysed;
+mod analyze;
 mod apply;
 mod check;
 mod checked;
 mod draft;
 mod format;
 mod impact;
+mod in_force;
 mod junit;
 mod local;
 mod moves;
@@ -41,6 +44,7 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Format(format::Format),
+    Analyze(Box<analyze::Analyze>),
     Plan(plan::Plan),
     Apply(apply::Apply),
     Draft(draft::Draft),
@@ -65,6 +69,7 @@ impl Policy {
             Command::Check(check) => check.run(console),
             Command::Test(test) => test.run(console),
             Command::Format(format) => format.run(console),
+            Command::Analyze(analyze) => analyze.run(console),
             Command::Plan(plan) => plan.run(console),
             Command::Apply(apply) => apply.run(console),
             Command::Draft(draft) => draft.run(console),
