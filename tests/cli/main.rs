@@ -15,4 +15,5 @@ mod office;
 mod people;
 mod place;
 mod reading;
+mod versions;
 mod witnesses;
