@@ -120,6 +120,22 @@ facts! {
     AccessDecided(Box<AccessDecided>) = "countersign.access.decided.v1",
 }
 
+/// The pattern of the events that are steps of a version's life, for where all of them are
+/// alike.
+macro_rules! of_versions {
+    () => {
+        $crate::event::Event::PolicyTestsSubmitted(_)
+            | $crate::event::Event::VersionDrafted(_)
+            | $crate::event::Event::VersionChecked(_)
+            | $crate::event::Event::VersionStaged(_)
+            | $crate::event::Event::VersionUnstaged(_)
+            | $crate::event::Event::VersionApproved(_)
+            | $crate::event::Event::VersionActivated(_)
+            | $crate::event::Event::VersionRolledBack(_)
+    };
+}
+pub(crate) use of_versions;
+
 impl Event {
     /// The stream it belongs to: events that are versioned together.
     #[must_use]
@@ -142,16 +158,7 @@ impl Event {
             Self::PolicySubmitted(it) => StreamName::of("policies", it.set.as_str()),
             Self::PolicyWithdrawn(it) => StreamName::of("policies", it.set.as_str()),
             Self::PoliciesActivated(it) => StreamName::of("policies", it.set.as_str()),
-            Self::PolicyTestsSubmitted(_)
-            | Self::VersionDrafted(_)
-            | Self::VersionChecked(_)
-            | Self::VersionStaged(_)
-            | Self::VersionUnstaged(_)
-            | Self::VersionApproved(_)
-            | Self::VersionActivated(_)
-            | Self::VersionRolledBack(_) => {
-                StreamName::of("policies", SetKind::Application.as_str())
-            }
+            of_versions!() => StreamName::of("policies", SetKind::Application.as_str()),
             Self::EntitySubmitted(_) | Self::EntityWithdrawn(_) | Self::DirectoryActivated(_) => {
                 StreamName::single("directory")
             }

@@ -83,7 +83,7 @@ fn a_version_is_drafted_staged_and_put_in_force_over_both() {
     let draft = ["policy", "draft", "next", "--message", "the next"];
     let drafted = same(&places, &draft, 0, &life);
     assert_eq!((&drafted["stage"], &drafted["count"]), (&json!("checked"), &json!(1)));
-    let name = drafted["digest"].as_str().unwrap()[..8].to_owned();
+    let name: String = drafted["digest"].as_str().unwrap().chars().take(8).collect();
     assert_eq!(same(&places, &draft, 1, &["code"])["code"], "version_exists");
 
     let step = |word: &str, code| {

@@ -1,7 +1,7 @@
 //! Versions of the policies: two are drafted, one of them is looked at, staged, put in force
 //! and taken back.
 
-use countersign::authn::services::{self, NewService};
+use countersign::authn::services::{self, Maker, NewService};
 use countersign::cedar::Limits;
 use countersign::event::{Actor, DecisionSettings, Event, PolicySettings, Presented, SessionFacts};
 use countersign::model::{Digest, Label, Method, Scope};
@@ -63,14 +63,16 @@ fn pipeline(scribe: &mut Scribe) {
         authenticated_at: scribe.now(),
         source: "countersign".to_owned(),
     };
-    let events = services::register(&scribe.world, &new, Some(session));
-    scribe.write(&Actor::Person("admin".parse().unwrap()), events);
+    let actor = Actor::Person("admin".parse().unwrap());
+    let maker = Maker { actor: actor.clone(), session: Some(session) };
+    let events = services::register(&scribe.world, &new, maker);
+    scribe.write(&actor, events);
 }
 
 fn draft(scribe: &mut Scribe, new: NewVersion) -> Digest {
     let written = pap::write(&scribe.world, new, &Limits::default()).unwrap();
     let (publication, by) = (scribe.id(), person("author"));
-    let events = pap::draft(&scribe.world, &written, publication, by.clone());
+    let events = pap::draft(&scribe.world, &written, publication, &by);
     scribe.write(&by.actor, events);
     written.digest()
 }

@@ -321,7 +321,10 @@ fn versions(house: &House) -> Vec<Target> {
     let office = std::slice::from_ref(&house.office);
     let chief = std::slice::from_ref(&house.chief);
     let text = "@id(\"one\") permit (principal, action, resource);";
-    let sent = |text: &str, why: &str| json!({"files": [{"name": "one.cedar", "text": text}], "message": why, "tests": "[]"});
+    let sent = |text: &str, why: &str| {
+        let files = json!([{"name": "one.cedar", "text": text}]);
+        json!({"files": files, "message": why, "tests": "[]"})
+    };
     let nobodys = "0123456789ab";
     let step = |template: &'static str, tokens: &[String]| {
         let path = template.replace("{version}", nobodys);

@@ -73,7 +73,6 @@ fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
     let (mut i, mut j, mut all) = (0, 0, Vec::new());
     loop {
         match (old.get(i), new.get(j)) {
-            (None, None) => return all,
             (Some(one), Some(other)) if one == other => {
                 all.push(Line::Kept(one.clone()));
                 (i, j) = (i + 1, j + 1);
@@ -86,7 +85,8 @@ fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
                 all.push(Line::Added(other.clone()));
                 j += 1;
             }
-            (Some(_), None) => return all,
+            // Nothing is left of either: what is left of the one was taken above.
+            (_, None) => return all,
         }
     }
 }
@@ -147,7 +147,8 @@ mod tests {
         /// what is kept is the text after.
         #[test]
         fn both_texts_are_in_the_difference(
-            before in prop::collection::vec("[ab]", 0..6), after in prop::collection::vec("[ab]", 0..6),
+            before in prop::collection::vec("[ab]", 0..6),
+            after in prop::collection::vec("[ab]", 0..6),
         ) {
             let found = aligned(&before, &after);
             let left: Vec<_> = found.iter().filter_map(|line| match line {

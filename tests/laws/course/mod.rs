@@ -10,7 +10,7 @@ mod versions;
 
 use std::sync::Arc;
 
-use countersign::authn::services::{self, NewService};
+use countersign::authn::services::{self, Maker, NewService};
 use countersign::authn::{FreshTokens, Report, report};
 use countersign::cedar::{Limits, on_large_stack};
 use countersign::entropy::SeededEntropy;
@@ -317,7 +317,8 @@ impl Course {
             token: self.digest(),
             binding: provider.then_some(binding),
         };
-        services::register(&self.live, &new, None).ok()
+        let maker = Maker { actor: Actor::LocalOperator, session: None };
+        services::register(&self.live, &new, maker).ok()
     }
 
     fn report(&mut self, which: Pick, token: u8, what: Reported) -> Option<Vec<Event>> {

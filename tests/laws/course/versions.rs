@@ -38,14 +38,14 @@ impl Course {
                 let new = self.new_version(*schema, *policies);
                 let written = pap::write(&self.live, new, &Limits::default()).ok()?;
                 let publication = self.id();
-                pap::draft(&self.live, &written, publication, by(0)).ok()
+                pap::draft(&self.live, &written, publication, &by(0)).ok()
             }
             Life::Apply { policies } => {
                 let new = self.new_version(false, *policies);
                 let written = pap::write(&self.live, new, &Limits::default()).ok()?;
                 let fitness = written.check(&self.live, &Limits::default()).ok()?;
                 let publication = self.id();
-                pap::apply(&self.live, &written, &fitness, publication, None, by(1)).ok()
+                pap::apply(&self.live, &written, &fitness, publication, None, &by(1)).ok()
             }
             Life::Step(step, which, who) => self.step_of(*step, *which, *who),
         }
