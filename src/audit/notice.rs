@@ -66,6 +66,8 @@ fn concerned(event: &Event) -> Option<&Username> {
     match event {
         Event::TicketIssued(it) => Some(&it.person),
         Event::PasswordEnrolled(it) => Some(&it.person),
+        // Whoever brought it along may know it.
+        Event::PasswordImported(it) => Some(&it.person),
         Event::PasswordCompromised(it) => Some(&it.person),
         Event::MfaEnrolled(it) => Some(&it.person),
         Event::PasskeyRegistered(it) => Some(&it.person),
@@ -110,7 +112,6 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::PasskeyVerified(_)
         | Event::PasskeyRefused(_)
         | Event::PasswordRehashed(_)
-        | Event::PasswordImported(_)
         | Event::AttemptsThrottled(_)
         | Event::PasswordRefused(_)
         | Event::MfaOffered(_)

@@ -12,6 +12,7 @@ mod enrol;
 mod entities;
 mod erase;
 mod evaluate;
+mod explain;
 mod export;
 mod failure;
 mod folder;
@@ -87,6 +88,7 @@ enum Command {
     Log(Box<log::Log>),
     Replay(replay::Replay),
     Evaluate(evaluate::Evaluate),
+    Explain(Box<explain::Explain>),
     Verify(verify::Verify),
     Proof(proof::Proof),
     Keygen(keygen::Keygen),
@@ -111,6 +113,7 @@ impl Command {
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
+            Self::Explain(explain) => explain.run(console),
             Self::Verify(verify) => verify.run(console),
             Self::Proof(proof) => proof.run(console),
             Self::Keygen(keygen) => keygen.run(console),

@@ -31,7 +31,7 @@ pub use authentication::{
     MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused, Reported, SessionEnded,
     SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
 };
-pub use envelope::{Actor, Envelope, NewEvent};
+pub use envelope::{Actor, Envelope, NewEvent, Whence};
 pub use fact::Event;
 pub(crate) use fact::of_versions;
 pub use passkey::{PasskeyRefused, PasskeyRegistered, PasskeyVerified};

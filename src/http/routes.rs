@@ -9,12 +9,13 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys, password,
-    past, policies, proof, recovery, schema, session, sessions, tokens, users, versions, witness,
+    explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
+    passkeys, password, past, policies, proof, recovery, schema, session, sessions, tokens, users,
+    versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 80] = [
+pub const TEMPLATES: [&str; 83] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -69,8 +70,11 @@ pub const TEMPLATES: [&str; 80] = [
     "/audit/v1/entries",
     "/audit/v1/state",
     "/audit/v1/evaluation",
+    "/audit/v1/impact",
     "/audit/v1/decisions/{id}",
     "/audit/v1/decisions/{id}/proof",
+    "/audit/v1/decisions/{id}/explain",
+    "/audit/v1/explain",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
@@ -138,8 +142,11 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
         .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
+        .service(at("/audit/v1/impact").route(post().to(impact::weigh)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
         .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
+        .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
+        .service(at("/audit/v1/explain").route(post().to(explain::question)))
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))

@@ -19,6 +19,7 @@ mod door;
 mod enrolment;
 mod erasure;
 mod identity_provider;
+mod impact;
 mod journal;
 mod keys;
 #[path = "../conformance/litewitness.rs"]

@@ -16,7 +16,7 @@ use countersign::cedar::{Limits, on_large_stack};
 use countersign::entropy::SeededEntropy;
 use countersign::event::{
     Actor, DecisionSettings, Envelope, Event, KeyRotated, LogCreated, NewEvent, PolicySettings,
-    Presented, Reported, SourceBinding, Stamp, Tail, ThrottleSettings,
+    Presented, Reported, SourceBinding, Stamp, Tail, ThrottleSettings, Whence,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -206,7 +206,12 @@ impl Course {
         for (at, mut event) in events.into_iter().enumerate() {
             self.sealer.seal_event(&mut event).unwrap();
             let log = self.live.log.unwrap_or(Uuid::from_u128(7));
-            let new = NewEvent { actor: Actor::Node, correlation: None, event };
+            let new = NewEvent {
+                actor: Actor::Node,
+                correlation: None,
+                whence: Whence::default(),
+                event,
+            };
             let tail = Tail::new(new, log).unwrap();
             let stamp = Stamp {
                 id: if at == 0 { causation } else { self.id() },
