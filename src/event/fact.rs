@@ -16,7 +16,7 @@ use super::{
     TicketIssued, TicketUsed, VersionActivated, VersionApproved, VersionChecked, VersionDrafted,
     VersionRolledBack, VersionStaged, VersionUnstaged, WitnessKeyAdopted,
 };
-use crate::model::{SetKind, StreamName};
+use crate::model::{SetKind, StreamName, Username};
 
 macro_rules! facts {
     ($($name:ident($payload:ty) = $type_name:literal,)*) => {
@@ -162,15 +162,9 @@ impl Event {
             Self::EntitySubmitted(_) | Self::EntityWithdrawn(_) | Self::DirectoryActivated(_) => {
                 StreamName::single("directory")
             }
-            Self::PasswordRefused(it) => it.person.as_ref().map_or_else(
-                || StreamName::single("unknown-person"),
-                |person| StreamName::of("person", person),
-            ),
+            Self::PasswordRefused(it) => of_whom(it.person.as_ref()),
             Self::AttemptsThrottled(_) => StreamName::single("attempts"),
-            Self::PasskeyRefused(it) => it.person.as_ref().map_or_else(
-                || StreamName::single("unknown-person"),
-                |person| StreamName::of("person", person),
-            ),
+            Self::PasskeyRefused(it) => of_whom(it.person.as_ref()),
             Self::SessionStarted(SessionStarted { session, .. })
             | Self::SessionRaised(SessionRaised { session, .. })
             | Self::SessionEnded(SessionEnded { session, .. }) => {
@@ -281,4 +275,12 @@ impl Event {
             | Self::DirectoryActivated(_) => None,
         }
     }
+}
+
+/// The stream of a person, or of those whom nobody knows.
+fn of_whom(person: Option<&Username>) -> StreamName {
+    person.map_or_else(
+        || StreamName::single("unknown-person"),
+        |person| StreamName::of("person", person),
+    )
 }

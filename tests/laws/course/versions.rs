@@ -84,9 +84,10 @@ impl Course {
         let all = all.iter().filter(|version| fits(version.stage) || which.index(7) == 0);
         let all: Vec<Digest> = all.map(|version| version.digest).collect();
         let digest = *pick(&all, which)?;
-        let ready = match step.compiles() {
-            true => Some(pap::ready(&self.live, &digest, &Limits::default()).ok()?),
-            false => None,
+        let ready = if step.compiles() {
+            Some(pap::ready(&self.live, &digest, &Limits::default()).ok()?)
+        } else {
+            None
         };
         let reason = label("by course");
         pap::take_step(&self.live, step, &digest, ready.as_ref(), &by(who), reason).ok()
