@@ -16,5 +16,6 @@ mod office;
 mod people;
 mod place;
 mod reading;
+mod reports;
 mod versions;
 mod witnesses;
