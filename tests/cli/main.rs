@@ -20,4 +20,5 @@ mod people;
 mod place;
 mod reading;
 mod reports;
+mod versions;
 mod witnesses;
