@@ -9,7 +9,7 @@ use super::suite::{Expected, Help, Test};
 use crate::cedar::{CompiledSchema, Fault, Truth};
 use crate::event::{AccessDecided, Note, Presented, Verdict};
 use crate::model::{Aal, Acr, PolicyId, Uid};
-use crate::pdp::{Ask, decide, decide_supposing, truths};
+use crate::pdp::{Ask, decide, decide_if, truths};
 use crate::projection::{Node, World};
 
 /// How many entities that do not fit are told of one directory.
@@ -48,7 +48,7 @@ fn decided(test: &Test, session: Option<&SupposedSession>, world: &World) -> Acc
     let ask = Ask::access(test.request.clone(), Presented::Nothing, test.pep.clone());
     match session {
         None => decide(world, &ask, test.now),
-        Some(session) => decide_supposing(world, &ask, test.now, &session.facts(test.now)),
+        Some(session) => decide_if(world, &ask, test.now, &session.facts(test.now)).decided,
     }
 }
 

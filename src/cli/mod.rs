@@ -32,6 +32,7 @@ mod publication;
 mod published;
 mod recover;
 mod replay;
+mod report;
 mod schema;
 mod serve;
 mod stored;
@@ -89,6 +90,7 @@ enum Command {
     Replay(replay::Replay),
     Evaluate(evaluate::Evaluate),
     Explain(Box<explain::Explain>),
+    Report(Box<report::Report>),
     Verify(verify::Verify),
     Proof(proof::Proof),
     Keygen(keygen::Keygen),
@@ -114,6 +116,7 @@ impl Command {
             Self::Replay(replay) => replay.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
             Self::Explain(explain) => explain.run(console),
+            Self::Report(report) => report.run(console),
             Self::Verify(verify) => verify.run(console),
             Self::Proof(proof) => proof.run(console),
             Self::Keygen(keygen) => keygen.run(console),

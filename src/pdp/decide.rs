@@ -34,22 +34,6 @@ pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
     taken(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
 }
 
-/// As [`decide`], as if the subject had presented a session of these facts and it were in
-/// force: for tests of policies and other questions that nobody acts on. Whatever the
-/// question presents does not count, and no login is looked for.
-#[must_use]
-pub fn decide_supposing(
-    world: &World,
-    ask: &Ask,
-    now: Moment,
-    session: &SessionFacts,
-) -> AccessDecided {
-    let way = Way::of(world, ask.set);
-    let mut decided = supposing(world, ask, now, &Gaps::default(), way, session).decided;
-    bound(&mut decided);
-    decided
-}
-
 /// A decision taken again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Again {
@@ -65,6 +49,16 @@ pub struct Again {
 #[must_use]
 pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
     taken(world, ask, then, &Gaps::default(), Way::of(world, ask.set))
+}
+
+/// As [`decide_as_of`], if the subject had a session of these facts: for asking what
+/// somebody could do who can show as much. Which login would help is not looked for.
+#[must_use]
+pub fn decide_if(world: &World, ask: &Ask, then: Moment, session: &SessionFacts) -> Again {
+    let way = Way::of(world, ask.set);
+    let mut again = supposing(world, ask, then, &Gaps::default(), way, session);
+    bound(&mut again.decided);
+    again
 }
 
 /// Takes a recorded decision again in a World folded to just before it. Costs what

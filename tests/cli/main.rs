@@ -18,4 +18,5 @@ mod office;
 mod people;
 mod place;
 mod reading;
+mod reports;
 mod witnesses;
