@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use cedar_policy_core::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
+use cedar_policy_core::ast::{self, ActionConstraint, BinaryOp, Expr, ExprKind, UnaryOp};
 use cedar_policy_core::parser::Loc;
 use serde::{Deserialize, Serialize};
 
@@ -116,9 +116,16 @@ pub(super) fn scope(policy: &ast::Policy) -> [Clause; 3] {
     };
     [
         part(Part::Principal, policy.principal_constraint().to_string()),
-        part(Part::Action, policy.action_constraint().to_string()),
+        part(Part::Action, action(policy.action_constraint())),
         part(Part::Resource, policy.resource_constraint().to_string()),
     ]
+}
+
+/// As Cedar writes it, with a space behind each comma.
+fn action(constraint: &ActionConstraint) -> String {
+    let ActionConstraint::In(actions) = constraint else { return constraint.to_string() };
+    let actions: Vec<_> = actions.iter().map(ToString::to_string).collect();
+    format!("action in [{}]", actions.join(", "))
 }
 
 /// The conditions of a policy in the order in which they are asked.
@@ -231,7 +238,7 @@ mod tests {
                     at) };";
         let expected = [
             "4: principal in Group::\"staff\"",
-            "5: action in [Action::\"view\",Action::\"edit\"]",
+            "5: action in [Action::\"view\", Action::\"edit\"]",
             "6: resource is Document",
             "9: when { context.mfa }",
             "9: when { principal.level   > 2 || resource.owner == principal }",
