@@ -19,3 +19,4 @@ pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
 pub use personal::Gaps;
+pub use session::vouched;

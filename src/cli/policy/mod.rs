@@ -1,7 +1,16 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod apply;
+mod diff;
+mod draft;
+mod local;
+mod moves;
+mod plan;
 mod publish;
 mod show;
+mod told;
+mod versions;
+mod written;
 
 use super::console::Console;
 use super::failure::{Exit, Failure};
@@ -20,6 +29,15 @@ pub(super) struct Policy {
 enum Command {
     Show(show::Show),
     Publish(publish::Publish),
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    Draft(draft::Draft),
+    Versions(versions::Versions),
+    Stage(moves::Stage),
+    Unstage(moves::Unstage),
+    Approve(moves::Approve),
+    Activate(moves::Activate),
+    Rollback(moves::Rollback),
 }
 
 impl Policy {
@@ -31,6 +49,15 @@ impl Policy {
         match &self.command {
             Command::Show(show) => show.run(console),
             Command::Publish(publish) => publish.run(console),
+            Command::Plan(plan) => plan.run(console),
+            Command::Apply(apply) => apply.run(console),
+            Command::Draft(draft) => draft.run(console),
+            Command::Versions(versions) => versions.run(console),
+            Command::Stage(it) => it.run(console),
+            Command::Unstage(it) => it.run(console),
+            Command::Approve(it) => it.run(console),
+            Command::Activate(it) => it.run(console),
+            Command::Rollback(it) => it.run(console),
         }
     }
 }
