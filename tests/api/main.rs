@@ -18,6 +18,7 @@ mod directory;
 mod door;
 mod enrolment;
 mod erasure;
+mod explaining;
 mod identity_provider;
 mod journal;
 mod keys;

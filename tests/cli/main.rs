@@ -9,6 +9,7 @@ mod authoring;
 mod binary;
 mod endings;
 mod evidence;
+mod explaining;
 mod founding;
 mod importing;
 mod office;
