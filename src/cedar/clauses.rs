@@ -207,9 +207,9 @@ pub(super) fn path(expr: &Expr) -> Option<(String, Vec<String>)> {
         }
     };
     names.reverse();
-    let member = |name: &String| match name.chars().all(|c| c == '_' || c.is_alphanumeric()) {
-        true => format!(".{name}"),
-        false => format!("[\"{}\"]", name.escape_debug()),
+    let plain = |name: &str| name.chars().all(|c| c == '_' || c.is_alphanumeric());
+    let member = |name: &String| {
+        if plain(name) { format!(".{name}") } else { format!("[\"{}\"]", name.escape_debug()) }
     };
     let written = names.iter().map(member).collect::<String>();
     Some((format!("{root}{written}"), names))

@@ -111,7 +111,7 @@ impl<'a> Words<'a> {
 
     fn forbid_erred(&self) -> String {
         let forbid = self.of(Role::Erred).find(|it| it.weighed.effect == Effect::Forbid);
-        let which = forbid.map_or_else(|| "a policy".to_owned(), |it| told(it));
+        let which = forbid.map_or_else(|| "a policy".to_owned(), told);
         let why = forbid.map_or("", message);
         format!(
             "Denied: {which} forbids under some conditions, and whether they held could not be \
