@@ -99,6 +99,11 @@ impl CompiledPolicies {
     pub fn asked(&self) -> impl Iterator<Item = &PolicyId> {
         self.ids().filter(|id| self.policy(id).is_some())
     }
+
+    /// A policy or link; nothing for a template by itself.
+    pub(super) fn policy(&self, id: &PolicyId) -> Option<&ast::Policy> {
+        self.set().get(&ast::PolicyID::from_string(id.as_str()))
+    }
 }
 
 fn clauses(policy: &ast::Policy) -> Vec<Clause> {

@@ -43,87 +43,91 @@ fn told(explained: &Value) -> Vec<String> {
     all.map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
+const NO_SESSION: &str = "No session was presented with the request, so nothing is known of how \
+                          the subject signed in.";
+
+/// Who asks to do what to what, and what is told: the sentence, and the remarks.
+const ANSWERS: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "User::alice",
+        "view",
+        "Document::handbook",
+        &["Allowed: Employees view documents that are public or internal (policy \
+               `employees-view-documents`)."],
+    ),
+    (
+        "User::alice",
+        "open",
+        "ProtectedResource::protected-resource",
+        &[
+            "Denied: The protected resource wants two factors (policy \
+                 `mfa-protected-resource`); there was no `context.session`.",
+            "But for that it would be allowed: Employees open the protected resource (policy \
+                 `employees-open-protected-resource`).",
+            NO_SESSION,
+        ],
+    ),
+    (
+        "User::nobody",
+        "view",
+        "Document::handbook",
+        &[
+            "Denied: no policy permits it; the nearest is policy `owners-view-and-edit` \
+                 (People view and edit the documents they own, whatever their classification), \
+                 but `resource.owner == principal` was false: `resource.owner` was User::\"bob\", \
+                 `principal` was User::\"nobody\".",
+            "The directory holds no User::\"nobody\".",
+        ],
+    ),
+    (
+        "Workload::storefront",
+        "connect",
+        "Service::orders-db",
+        &[
+            "Denied: Into data come only workloads of api and administration (policy \
+                 `wall-data`); `principal in Segment::\"api\"` and `principal in \
+                 Segment::\"admin\"` were false: `principal` was Workload::\"storefront\", in \
+                 Segment::\"web\".",
+            "Even without that no policy would permit it; the nearest is policy \
+                 `road-admin` (Workloads of admin connect to services everywhere), which is for \
+                 `principal in Segment::\"admin\"` only: `principal` was \
+                 Workload::\"storefront\", in Segment::\"web\".",
+        ],
+    ),
+    (
+        "User::alice",
+        "delete",
+        "Service::shop",
+        &["Denied: the action `Action::\"delete\"` is not for resources of type `Service`, \
+               so no policy was asked."],
+    ),
+    (
+        "Robot::r2",
+        "view",
+        "Document::handbook",
+        &["Denied: the schema declares no entity type `Robot`, so no policy was asked."],
+    ),
+    (
+        "User::alice",
+        "fly",
+        "Document::handbook",
+        &["Denied: the schema declares no action `Action::\"fly\"`, so no policy was asked."],
+    ),
+    (
+        "Countersign::Person::admin",
+        "view",
+        "Document::handbook",
+        &["Denied: the request names something in `Countersign::`, which is for \
+               Countersign's own administration."],
+    ),
+];
+
 /// Goal: each kind of answer in the example organisation is told so that somebody who knows
 /// no Cedar can say what to do about it.
 #[test]
 fn each_kind_of_answer_is_told_in_words() {
     let desk = Helpdesk::open();
-    let no_session = "No session was presented with the request, so nothing is known of how the \
-                      subject signed in.";
-    for (who, action, what, expected) in [
-        (
-            "User::alice",
-            "view",
-            "Document::handbook",
-            &["Allowed: Employees view documents that are public or internal (policy \
-               `employees-view-documents`)."][..],
-        ),
-        (
-            "User::alice",
-            "open",
-            "ProtectedResource::protected-resource",
-            &[
-                "Denied: The protected resource wants two factors (policy \
-                 `mfa-protected-resource`); there was no `context.session`.",
-                "But for that it would be allowed: Employees open the protected resource (policy \
-                 `employees-open-protected-resource`).",
-                no_session,
-            ],
-        ),
-        (
-            "User::nobody",
-            "view",
-            "Document::handbook",
-            &[
-                "Denied: no policy permits it; the nearest is policy `owners-view-and-edit` \
-                 (People view and edit the documents they own, whatever their classification), \
-                 but `resource.owner == principal` was false: `resource.owner` was User::\"bob\", \
-                 `principal` was User::\"nobody\".",
-                "The directory holds no User::\"nobody\".",
-            ],
-        ),
-        (
-            "Workload::storefront",
-            "connect",
-            "Service::orders-db",
-            &[
-                "Denied: Into data come only workloads of api and administration (policy \
-                 `wall-data`); `principal in Segment::\"api\"` and `principal in \
-                 Segment::\"admin\"` were false: `principal` was Workload::\"storefront\", in \
-                 Segment::\"web\".",
-                "Even without that no policy would permit it; the nearest is policy \
-                 `road-admin` (Workloads of admin connect to services everywhere), which is for \
-                 `principal in Segment::\"admin\"` only: `principal` was \
-                 Workload::\"storefront\", in Segment::\"web\".",
-            ],
-        ),
-        (
-            "User::alice",
-            "delete",
-            "Service::shop",
-            &["Denied: the action `Action::\"delete\"` is not for resources of type `Service`, \
-               so no policy was asked."],
-        ),
-        (
-            "Robot::r2",
-            "view",
-            "Document::handbook",
-            &["Denied: the schema declares no entity type `Robot`, so no policy was asked."],
-        ),
-        (
-            "User::alice",
-            "fly",
-            "Document::handbook",
-            &["Denied: the schema declares no action `Action::\"fly\"`, so no policy was asked."],
-        ),
-        (
-            "Countersign::Person::admin",
-            "view",
-            "Document::handbook",
-            &["Denied: the request names something in `Countersign::`, which is for \
-               Countersign's own administration."],
-        ),
-    ] {
+    for (who, action, what, expected) in ANSWERS {
         assert_eq!(desk.told(who, action, what), expected, "{who} {action} {what}");
     }
 }
