@@ -18,6 +18,7 @@ mod excerpt;
 mod expression;
 mod extension;
 mod fault;
+mod heard;
 mod index;
 mod known;
 mod limits;
@@ -33,10 +34,12 @@ mod shape;
 mod slice;
 mod source;
 mod stack;
+mod terrain;
 mod trial;
 mod types;
 mod validate;
 mod value;
+mod walls;
 mod weigh;
 
 pub use clauses::{Clause, Part};
@@ -51,7 +54,7 @@ pub use schema::{CompiledSchema, Misfit};
 pub use seen::{Found, Seen};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
-pub use stack::on_large_stack;
+pub use stack::{on_large_stack, on_large_stacks};
 pub use weigh::{ClauseWeighed, ERRED_ON_PERSONAL, Near, Outcome, Piece, PolicyWeighed, Truth};
 
 /// The version of the Cedar crates.

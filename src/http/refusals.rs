@@ -85,6 +85,10 @@ impl From<NodeError> for Problem {
             NodeError::Policies(refusal) => refusal.into(),
             NodeError::Entities(refusal) => refusal.into(),
             NodeError::Persons(refusal) => refusal.into(),
+            NodeError::NothingSupposed => Self::bad("bad_request", error.to_string()),
+            NodeError::NotResumable(_) => {
+                Self::new(StatusCode::CONFLICT, "not_resumable", error.to_string())
+            }
             NodeError::NothingPersonal(_) => {
                 Self::new(StatusCode::NOT_FOUND, "nothing_personal", error.to_string())
             }

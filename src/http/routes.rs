@@ -9,13 +9,13 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    explain, health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys,
-    password, past, policies, proof, recovery, schema, session, sessions, tokens, users, versions,
-    witness,
+    explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
+    passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions,
+    tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 82] = [
+pub const TEMPLATES: [&str; 85] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -70,10 +70,13 @@ pub const TEMPLATES: [&str; 82] = [
     "/audit/v1/entries",
     "/audit/v1/state",
     "/audit/v1/evaluation",
+    "/audit/v1/impact",
     "/audit/v1/decisions/{id}",
     "/audit/v1/decisions/{id}/proof",
     "/audit/v1/decisions/{id}/explain",
     "/audit/v1/explain",
+    "/audit/v1/reports/segments",
+    "/audit/v1/reports/blast-radius",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
@@ -141,10 +144,12 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
         .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
+        .service(at("/audit/v1/impact").route(post().to(impact::weigh)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
         .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
         .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
         .service(at("/audit/v1/explain").route(post().to(explain::question)))
+        .configure(of_reports)
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
@@ -157,6 +162,22 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/metrics").route(get().to(health::metrics)))
         .configure(of_pages)
         .default_service(route().to(nothing_here));
+}
+
+/// What policies, directory and log come to.
+fn of_reports(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/audit/v1/reports/segments")
+                .route(get().to(reports::segments))
+                .route(post().to(reports::segments_of_draft)),
+        )
+        .service(
+            at("/audit/v1/reports/blast-radius")
+                .route(get().to(reports::blast_radius))
+                .route(post().to(reports::blast_radius_of_draft)),
+        );
 }
 
 /// What persons do about their own sessions and authenticators.

@@ -14,7 +14,7 @@ use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
-const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
+pub(super) const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
 
 /// Where policies see the action's properties.
 pub(super) const ACTION_PROPERTIES: &str = "action_properties";
@@ -49,6 +49,16 @@ pub struct Again {
 #[must_use]
 pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
     taken(world, ask, then, &Gaps::default(), Way::of(world, ask.set))
+}
+
+/// As [`decide_as_of`], if the subject had a session of these facts: for asking what
+/// somebody could do who can show as much. Which login would help is not looked for.
+#[must_use]
+pub fn decide_if(world: &World, ask: &Ask, then: Moment, session: &SessionFacts) -> Again {
+    let way = Way::of(world, ask.set);
+    let mut again = supposing(world, ask, then, &Gaps::default(), way, session);
+    bound(&mut again.decided);
+    again
 }
 
 /// Takes a recorded decision again in a World folded to just before it. Costs what

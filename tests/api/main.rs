@@ -20,6 +20,7 @@ mod enrolment;
 mod erasure;
 mod explaining;
 mod identity_provider;
+mod impact;
 mod journal;
 mod keys;
 #[path = "../conformance/litewitness.rs"]

@@ -407,6 +407,10 @@ fn auditors(house: &House) -> Vec<Target> {
             .at(&["/audit/v1/evaluation?at=71", "/audit/v1/evaluation?at=2036-11-22T12:00:00Z"])
             .reading([question.clone()])
             .weighing(2),
+        Target::new("POST", "/audit/v1/impact", 200).with(office).reading([
+            json!({"entities": [{"uid": {"type": "User", "id": "alice"}}], "since": "1d"}),
+            json!({"files": [{"name": "none.cedar", "text": ""}], "partials": true}),
+        ]),
         Target::new("GET", "/audit/v1/state", 200).with(office),
         Target::new("GET", "/audit/v1/decisions/{id}", 200).with(office).at(&[&decision, nobodys]),
         Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
@@ -420,6 +424,17 @@ fn auditors(house: &House) -> Vec<Target> {
             .with(office)
             .reading([supposed, json!({"request": question})])
             .weighing(2),
+        Target::new("GET", "/audit/v1/reports/segments", 200)
+            .with(office)
+            .at(&["/audit/v1/reports/segments?since=90d&compare=71"]),
+        Target::new("POST", "/audit/v1/reports/segments", 200).with(office).reading([json!({})]),
+        Target::new("GET", "/audit/v1/reports/blast-radius", 200)
+            .with(office)
+            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22&hops=2"]),
+        Target::new("POST", "/audit/v1/reports/blast-radius", 200)
+            .with(office)
+            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22"])
+            .reading([json!({})]),
         Target::new("GET", "/log/v1/checkpoint", 200).with(office),
         Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
             "/log/v1/tile/0/000.p/7",

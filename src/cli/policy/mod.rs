@@ -3,6 +3,7 @@
 mod apply;
 mod diff;
 mod draft;
+mod impact;
 mod local;
 mod moves;
 mod plan;
@@ -19,6 +20,7 @@ use super::failure::{Exit, Failure};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign policy show wall-data --data ./data\n  \
+    countersign policy impact policies/cloud --since 90d --data ./data\n  \
     countersign policy publish policies/cloud --server https://pdp.example.com")]
 pub(super) struct Policy {
     #[command(subcommand)]
@@ -28,6 +30,7 @@ pub(super) struct Policy {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     Show(show::Show),
+    Impact(impact::Impact),
     Publish(publish::Publish),
     Plan(plan::Plan),
     Apply(apply::Apply),
@@ -48,6 +51,7 @@ impl Policy {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         match &self.command {
             Command::Show(show) => show.run(console),
+            Command::Impact(impact) => impact.run(console),
             Command::Publish(publish) => publish.run(console),
             Command::Plan(plan) => plan.run(console),
             Command::Apply(apply) => apply.run(console),
