@@ -127,7 +127,7 @@ const ANSWERS: &[(&str, &str, &str, &[&str])] = &[
 #[test]
 fn each_kind_of_answer_is_told_in_words() {
     let desk = Helpdesk::open();
-    for (who, action, what, expected) in ANSWERS {
+    for &(who, action, what, expected) in ANSWERS {
         assert_eq!(desk.told(who, action, what), expected, "{who} {action} {what}");
     }
 }
