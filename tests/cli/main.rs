@@ -11,6 +11,7 @@ mod binary;
 mod checking;
 mod endings;
 mod evidence;
+mod explaining;
 mod founding;
 mod impact;
 mod importing;
