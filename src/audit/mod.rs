@@ -26,6 +26,7 @@ mod sign_in_row;
 mod tests;
 mod verified;
 mod verify;
+mod version_row;
 
 pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};

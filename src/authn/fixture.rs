@@ -210,6 +210,7 @@ impl Story {
             scopes: [Scope::Ingest].into_iter().collect(),
             token,
             binding,
+            session: None,
         }));
         service
     }

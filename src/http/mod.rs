@@ -55,6 +55,7 @@ mod tls;
 mod tokens;
 mod traffic;
 mod users;
+mod versions;
 mod witness;
 
 pub use app::App;

@@ -62,7 +62,14 @@ impl From<pip::Refusal> for Problem {
 /// What an author hears, with each thing to put right.
 fn authored(code: &'static str, detail: String, faults: &[Fault]) -> Problem {
     let status = match code {
-        "version_conflict" | "conflict" | "unchanged" => StatusCode::CONFLICT,
+        "version_unknown" => StatusCode::NOT_FOUND,
+        "approval_required" | "approver_is_author" | "approver_is_no_person" => {
+            StatusCode::FORBIDDEN
+        }
+        "version_conflict" | "conflict" | "unchanged" | "version_exists" | "wrong_stage"
+        | "base_moved" | "another_staged" | "approved_already" | "nothing_before" => {
+            StatusCode::CONFLICT
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let problem = Problem::new(status, code, detail);

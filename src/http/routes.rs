@@ -10,11 +10,12 @@ use actix_web::{Error, HttpResponse};
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
     health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys,
-    password, past, policies, proof, recovery, schema, session, sessions, tokens, users, witness,
+    password, past, policies, proof, recovery, schema, session, sessions, tokens, users, versions,
+    witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 73] = [
+pub const TEMPLATES: [&str; 81] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -42,6 +43,14 @@ pub const TEMPLATES: [&str; 73] = [
     "/policies/v1",
     "/policies/v1/{policy}",
     "/schema/v1",
+    "/versions/v1",
+    "/versions/v1/rollback",
+    "/versions/v1/{version}",
+    "/versions/v1/{version}/check",
+    "/versions/v1/{version}/stage",
+    "/versions/v1/{version}/unstage",
+    "/versions/v1/{version}/approve",
+    "/versions/v1/{version}/activate",
     "/entities/v1",
     "/entities/v1/{type}/{id:.*}",
     "/users/v1",
@@ -121,6 +130,7 @@ pub fn routes(server: &mut ServiceConfig) {
             at("/entities/v1").route(get().to(entities::list)).route(post().to(entities::alter)),
         )
         .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
+        .configure(of_versions)
         // Administrators
         .configure(of_users)
         .service(at("/tokens/v1").route(get().to(tokens::list)).route(post().to(tokens::create)))
@@ -166,6 +176,25 @@ fn of_oneself(server: &mut ServiceConfig) {
         )
         .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
         .service(at("/auth/v1/recover").route(post().to(recovery::recover)));
+}
+
+/// What authors do about versions of the policies.
+fn of_versions(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/versions/v1")
+                .route(get().to(versions::list))
+                .route(post().to(versions::draft))
+                .route(put().to(versions::apply)),
+        )
+        .service(at("/versions/v1/rollback").route(post().to(versions::roll_back)))
+        .service(at("/versions/v1/{version}").route(get().to(versions::show)))
+        .service(at("/versions/v1/{version}/check").route(post().to(versions::check)))
+        .service(at("/versions/v1/{version}/stage").route(post().to(versions::stage)))
+        .service(at("/versions/v1/{version}/unstage").route(post().to(versions::unstage)))
+        .service(at("/versions/v1/{version}/approve").route(post().to(versions::approve)))
+        .service(at("/versions/v1/{version}/activate").route(post().to(versions::activate)));
 }
 
 /// What administrators do about persons.

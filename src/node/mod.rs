@@ -20,6 +20,7 @@ mod signing;
 mod snapshots;
 mod standing;
 mod trust;
+mod versions;
 mod witnesses;
 
 use found::directory;
@@ -41,3 +42,4 @@ pub use rotate::import_vault;
 pub use signing::{draw_signing_key, named_secrets};
 pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};
 pub use trust::{NoCertificates, trusting};
+pub use versions::{Command, apply, draft, take_step};

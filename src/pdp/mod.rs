@@ -18,3 +18,4 @@ pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
 pub use personal::Gaps;
 pub use unrecorded::rests_on_unrecorded;
+pub use session::vouched;

@@ -47,6 +47,7 @@ mod tls;
 mod transparency;
 mod traps;
 mod vault;
+mod versions;
 mod witness;
 
 /// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted

@@ -1,8 +1,17 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
 mod impact;
+mod apply;
+mod diff;
+mod draft;
+mod local;
+mod moves;
+mod plan;
 mod publish;
 mod show;
+mod told;
+mod versions;
+mod written;
 
 use super::console::Console;
 use super::failure::{Exit, Failure};
@@ -23,6 +32,15 @@ enum Command {
     Show(show::Show),
     Impact(impact::Impact),
     Publish(publish::Publish),
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    Draft(draft::Draft),
+    Versions(versions::Versions),
+    Stage(moves::Stage),
+    Unstage(moves::Unstage),
+    Approve(moves::Approve),
+    Activate(moves::Activate),
+    Rollback(moves::Rollback),
 }
 
 impl Policy {
@@ -35,6 +53,15 @@ impl Policy {
             Command::Show(show) => show.run(console),
             Command::Impact(impact) => impact.run(console),
             Command::Publish(publish) => publish.run(console),
+            Command::Plan(plan) => plan.run(console),
+            Command::Apply(apply) => apply.run(console),
+            Command::Draft(draft) => draft.run(console),
+            Command::Versions(versions) => versions.run(console),
+            Command::Stage(it) => it.run(console),
+            Command::Unstage(it) => it.run(console),
+            Command::Approve(it) => it.run(console),
+            Command::Activate(it) => it.run(console),
+            Command::Rollback(it) => it.run(console),
         }
     }
 }
