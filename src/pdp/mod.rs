@@ -9,6 +9,7 @@ mod entities;
 mod naming;
 mod personal;
 mod session;
+mod shadow;
 mod step_up;
 mod unrecorded;
 
@@ -17,5 +18,5 @@ pub use ask::Ask;
 pub use decide::{Again, decide, decide_again, decide_as_of};
 pub use doubt::doubt;
 pub use personal::Gaps;
-pub use unrecorded::rests_on_unrecorded;
 pub use session::vouched;
+pub use unrecorded::rests_on_unrecorded;
