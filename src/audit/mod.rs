@@ -23,6 +23,9 @@ mod report;
 mod row;
 #[cfg(test)]
 mod sample;
+mod shadow;
+#[cfg(test)]
+mod shadow_tests;
 mod sign_in_row;
 #[cfg(test)]
 mod tests;
@@ -46,5 +49,6 @@ pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
+pub use shadow::{ShadowReport, ShadowSample};
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

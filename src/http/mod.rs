@@ -51,6 +51,7 @@ mod sealed;
 mod server;
 mod session;
 mod sessions;
+mod shadow;
 mod source;
 mod tls;
 mod tokens;

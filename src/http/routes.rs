@@ -10,12 +10,12 @@ use actix_web::{Error, HttpResponse};
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
     explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
-    passkeys, password, past, policies, proof, recovery, schema, session, sessions, tokens, users,
-    versions, witness,
+    passkeys, password, past, policies, proof, recovery, schema, session, sessions, shadow, tokens,
+    users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 83] = [
+pub const TEMPLATES: [&str; 84] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -45,6 +45,7 @@ pub const TEMPLATES: [&str; 83] = [
     "/schema/v1",
     "/versions/v1",
     "/versions/v1/rollback",
+    "/versions/v1/shadow",
     "/versions/v1/{version}",
     "/versions/v1/{version}/check",
     "/versions/v1/{version}/stage",
@@ -193,6 +194,7 @@ fn of_versions(server: &mut ServiceConfig) {
                 .route(put().to(versions::apply)),
         )
         .service(at("/versions/v1/rollback").route(post().to(versions::roll_back)))
+        .service(at("/versions/v1/shadow").route(get().to(shadow::show)))
         .service(at("/versions/v1/{version}").route(get().to(versions::show)))
         .service(at("/versions/v1/{version}/check").route(post().to(versions::check)))
         .service(at("/versions/v1/{version}/stage").route(post().to(versions::stage)))

@@ -8,6 +8,7 @@ mod local;
 mod moves;
 mod plan;
 mod publish;
+mod shadow;
 mod show;
 mod told;
 mod versions;
@@ -37,6 +38,7 @@ enum Command {
     Draft(draft::Draft),
     Versions(versions::Versions),
     Stage(moves::Stage),
+    Shadow(shadow::Shadow),
     Unstage(moves::Unstage),
     Approve(moves::Approve),
     Activate(moves::Activate),
@@ -57,6 +59,7 @@ impl Policy {
             Command::Apply(apply) => apply.run(console),
             Command::Draft(draft) => draft.run(console),
             Command::Versions(versions) => versions.run(console),
+            Command::Shadow(it) => it.run(console),
             Command::Stage(it) => it.run(console),
             Command::Unstage(it) => it.run(console),
             Command::Approve(it) => it.run(console),
