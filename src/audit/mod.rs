@@ -28,6 +28,9 @@ mod row;
 #[cfg(test)]
 mod sample;
 mod segments;
+mod shadow;
+#[cfg(test)]
+mod shadow_tests;
 mod sign_in_row;
 mod since;
 #[cfg(test)]
@@ -66,5 +69,6 @@ pub use segments::{
     Place, Segments, SegmentsDifference, Source, Traffic, Window,
 };
 pub use since::Since;
+pub use shadow::{ShadowReport, ShadowSample};
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

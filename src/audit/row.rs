@@ -163,7 +163,13 @@ fn access_decided(it: &AccessDecided) -> String {
     let (subject, resource) = (named(&it.request.subject), named(&it.request.resource));
     let (verdict, action) = (it.decision.as_str(), shown(&it.request.action.name));
     let grounds = grounds(it);
-    format!("{verdict} {subject} {action} {resource} {grounds}")
+    let staged = match &it.shadow {
+        Some(shadow) if shadow.decision != it.decision => {
+            format!("; staged: {}", shadow.decision.as_str())
+        }
+        _ => String::new(),
+    };
+    format!("{verdict} {subject} {action} {resource} {grounds}{staged}")
 }
 
 fn grounds(it: &AccessDecided) -> String {

@@ -13,6 +13,7 @@ mod policy_index;
 mod publication;
 mod recovery;
 mod settings;
+mod shadow;
 mod signing;
 mod stored;
 mod version;
@@ -47,6 +48,7 @@ pub use publication::{
 };
 pub use recovery::{RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued};
 pub use settings::{DecisionSettings, PolicySettings, SessionLimits, ThrottleSettings};
+pub use shadow::Shadow;
 pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};
 pub use version::{

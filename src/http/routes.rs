@@ -8,14 +8,11 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations,
-    events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa,
-    pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema,
-    session, sessions, tokens, users, versions, witness,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations, events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa, pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions, shadow, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 87] = [
+pub const TEMPLATES: [&str; 88] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -46,6 +43,7 @@ pub const TEMPLATES: [&str; 87] = [
     "/schema/v1",
     "/versions/v1",
     "/versions/v1/rollback",
+    "/versions/v1/shadow",
     "/versions/v1/{version}",
     "/versions/v1/{version}/check",
     "/versions/v1/{version}/stage",
@@ -216,6 +214,7 @@ fn of_versions(server: &mut ServiceConfig) {
                 .route(put().to(versions::apply)),
         )
         .service(at("/versions/v1/rollback").route(post().to(versions::roll_back)))
+        .service(at("/versions/v1/shadow").route(get().to(shadow::show)))
         .service(at("/versions/v1/{version}").route(get().to(versions::show)))
         .service(at("/versions/v1/{version}/check").route(post().to(versions::check)))
         .service(at("/versions/v1/{version}/stage").route(post().to(versions::stage)))

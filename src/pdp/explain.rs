@@ -130,7 +130,7 @@ fn explained(
     let way = Way::of(world, ask.set);
     // Which login would help is told, whether it was asked or not.
     let again = taken(world, &Ask { step_up: true, ..ask.clone() }, now, gaps, way);
-    let Again { decided, rests_on } = again;
+    let Again { decided, rests_on, .. } = again;
     let named = named(world, ask);
     let mut scratch =
         AccessDecided { session: decided.session.clone(), ..undecided(world, ask, now) };

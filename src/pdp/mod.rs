@@ -12,6 +12,7 @@ mod naming;
 mod personal;
 mod sentence;
 mod session;
+mod shadow;
 mod step_up;
 mod unrecorded;
 

@@ -14,6 +14,7 @@ mod local;
 mod moves;
 mod plan;
 mod publish;
+mod shadow;
 mod show;
 mod test;
 mod told;
@@ -50,6 +51,7 @@ enum Command {
     Draft(draft::Draft),
     Versions(versions::Versions),
     Stage(moves::Stage),
+    Shadow(shadow::Shadow),
     Unstage(moves::Unstage),
     Approve(moves::Approve),
     Activate(moves::Activate),
@@ -74,6 +76,7 @@ impl Policy {
             Command::Apply(apply) => apply.run(console),
             Command::Draft(draft) => draft.run(console),
             Command::Versions(versions) => versions.run(console),
+            Command::Shadow(it) => it.run(console),
             Command::Stage(it) => it.run(console),
             Command::Unstage(it) => it.run(console),
             Command::Approve(it) => it.run(console),
