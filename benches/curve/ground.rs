@@ -2,7 +2,7 @@
 //! Only the bytes in between are left out; no store holds them.
 
 use countersign::cedar::Limits;
-use countersign::event::{Actor, Envelope, Event, LogCreated};
+use countersign::event::{Actor, Envelope, Event, LogCreated, Whence};
 use countersign::model::{Index, Label, Moment, PolicySource, SetKind, Version};
 use countersign::pap::{self, Draft};
 use countersign::pip;
@@ -92,6 +92,7 @@ pub fn placed(world: &World, event: Event) -> Envelope {
         log: Uuid::from_u128(1),
         actor: Actor::Node,
         correlation: None,
+        whence: Whence::default(),
         event,
     }
 }

@@ -3,7 +3,8 @@
 //! [`Replay`] takes every decision of a log again and [`Report`] says what came of it;
 //! [`Continuity`] checks that each entry follows the one before it. [`Query`] finds
 //! entries, [`Verification`] holds a log against what was signed, [`describe`] tells one
-//! in a line, and a [`Dossier`] holds everything that led to one decision.
+//! in a line, and a [`Dossier`] holds everything that led to one decision. [`Impact`] says
+//! what other policies would have changed.
 
 mod as_of;
 mod at;
@@ -11,9 +12,12 @@ mod continuity;
 mod decision;
 #[cfg(test)]
 mod doubt_tests;
+mod explained;
 mod filter;
+mod impact;
 mod least_privilege;
 mod notice;
+mod proven;
 mod query;
 mod replay;
 mod report;
@@ -21,26 +25,31 @@ mod row;
 #[cfg(test)]
 mod sample;
 mod sign_in_row;
-mod since;
 #[cfg(test)]
 mod tests;
 mod verified;
 mod verify;
+mod version_row;
 
 pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
+pub use explained::{Explained, Recorded, TakenAgain};
 pub use filter::Filter;
+pub use impact::{
+    Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
+    Reasons as FlipReasons, Sample, Since, Supposed, Supposition, Tally, Unsupposable, read_patch,
+};
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
     Usage, User as GrantUser, Window,
 };
 pub use notice::Notice;
+pub use proven::{Proven, Unproven};
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
-pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

@@ -65,6 +65,8 @@ fn concerned(event: &Event) -> Option<&Username> {
     match event {
         Event::TicketIssued(it) => Some(&it.person),
         Event::PasswordEnrolled(it) => Some(&it.person),
+        // Whoever brought it along may know it.
+        Event::PasswordImported(it) => Some(&it.person),
         Event::PasswordCompromised(it) => Some(&it.person),
         Event::MfaEnrolled(it) => Some(&it.person),
         Event::PasskeyRegistered(it) => Some(&it.person),
@@ -95,6 +97,14 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)
         | Event::PoliciesActivated(_)
+        | Event::PolicyTestsSubmitted(_)
+        | Event::VersionDrafted(_)
+        | Event::VersionChecked(_)
+        | Event::VersionStaged(_)
+        | Event::VersionUnstaged(_)
+        | Event::VersionApproved(_)
+        | Event::VersionActivated(_)
+        | Event::VersionRolledBack(_)
         | Event::EntitySubmitted(_)
         | Event::EntityWithdrawn(_)
         | Event::DirectoryActivated(_)
@@ -108,7 +118,6 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::PasskeyVerified(_)
         | Event::PasskeyRefused(_)
         | Event::PasswordRehashed(_)
-        | Event::PasswordImported(_)
         | Event::AttemptsThrottled(_)
         | Event::PasswordRefused(_)
         | Event::MfaOffered(_)

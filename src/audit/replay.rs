@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::report::{Determining, Kept, TreeHead, Verdicts};
-use super::{Continuity, Difference, Finding, Report};
+use super::{Continuity, Difference, Finding, Proven, Report, Unproven};
 use crate::event::{AccessDecided, Envelope, Event, Note};
 use crate::model::{KeyId, Moment, SetKind};
 use crate::pdp::{Gaps, decide_again};
@@ -26,6 +26,7 @@ const REASONS_MAX: usize = 50;
 pub struct Replay {
     world: World,
     continuity: Continuity,
+    proven: Proven,
     entries: u64,
     decisions: u64,
     identical: u64,
@@ -58,8 +59,8 @@ impl Replay {
         self.tree.append(leaf_hash(stored), &mut Vec::new());
     }
 
-    /// Takes the next entry: checks its place, takes it again if it is a decision, and
-    /// folds it. Whatever is wrong is noted, and the replay goes on.
+    /// Takes the next entry: checks its place and, of a session, what it rests on; takes it
+    /// again if it is a decision, and folds it. Whatever is wrong is noted, and the replay goes on.
     pub fn step(&mut self, entry: &Envelope) {
         self.entries += 1;
         self.from.get_or_insert(entry.time);
@@ -67,6 +68,10 @@ impl Replay {
         *self.events.entry(entry.event.type_name()).or_default() += 1;
         if let Err(wrong) = self.continuity.check(entry) {
             let (index, code) = (wrong.index(), wrong.code());
+            self.findings.keep(Finding { index, code, what: wrong.to_string() }, KEPT_MAX);
+        }
+        if let Err(wrong) = self.proven.check(&self.world, entry) {
+            let (index, code) = (wrong.index, Unproven::CODE);
             self.findings.keep(Finding { index, code, what: wrong.to_string() }, KEPT_MAX);
         }
         if let Event::AccessDecided(decided) = &entry.event {

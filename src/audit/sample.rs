@@ -9,7 +9,7 @@ use crate::event::{
     AccessDecided, Actor, AuthenticationReported, DecisionSettings, Envelope, Event, LogCreated,
     MfaVerified, NewEvent, NodeStarted, PasswordVerified, PersonRegistered, Presented, Reported,
     RoleGranted, SessionEnded, SessionEnding, SessionPurpose, SessionRaised, SessionStarted, Stamp,
-    Tail, decode,
+    Tail, Whence, decode,
 };
 use crate::model::{
     Aal, AccessRequest, Digest, EntityDocument, Index, Label, Method, Methods, Moment, SetKind, Uid,
@@ -106,7 +106,12 @@ impl Log {
             let id = Builder::from_unix_timestamp_millis(self.clock * 1_000, &random).into_uuid();
             let version = self.world.streams.version(&event.stream()).next();
             let causation = *causation.get_or_insert(id);
-            let new = NewEvent { actor: Actor::LocalOperator, correlation: None, event };
+            let new = NewEvent {
+                actor: Actor::LocalOperator,
+                correlation: None,
+                whence: Whence::default(),
+                event,
+            };
             let stamp = Stamp { id, time: self.now(), index, version, causation };
             let (bytes, entry) = Tail::new(new, self.id).unwrap().stamp(stamp);
             assert_eq!(decode(index, &bytes).unwrap(), entry);

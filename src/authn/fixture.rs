@@ -9,7 +9,7 @@ use super::persons::{self, NewPerson};
 use super::throttle::Approach;
 use super::{FreshTokens, Outcome, Refusal, outcome};
 use crate::event::{
-    Actor, DecisionSettings, Envelope, Event, LogCreated, ServiceRegistered, SourceBinding,
+    Actor, DecisionSettings, Envelope, Event, LogCreated, ServiceRegistered, SourceBinding, Whence,
 };
 use crate::model::{Aal, Digest, EntityType, Index, Label, Moment, Scope, Username};
 use crate::projection::World;
@@ -82,6 +82,7 @@ impl Story {
             log: Uuid::nil(),
             actor: Actor::Anonymous,
             correlation: None,
+            whence: Whence::default(),
             event,
         };
         self.world = std::mem::take(&mut self.world).apply(&entry);
@@ -210,6 +211,7 @@ impl Story {
             scopes: [Scope::Ingest].into_iter().collect(),
             token,
             binding,
+            session: None,
         }));
         service
     }

@@ -77,12 +77,13 @@ pub fn offer(
         sealed: offer.sealed,
         expires_at: now.plus_seconds(world.settings.session.mfa_pending_s),
         label: offer.label.clone(),
+        session: Some(session),
     })])
 }
 
 /// The authenticators that a code given in this session may be of: one being set up
-/// first, then those in use, oldest first. In a session that a recovery code began only
-/// the first.
+/// first, if it was offered in this very session, then those in use, oldest first. In a
+/// session that a recovery code began only the first.
 ///
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::MfaNotSetUp`] or [`Refusal::MfaDisabled`] if
@@ -186,7 +187,7 @@ fn is_recovering(open: Open<'_>) -> bool {
 fn authenticators(open: Open<'_>, now: Moment) -> Result<Vec<Authenticator<'_>>, Refusal> {
     let pending = open.person.pending_totp.as_ref();
     let reaches = binding::reaches(open, Aal::TWO);
-    let pending = pending.filter(|pending| now < pending.expires_at && reaches);
+    let pending = pending.filter(|it| it.awaits(open.session.id, now) && reaches);
     let pending = pending.map(|pending| &pending.credential);
     // What was lost is not what a recovery is about to show.
     let in_use = if is_recovering(open) { &[] } else { open.person.totps.as_slice() };
@@ -363,6 +364,17 @@ mod tests {
         assert!(story.code(weak, totp, Some(9)).is_ok(), "the first one stays in use");
     }
 
+    /// Goal: a session that was ended cannot live on in another by what it had offered.
+    #[test]
+    fn an_offer_is_confirmed_in_the_session_that_it_was_made_in() {
+        let (mut story, session) = with_alice();
+        let other = story.log_in("alice");
+        let totp = story.offer(session).unwrap();
+        assert_eq!(pending(&story, other), Err(Refusal::MfaNotSetUp));
+        assert_eq!(story.code(other, totp, Some(1)), Err(Refusal::MfaNotSetUp));
+        assert!(story.code(session, totp, Some(1)).is_ok());
+    }
+
     #[test]
     fn an_offer_lapses_and_a_newer_one_takes_its_place() {
         let (mut story, session) = with_alice();
@@ -374,12 +386,6 @@ mod tests {
         story.pass(1);
         assert_eq!(pending(&story, session), Err(Refusal::MfaNotSetUp));
         assert_eq!(story.code(session, second, Some(1)), Err(Refusal::MfaNotSetUp));
-    }
-
-    #[test]
-    fn without_a_second_factor_there_is_nothing_to_verify() {
-        let (story, session) = with_alice();
-        assert_eq!(pending(&story, session), Err(Refusal::MfaNotSetUp));
     }
 
     #[test]

@@ -90,8 +90,8 @@ pub fn revoke_role(world: &World, person: &Username, role: &Label) -> Result<Vec
     Ok(vec![Event::RoleRevoked(RoleRevoked { person, role })])
 }
 
-/// Bars a person from logging in and ends all sessions they have. Linear in the
-/// sessions there are.
+/// Bars a person from logging in and ends all sessions they have, those that an identity
+/// provider vouches for too. Linear in the sessions there are.
 ///
 /// # Errors
 /// [`Refusal::PersonUnknown`]; [`Refusal::PersonDisabled`] if they are already;
@@ -100,7 +100,8 @@ pub fn disable(world: &World, person: &Username, reason: Label) -> Result<Vec<Ev
     check_another_administrator(world, enabled(world, person)?)?;
     let disabled = PersonDisabled { person: person.clone(), reason };
     let mut events = vec![Event::PersonDisabled(disabled)];
-    events.extend(session::end_all(world, person, SessionEnding::PersonDisabled));
+    let end = |session| session::ended(session, SessionEnding::PersonDisabled);
+    events.extend(session::end_all_of(world, person, &world.user(person), end));
     Ok(events)
 }
 

@@ -4,6 +4,7 @@
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.
 
+mod clauses;
 pub mod codes;
 mod declared;
 mod diagnosis;
@@ -18,6 +19,7 @@ mod expression;
 mod extension;
 mod fault;
 mod grants;
+mod heard;
 mod index;
 mod known;
 mod limits;
@@ -29,6 +31,7 @@ mod policies;
 mod reads;
 mod scan;
 mod schema;
+mod seen;
 mod shape;
 mod slice;
 mod source;
@@ -37,7 +40,9 @@ mod trial;
 mod types;
 mod validate;
 mod value;
+mod weigh;
 
+pub use clauses::{Clause, Part};
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
@@ -48,9 +53,11 @@ pub use narrow::narrowed;
 pub use policies::{CompiledPolicies, Effect};
 pub use reads::Missing;
 pub use schema::{CompiledSchema, Misfit};
+pub use seen::{Found, Seen};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
-pub use stack::on_large_stack;
+pub use stack::{on_large_stack, on_large_stacks};
+pub use weigh::{ClauseWeighed, ERRED_ON_PERSONAL, Near, Outcome, Piece, PolicyWeighed, Truth};
 
 /// The version of the Cedar crates.
 #[must_use]

@@ -61,6 +61,10 @@ pub struct MfaOffered {
     /// What the person calls it.
     #[serde(default, skip_serializing_if = "Label::is_empty")]
     pub label: Label,
+    /// The session that it was offered in, and that alone confirms it; absent in logs of
+    /// before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Uuid>,
 }
 
 /// A TOTP authenticator is confirmed and in use (`countersign.mfa.enrolled.v1`).

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::Event;
-use crate::model::{Index, Moment, StreamName, Username, Version};
+use crate::model::{Digest, Index, Moment, StreamName, Username, Version};
 
 /// Who caused an event, as the node itself has established it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,17 @@ impl FromStr for Actor {
     }
 }
 
+/// From where a person, or somebody who is yet to show who they are, caused an event; as the
+/// node has established it. Nothing of it for a service or a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whence {
+    /// The session it was done in (`sessionid`).
+    pub session: Option<Uuid>,
+    /// The network it came from (`network`): a keyed hash, which tells one from another
+    /// and nobody where it is.
+    pub network: Option<Digest>,
+}
+
 /// A fact that has not been given its place yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
@@ -57,6 +68,8 @@ pub struct NewEvent {
     pub actor: Actor,
     /// The request it belongs to, as the caller or the node named it.
     pub correlation: Option<String>,
+    /// From where.
+    pub whence: Whence,
     /// The fact.
     pub event: Event,
 }
@@ -82,6 +95,8 @@ pub struct Envelope {
     pub actor: Actor,
     /// The request it belongs to.
     pub correlation: Option<String>,
+    /// From where it was caused.
+    pub whence: Whence,
     /// The fact.
     pub event: Event,
 }

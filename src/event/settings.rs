@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Aal, EntityType};
+use crate::model::{Aal, Acr, EntityType};
 
 /// Settings that belong to the World (`countersign.settings.adopted.v1`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,19 @@ pub struct DecisionSettings {
     pub session: SessionLimits,
     /// How failed attempts slow down the next.
     pub throttle: ThrottleSettings,
+    /// The highest class that a login here can reach: without a place for passkeys, none
+    /// that takes a key; without a list of attested hardware, none that takes that. Not
+    /// written if it is the highest of all, as builds without it did not.
+    #[serde(skip_serializing_if = "is_highest")]
+    pub login_max: Acr,
+    /// How policies come in force; older builds did not say.
+    #[serde(skip_serializing_if = "PolicySettings::is_default")]
+    pub policies: PolicySettings,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_highest(it: &Acr) -> bool {
+    matches!(it, Acr::HardwareProtected)
 }
 
 /// The absolute limit at AAL3 unless another is set. Not written then, as builds without it
@@ -111,6 +124,21 @@ impl ThrottleSettings {
     }
 }
 
+/// How the owner's policies come in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySettings {
+    /// Whether a version comes in force only after somebody other than its author has
+    /// approved it.
+    pub four_eyes: bool,
+}
+
+impl PolicySettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for DecisionSettings {
     fn default() -> Self {
         Self {
@@ -119,6 +147,8 @@ impl Default for DecisionSettings {
             forbid_errors_deny: true,
             session: SessionLimits::default(),
             throttle: ThrottleSettings::default(),
+            login_max: Acr::HardwareProtected,
+            policies: PolicySettings::default(),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! {"specversion":"1.0","id":"…36…","time":"…27…","index":       …16…,
 //!  "version":       …16…,"causationid":"…36…","source":"urn:uuid:…","type":"…",
-//!  "stream":"…","actor":"…"[,"subject":"…"][,"correlationid":"…"],"data":{…}}
+//!  "stream":"…","actor":"…"[,"subject":"…"][,"correlationid":"…"][,"sessionid":"…"]
+//!  [,"network":"…"],"data":{…}}
 //! ```
 //! (on one line). `datacontenttype` is absent, which means JSON (CloudEvents 1.0, JSON
 //! format §3.1.1); entries of the first builds say so.
@@ -18,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Envelope, Event, NewEvent};
-use crate::model::{Index, Moment, StreamName, Version};
+use super::{Envelope, Event, NewEvent, Whence};
+use crate::model::{Digest, Index, Moment, StreamName, Version};
 
 /// The most bytes one entry may have: 48 KiB.
 pub const ENTRY_BYTES_MAX: usize = 48 * 1024;
@@ -89,6 +90,10 @@ struct TailJson<'a> {
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlationid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessionid: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<Digest>,
     data: Box<RawValue>,
 }
 
@@ -106,6 +111,8 @@ impl Tail {
             actor: new.actor.to_string(),
             subject: new.event.subject(),
             correlationid: new.correlation.as_deref(),
+            sessionid: new.whence.session,
+            network: new.whence.network,
             data: RawValue::from_string(new.event.payload()?)?,
         })?;
         Ok(Self { new, stream, log, json })
@@ -135,7 +142,7 @@ impl Tail {
         debug_assert!(written.is_ok(), "writing to a string does not fail");
         bytes.extend(self.json.strip_prefix('{'));
         let Self { new, stream, log, .. } = self;
-        let NewEvent { actor, correlation, event } = new;
+        let NewEvent { actor, correlation, whence, event } = new;
         let place = Envelope {
             id,
             time,
@@ -146,6 +153,7 @@ impl Tail {
             log,
             actor,
             correlation,
+            whence,
             event,
         };
         (bytes.into_bytes(), place)
@@ -169,6 +177,10 @@ struct StoredJson<'a> {
     subject: Option<String>,
     #[serde(default)]
     correlationid: Option<String>,
+    #[serde(default)]
+    sessionid: Option<Uuid>,
+    #[serde(default)]
+    network: Option<Digest>,
     #[serde(default)]
     datacontenttype: Option<&'a str>,
     #[serde(borrow)]
@@ -209,6 +221,7 @@ pub fn decode(index: Index, bytes: &[u8]) -> Result<Envelope, BrokenEntry> {
         log: log.ok_or_else(|| misplaced("source"))?,
         actor: json.actor.parse().map_err(|_| misplaced("actor"))?,
         correlation: json.correlationid,
+        whence: Whence { session: json.sessionid, network: json.network },
         event,
     })
 }
@@ -219,7 +232,10 @@ mod tests {
     use crate::event::{Actor, LogCreated, PersonRegistered};
 
     fn stamped(event: Event, index: u64) -> (Vec<u8>, Envelope) {
-        let new = NewEvent { actor: Actor::Node, correlation: Some("r-1".to_owned()), event };
+        let session = Some(Uuid::from_u128(9));
+        let whence = Whence { session, network: Some(Digest::of("somewhere")) };
+        let correlation = Some("r-1".to_owned());
+        let new = NewEvent { actor: Actor::Node, correlation, whence, event };
         let id = Uuid::from_u128(7);
         let stamp = Stamp {
             id,

@@ -6,8 +6,8 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 
 use super::request_id::correlation;
-use super::{App, Problem};
-use crate::event::{Actor, Presented};
+use super::{App, Problem, source};
+use crate::event::{Actor, Presented, Whence};
 use crate::model::{Digest, Moment, SecretToken};
 use crate::projection::{Service, Session, World};
 use crate::sequencer::Origin;
@@ -81,8 +81,29 @@ impl Caller {
             Self::Service(_) => None,
             Self::Person(session) => session.token(),
         };
-        Origin { token, ..Origin::of(self.actor(), correlation(request)) }
+        let person = match self {
+            Self::Service(_) => None,
+            Self::Person(session) => Some(session.id),
+        };
+        let network = person.and(network(request));
+        let whence = Whence { session: person, network };
+        Origin { token, whence, ..Origin::of(self.actor(), correlation(request)) }
     }
+}
+
+/// On whose behalf something is recorded of which nobody knows who does it: who is about to
+/// show who they are, or holds a ticket.
+#[must_use]
+pub fn stranger(request: &HttpRequest) -> Origin {
+    let whence = Whence { session: None, network: network(request) };
+    Origin { whence, ..Origin::of(Actor::Anonymous, correlation(request)) }
+}
+
+/// What stands for the network that a request comes from.
+fn network(request: &HttpRequest) -> Option<Digest> {
+    let app = app(request).ok()?;
+    let address = source::address(request, &app.settings)?;
+    Some(app.vault.source_tag(&source::network(address)))
 }
 
 /// The SHA-256 of the token that a request carries, in the header or the cookie.

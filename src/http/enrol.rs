@@ -5,15 +5,13 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::request_id::correlation;
+use super::caller::stranger;
 use super::sealed::{self, Secret};
 use super::{App, Problem, body, door};
 use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
 use crate::authn::{self, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
-use crate::event::Actor;
 use crate::model::{Password, SecretToken, Username};
-use crate::sequencer::Origin;
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
@@ -66,7 +64,7 @@ pub async fn with_ticket(
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
     let secret = Secret { credential, purpose: Purpose::Password, bytes };
     let from = Some(door::caller(app, request, person.as_str(), None).from);
-    let origin = Origin::of(Actor::Person(person.clone()), correlation(request));
+    let origin = stranger(request);
     let decide = move |sealed, world: &_, now| {
         conclude(world, &Enrolment { ticket, credential, sealed, alone, from }, now)
     };

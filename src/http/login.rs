@@ -8,17 +8,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::caller::COOKIE;
-use super::request_id::correlation;
+use super::caller::{COOKIE, stranger};
 use super::sealed::{self, Secret};
+use super::session::leave_former;
 use super::{App, Problem, body, device, door};
 use crate::authn::login::{Attempt, Verdict, begin, conclude};
 use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
-use crate::event::{Actor, Event};
+use crate::event::Event;
 use crate::hasher::{PasswordHash, Whose};
 use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
-use crate::sequencer::{Committed, Expected, Origin};
+use crate::sequencer::{Committed, Expected};
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
@@ -45,6 +45,7 @@ pub async fn log_in(
         sign_in(&app, &request, &username, &password).await?;
     let mut answer = fresh.answer(&recorded, cookie)?;
     if cookie {
+        leave_former(&app, &request).await;
         answer.add_cookie(&device).map_err(|error| Problem::defect(&error))?;
     }
     Ok(answer)
@@ -113,7 +114,7 @@ async fn recorded(
     checked: Checked,
     tokens: FreshTokens,
 ) -> Result<Committed, Problem> {
-    let origin = Origin::of(Actor::Anonymous, correlation(request));
+    let origin = stranger(request);
     let Checked { matches, alone, anew, .. } = checked;
     if let (Some(hash), Some(person)) = (anew, attempt.person.clone()) {
         let credential = uuid_v7(&*app.entropy, app.clock.now())?;

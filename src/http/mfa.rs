@@ -112,7 +112,7 @@ pub async fn pending(
         let world = app.sequencer.world();
         let now = app.sequencer.now(&world);
         let pending = world.identities.get(person).and_then(|it| it.pending_totp.as_ref());
-        let open = pending.filter(|it| now < it.expires_at && !it.credential.disabled);
+        let open = pending.filter(|it| it.awaits(session, now) && !it.credential.disabled);
         open.map(|it| (it.credential.id, it.credential.sealed))
     };
     let Some((credential, sealed)) = found else { return Ok(None) };

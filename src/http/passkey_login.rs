@@ -6,21 +6,22 @@ use std::time::Duration;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use super::caller::stranger;
 use super::ceremonies::{LoggingIn, OfPerson};
 use super::login::Fresh;
 use super::mfa::person;
 use super::passkeys::{asking, digest_of, keys, ticket_invalid, unasked};
 use super::relying_party::party;
-use super::request_id::correlation;
+use super::session::leave_former;
 use super::{App, Problem, body, door, source};
 use crate::authn::passkey_login::{
     Assertion, KnownPasskey, Proof, candidates, known, log_in as conclude, offered, raise,
 };
 use crate::authn::{Outcome, Refusal, outcome};
 use crate::entropy::token;
-use crate::event::{Actor, Event};
+use crate::event::Event;
 use crate::model::{Digest, Username};
-use crate::sequencer::{Committed, Expected, Origin};
+use crate::sequencer::{Committed, Expected};
 use crate::webauthn::{Asserting, AssertionAnswer, key_id, pretended, user_handle};
 
 /// How long it takes at least to find out about a name or a key, whatever is found: far
@@ -121,12 +122,16 @@ async fn answer(
     let assertion = evenly(check(app, answer, asked, offered.as_deref())).await?;
     let fresh = Fresh::draw(app)?;
     let digests = fresh.digests();
-    let origin = Origin::of(Actor::Anonymous, correlation(request));
+    let origin = stranger(request);
     let decide = move |world: &_, now| Ok(conclude(world, &assertion, &digests, now));
     let recorded = app.sequencer.commit(origin, Expected::default(), decide).await;
     let recorded =
         recorded.map_err(|error: crate::sequencer::CommitError<Refusal>| Problem::from(error))?;
-    answer_of(fresh, &recorded, cookie)
+    let answer = answer_of(fresh, &recorded, cookie)?;
+    if cookie {
+        leave_former(app, request).await;
+    }
+    Ok(answer)
 }
 
 /// Asks for a signature of the caller's own passkeys, to raise the session or refresh it.

@@ -11,13 +11,13 @@ use super::mfa::person;
 use super::relying_party::party;
 use super::sealed::{self, Secret};
 use super::{App, Problem, body};
-use crate::authn::authenticators;
 use crate::authn::passkeys::{NewPasskey, register as conclude, registrant};
+use crate::authn::{Refusal, authenticators};
 use crate::entropy::{token, uuid_v7};
 use crate::model::{Digest, Label, SecretToken, Username};
 use crate::projection::Passkey;
 use crate::vault::Purpose;
-use crate::webauthn::{Key, Kind, Made, RegistrationAnswer};
+use crate::webauthn::{Key, Kind, Made, RegistrationAnswer, is_pretended};
 
 #[derive(Deserialize)]
 struct Wanted {
@@ -127,8 +127,12 @@ pub async fn register(
     let credential = uuid_v7(&*app.entropy, now)?;
     let secret = Secret { credential, purpose: Purpose::Passkey, bytes: made.key.to_bytes() };
     let new = described(credential, &made, label.clone());
-    let decide =
-        move |sealed, world: &_, now| conclude(world, session, &NewPasskey { sealed, ..new }, now);
+    // Refused as late as another's key would be, and by the same word.
+    let nobodys = is_pretended(&app.vault.pretence_key(), made.key.id());
+    let decide = move |sealed, world: &_, now| match nobodys {
+        true => Err(Refusal::PasskeyExists),
+        false => conclude(world, session, &NewPasskey { sealed, ..new }, now),
+    };
     let recorded = sealed::replace(&app, caller.origin(&request), &name, secret, decide).await?;
     let known = recorded.world.identities.get(&name);
     let passkey = known.and_then(|person| person.passkey(credential)).map(shown);

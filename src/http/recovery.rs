@@ -11,17 +11,17 @@ use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::caller::stranger;
 use super::guard::{Guarded, ManageUsers};
 use super::login::{self, Fresh};
 use super::mfa::person;
-use super::request_id::correlation;
 use super::sealed::{self, Secret};
+use super::session::leave_former;
 use super::users::{issued, username};
 use super::{App, Problem, body, door};
 use crate::authn::recovery::{self, CODES, CodeSet, Recovering, RecoveryVerdict};
 use crate::authn::{self, Outcome, authenticators};
 use crate::entropy::{draw, token, uuid_v7};
-use crate::event::Actor;
 use crate::model::{Digest, NotASecret, Password, RecoveryCode, Username};
 use crate::sequencer::{Committed, Origin};
 use crate::vault::Purpose;
@@ -107,7 +107,11 @@ pub async fn recover(
     if let Some(shown) = shown {
         more.insert("recovery_code".to_owned(), json!(shown.expose().as_str()));
     }
-    fresh.answer_with(&recorded, cookie, more)
+    let answer = fresh.answer_with(&recorded, cookie, more)?;
+    if cookie {
+        leave_former(&app, &request).await;
+    }
+    Ok(answer)
 }
 
 /// Has a password and a recovery code checked, and a session begun for binding alone; with
@@ -135,7 +139,7 @@ pub async fn recovering(
         })?;
         let (attempt, _turn) = begun;
         let checked = login::verify(app, &attempt.login, password).await?;
-        let origin = Origin::of(Actor::Anonymous, correlation(request));
+        let origin = stranger(request);
         let found = found(app, origin, attempt, checked.matches, code).await;
         login::no_sooner(app, checked.begun, found).await
     };

@@ -41,6 +41,18 @@ pub async fn log_out(app: web::Data<App>, request: HttpRequest) -> Result<HttpRe
     Ok(gone(&request))
 }
 
+/// Ends the session that a browser was in, now that it gets the cookie of another: the token
+/// of the first is in no cookie any more, and nobody could end it (ASVS 5.0 V7.2.4).
+pub async fn leave_former(app: &App, request: &HttpRequest) {
+    if request.cookie(COOKIE).is_none() {
+        return;
+    }
+    if let Ok((caller, id, _)) = person(app, request) {
+        // It may just have ended by itself; and if not, it lapses.
+        let _ended = end_own(app, caller.origin(request), id).await;
+    }
+}
+
 /// Ends a session for its person.
 ///
 /// # Errors

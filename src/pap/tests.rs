@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Admission, Draft, Part, Refusal, admit, put_in_force, set_of, supposed};
 use crate::cedar::{Limits, codes};
-use crate::event::{Actor, DirectoryActivated, EntitySubmitted, Envelope, Event, Verdict};
+use crate::event::{Actor, DirectoryActivated, EntitySubmitted, Envelope, Event, Verdict, Whence};
 use crate::model::{
     AccessRequest, EntityDocument, Index, Label, Moment, PolicyBody, PolicyId, PolicySource,
     SetKind, Uid, Version,
@@ -65,6 +65,7 @@ fn after(mut world: World, events: Vec<Event>) -> World {
             log: Uuid::nil(),
             actor: Actor::LocalOperator,
             correlation: None,
+            whence: Whence::default(),
             event,
         });
     }

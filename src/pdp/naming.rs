@@ -1,19 +1,9 @@
 //! From `AuthZEN`'s names to Cedar's, never by formatting text that is parsed again.
 
+use super::Asked;
 use crate::event::{AccessDecided, Note};
 use crate::model::{EntityAsked, EntityType, SetKind, Uid};
 use crate::projection::World;
-
-/// Who asked to do what to what, in Cedar's names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// Who.
-    pub principal: Uid,
-    /// What.
-    pub action: Uid,
-    /// To what.
-    pub resource: Uid,
-}
 
 impl Asked {
     /// What a decision was about; nothing if its names were none.

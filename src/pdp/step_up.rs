@@ -65,6 +65,7 @@ fn search(
     let acr_values: Vec<_> = Acr::ALL
         .into_iter()
         .filter(|acr| (reach.aal_min..=reach.aal_max).contains(&acr.aal()))
+        .filter(|acr| reach.source != HERE || *acr <= world.settings.login_max)
         .filter(|acr| allowed(*acr, 0))
         .collect();
     let Some(cheapest) = acr_values.first().copied() else { return none };

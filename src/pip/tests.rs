@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::{Admission, Refusal, admit, put_in_force};
 use crate::cedar::codes;
-use crate::event::{Actor, Envelope, Event, PoliciesActivated, SchemaActivated, SchemaSubmitted};
+use crate::event::{
+    Actor, Envelope, Event, PoliciesActivated, SchemaActivated, SchemaSubmitted, Whence,
+};
 use crate::model::{
     Digest, EntityDocument, Index, Label, Moment, PolicySource, SetKind, Uid, Version,
 };
@@ -33,6 +35,7 @@ fn after(mut world: World, events: Vec<Event>) -> World {
             log: Uuid::nil(),
             actor: Actor::LocalOperator,
             correlation: None,
+            whence: Whence::default(),
             event,
         });
     }

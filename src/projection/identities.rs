@@ -195,8 +195,8 @@ impl Identities {
     pub(super) fn mfa_offered(&mut self, it: &MfaOffered) {
         if let Some(person) = self.person(&it.person) {
             let credential = Credential::new(it.credential, it.sealed);
-            let (expires_at, label) = (it.expires_at, it.label.clone());
-            person.pending_totp = Some(PendingTotp { credential, expires_at, label });
+            let MfaOffered { expires_at, label, session, .. } = it.clone();
+            person.pending_totp = Some(PendingTotp { credential, expires_at, label, session });
         }
     }
 

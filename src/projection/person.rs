@@ -68,6 +68,17 @@ pub struct PendingTotp {
     /// What the person calls it.
     #[serde(default, skip_serializing_if = "Label::is_empty")]
     pub label: Label,
+    /// The session that it was offered in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Uuid>,
+}
+
+impl PendingTotp {
+    /// True if a session may still confirm it: the one that it was offered in, in time.
+    #[must_use]
+    pub fn awaits(&self, session: Uuid, now: Moment) -> bool {
+        now < self.expires_at && self.session.is_none_or(|offering| offering == session)
+    }
 }
 
 /// A one-time ticket, without its secret.

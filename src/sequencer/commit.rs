@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use crate::event::{Actor, Envelope, Event, Tail};
+use crate::event::{Actor, Envelope, Event, Tail, Whence};
 use crate::event_store::IdempotencyKey;
 use crate::model::{Digest, Moment, StreamName, Version};
 use crate::projection::World;
@@ -17,6 +17,8 @@ pub struct Origin {
     pub actor: Actor,
     /// The request it belongs to.
     pub correlation: Option<String>,
+    /// From where.
+    pub whence: Whence,
     /// SHA-256 of the session's token that the person has shown. It must still be one when
     /// the writer decides: a session that has risen meanwhile has others, and whoever holds
     /// only the old one must not ride along.
@@ -27,7 +29,8 @@ impl Origin {
     /// Somebody, by no session.
     #[must_use]
     pub const fn of(actor: Actor, correlation: Option<String>) -> Self {
-        Self { actor, correlation, token: None }
+        let whence = Whence { session: None, network: None };
+        Self { actor, correlation, whence, token: None }
     }
 
     /// The node itself.

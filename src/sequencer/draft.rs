@@ -308,8 +308,8 @@ pub(super) fn tails(
             Event::LogCreated(it) => it.log,
             _ => world.log.unwrap_or_default(),
         };
-        let Origin { actor, correlation, .. } = origin.clone();
-        Tail::new(NewEvent { actor, correlation, event }, log)
+        let Origin { actor, correlation, whence, .. } = origin.clone();
+        Tail::new(NewEvent { actor, correlation, whence, event }, log)
     };
     events.into_iter().map(tail).collect()
 }

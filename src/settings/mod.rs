@@ -192,7 +192,7 @@ impl Settings {
 
     fn read(layers: &Layers) -> Result<Self, SettingError> {
         let data: PathBuf = layers.text(&known::DATA)?.ok_or(SettingError::NoData)?.into();
-        let settings = Self {
+        let mut settings = Self {
             listen: layers.required(&known::LISTEN)?,
             public_url: layers.parsed(&known::PUBLIC_URL)?,
             tls: TlsFiles::read(layers)?,
@@ -218,6 +218,7 @@ impl Settings {
             decisions: decision::read(layers)?,
         };
         transport::check(&settings)?;
+        settings.decisions.login_max = settings.login_max();
         Ok(settings)
     }
 }

@@ -1,12 +1,13 @@
 //! Where passkeys are used. Never taken from a request: a name in a `Host` header is whoever
 //! sent it's own.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::layer::Layers;
 use super::transport::PublicUrl;
 use super::{SettingError, Settings, known};
+use crate::model::Acr;
 
 /// The most origins.
 const ORIGINS_MAX: usize = 16;
@@ -45,9 +46,18 @@ impl WebauthnSettings {
 }
 
 impl Settings {
+    /// The highest class that a login can reach as these settings are.
+    pub(super) fn login_max(&self) -> Acr {
+        match (self.places(self.listen), &self.webauthn.attestation) {
+            (None, _) => Acr::Aal2,
+            (Some(_), None) => Acr::PhishingResistant,
+            (Some(_), Some(_)) => Acr::HardwareProtected,
+        }
+    }
+
     /// Where passkeys are used: as set; else at the public URL; else, on loopback, at
     /// `localhost` with the port of the address listened on. No place at all behind another
-    /// address alone.
+    /// address alone, nor where the public URL has an address for a name.
     #[must_use]
     pub fn places(&self, listening: SocketAddr) -> Option<Places> {
         let set = self.webauthn.origins.as_slice();
@@ -66,7 +76,8 @@ impl Settings {
         };
         let id = self.webauthn.rp_id.clone().or_else(|| origins.first().and_then(host))?;
         let chosen = self.webauthn.rp_id.is_some() || !set.is_empty();
-        Some(Places { id, origins, chosen })
+        let address = id.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        (chosen || !address).then_some(Places { id, origins, chosen })
     }
 }
 
@@ -106,6 +117,20 @@ mod tests {
         let others = [public, "webauthn.origins=https://a.example.org, https://b.example.org"];
         let both = ["https://a.example.org", "https://b.example.org"];
         assert_eq!(found(&others), at("a.example.org", &both, true));
+    }
+
+    /// Goal: a step-up names no class that nobody can reach here.
+    #[test]
+    fn what_a_login_can_reach_follows_from_where_passkeys_are_used() {
+        let highest = |set: &[&str]| {
+            let data = Some("/srv/countersign".to_owned());
+            let set = set.iter().map(|pair| (*pair).to_owned()).collect();
+            Settings::resolve(&Flags { data, set, ..Flags::default() }, []).unwrap().decisions
+        };
+        assert_eq!(highest(&[]).login_max, Acr::PhishingResistant);
+        assert_eq!(highest(&["public_url=https://192.0.2.7"]).login_max, Acr::Aal2);
+        let listed = ["webauthn.attestation=/etc/countersign/list.pem"];
+        assert_eq!(highest(&listed).login_max, Acr::HardwareProtected);
     }
 
     #[test]

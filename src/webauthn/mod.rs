@@ -18,4 +18,4 @@ pub use party::{
     Asserted, Asserting, AssertionAnswer, Kind, Made, NotARelyingParty, Registering,
     RegistrationAnswer, RelyingParty, Unacceptable, key_id, user_handle,
 };
-pub use pretence::pretended;
+pub use pretence::{is_pretended, pretended};

@@ -73,6 +73,20 @@ fn a_place_is_at_its_domain_or_below_it() {
     }
 }
 
+/// Goal: what is made up can be told from people's keys by its maker, and by nobody else.
+#[test]
+fn what_is_made_up_is_known_to_its_maker() {
+    let ids: Vec<_> = (0..50).flat_map(|name| pretended(&[1; 32], &[name; 32])).collect();
+    assert!(ids.len() > 20 && ids.iter().all(|id| is_pretended(&[1; 32], id)));
+    assert!(!ids.iter().any(|id| is_pretended(&[2; 32], id)), "another key knows nothing");
+    for id in &ids {
+        let mut other = id.clone();
+        *other.first_mut().unwrap() ^= 1;
+        assert!(!is_pretended(&[1; 32], &other));
+    }
+    assert!(!is_pretended(&[1; 32], &[]));
+}
+
 #[test]
 fn what_is_made_up_is_the_same_for_a_name_and_a_key() {
     let some = |key: u8, name: u8| pretended(&[key; 32], &[name; 32]);

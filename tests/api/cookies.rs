@@ -58,6 +58,21 @@ fn a_cookie_is_given_only_to_who_asks_for_one() {
     assert_eq!((answer.status, answer.header("set-cookie")), (200, ""));
 }
 
+/// Goal: no session is left behind that its browser cannot end any more.
+///
+/// Source: ASVS 5.0 V7.2.4.
+#[test]
+fn a_browser_that_logs_in_anew_leaves_the_session_it_was_in() {
+    let app = TestApp::spawn(&Setup::default());
+    app.enrol(app.ticket.expose(), PASSWORD).expect(201);
+    let first = pair(&log_in(&app));
+    let own = |cookie| [("cookie", cookie), ("sec-fetch-site", "same-origin")];
+    let again = json!({"username": "admin", "password": PASSWORD, "cookie": true});
+    let second = pair(&post(&app, "/auth/v1/login", &own(&first), &again));
+    assert_eq!(session(&app, &own(&first)).status, 401);
+    assert_eq!(session(&app, &own(&second)).status, 200);
+}
+
 /// Goal: a browser does the whole flow with its cookie: both factors, administration,
 /// leaving.
 #[test]

@@ -97,6 +97,19 @@ fn a_session_elsewhere_counts_here() {
     assert_eq!(journal::names(&org.app, first), told);
 }
 
+/// Goal: who is disabled here is out everywhere at once, whoever vouched for them.
+#[test]
+fn who_is_disabled_loses_the_sessions_that_others_vouch_for_too() {
+    let org = Org::new();
+    org.app.person(&org.admin, "alice");
+    org.report(&both_factors("1")).expect(200);
+    assert!(org.opens(TOKEN));
+    let why = json!({"reason": "left"});
+    org.app.post("/users/v1/alice/disable", &org.admin.token, &why).expect(204);
+    assert!(!org.opens(TOKEN));
+    org.app.assert_replays();
+}
+
 /// Goal: a policy can tell who vouches for a session.
 #[test]
 fn a_policy_sees_the_source_of_a_session() {

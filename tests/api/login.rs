@@ -1,5 +1,7 @@
 //! Logging in by password, sessions, logging out.
 
+use std::collections::BTreeSet;
+
 use countersign::event::{Event, SessionUsed};
 use serde_json::{Value, json};
 
@@ -273,8 +275,8 @@ fn the_log_tells_the_whole_story_of_a_login() {
     app.post("/auth/v1/logout", &two.token, &json!({})).expect(204);
 
     let told = [
-        ("ticket.used", "person/alice"),
-        ("password.enrolled", "person/alice"),
+        ("ticket.used", "anonymous"),
+        ("password.enrolled", "anonymous"),
         ("password.refused", "anonymous"),
         ("password.verified", "anonymous"),
         ("session.started", "anonymous"),
@@ -291,7 +293,13 @@ fn the_log_tells_the_whole_story_of_a_login() {
     for (entry, (name, actor)) in journal::since(&app, first).iter().zip(told) {
         assert!(entry.actor.to_string().starts_with(actor), "{name}: {}", entry.actor);
         assert!(entry.correlation.is_some(), "{name} belongs to no request");
+        // An auditor sees from where, and in which of her sessions.
+        assert_eq!(entry.whence.network.is_some(), actor != "service", "{name}");
+        assert_eq!(entry.whence.session.is_some(), actor == "person/alice", "{name}");
     }
+    let in_sessions: BTreeSet<_> =
+        journal::since(&app, first).iter().filter_map(|entry| entry.whence.session).collect();
+    assert_eq!(in_sessions.len(), 1, "a session that rises keeps its id");
 }
 
 /// A code that is wrong whatever the right one is.

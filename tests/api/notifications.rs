@@ -133,7 +133,7 @@ fn notices_outlive_a_failing_webhook_and_a_restart() {
     assert!(first.iter().all(|told| told.body == first[0].body), "the same each time");
     let notice = first[0].json();
     assert_eq!(first[0].kind(), "password.enrolled");
-    assert_eq!((&notice["person"], &notice["actor"]), (&json!("admin"), &json!("person/admin")));
+    assert_eq!((&notice["person"], &notice["actor"]), (&json!("admin"), &json!("anonymous")));
     assert_eq!(webhook.next().kind(), "mfa.enrolled");
 
     // Nobody is held up while it is down, and the end does not wait for it.

@@ -65,7 +65,7 @@ fn serve(pdp: pep::Pdp) -> String {
 #[test]
 fn the_protected_resource_opens_after_both_factors_and_not_before() {
     let (gate, admin) = Gate::open();
-    let two_factors = "acr_values=\"urn:countersign:aal2 phr phrh\"";
+    let two_factors = "acr_values=\"urn:countersign:aal2 phr\"";
 
     let (status, challenge) = gate.get("alice", None);
     assert_eq!(status, 401);

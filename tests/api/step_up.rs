@@ -2,6 +2,8 @@
 //! nothing where no login would (RFC 9470; `AuthZEN` Obligations Profile, draft 1).
 
 use countersign::event::{SessionUsed, Verdict};
+use countersign::model::Acr;
+use countersign::settings::Settings;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, Setup};
@@ -29,9 +31,16 @@ when {
 forbid (principal, action == Action::"open", resource == Vault::"closed");
 "#;
 
+/// An office whose owner has a list of attested hardware.
 fn office() -> Office {
+    without_a_list(|settings| settings.decisions.login_max = Acr::HardwareProtected)
+}
+
+fn without_a_list(change: impl FnOnce(&mut Settings)) -> Office {
     let policies = format!("{}{POLICIES}", office::POLICIES);
-    let office = Office::with(&Setup::of(office::SCHEMA, &policies, &office::entities()));
+    let setup = Setup::of(office::SCHEMA, &policies, &office::entities());
+    let mut office = Office::with(&setup);
+    office.app.restart_with(change);
     office.app.person(&office.admin, "alice");
     office
 }
@@ -77,6 +86,21 @@ fn the_cheapest_login_that_suffices_is_asked_for() {
     }
     let anyone = office.challenge(None, "alice", "session");
     assert_eq!(anyone, json!({"acr_value": "urn:countersign:aal1", "acr_values": ANY_LOGIN}));
+    office.app.assert_replays();
+}
+
+/// Goal: nobody is sent for a key where none can be used.
+#[test]
+fn no_class_is_asked_for_that_nobody_can_reach_here() {
+    let office = without_a_list(|_| {});
+    let keys = json!({"acr_value": "phr", "acr_values": "phr"});
+    assert_eq!(office.challenge(None, "alice", "unphishable"), keys);
+    assert_eq!(office.challenge(None, "alice", "hardware"), Value::Null);
+    let office = without_a_list(|settings| settings.decisions.login_max = Acr::Aal2);
+    assert_eq!(office.challenge(None, "alice", "unphishable"), Value::Null);
+    let codes = "urn:countersign:aal2";
+    let asked = office.challenge(None, "alice", "second-factor");
+    assert_eq!(asked, json!({"acr_value": codes, "acr_values": codes}));
     office.app.assert_replays();
 }
 

@@ -107,9 +107,9 @@ fn file(version: &str, extension: &str, write: impl FnOnce() -> String) -> Strin
 
 /// What this build would have stored.
 fn written_again(entry: Envelope) -> String {
-    let Envelope { id, time, index, version, causation, log, actor, correlation, event, .. } =
-        entry;
-    let new = NewEvent { actor, correlation, event };
+    let Envelope { id, time, index, version, causation, log, .. } = entry;
+    let Envelope { actor, correlation, whence, event, .. } = entry;
+    let new = NewEvent { actor, correlation, whence, event };
     let stamp = Stamp { id, time, index, version, causation };
     String::from_utf8(Tail::new(new, log).unwrap().stamp(stamp).0).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Writes a log as the writer does, but with ids and times that are always the same.
 
-use countersign::event::{Actor, Envelope, Event, NewEvent, Stamp, Tail};
+use countersign::event::{Actor, Envelope, Event, NewEvent, Stamp, Tail, Whence};
 use countersign::model::{Digest, Index, Moment};
 use countersign::projection::World;
 use uuid::{Builder, Uuid};
@@ -55,7 +55,12 @@ impl Scribe {
                 causation: *causation.get_or_insert(id),
             };
             let correlation = Some(format!("request-{index}"));
-            let new = NewEvent { actor: actor.clone(), correlation, event };
+            let by_somebody = matches!(actor, Actor::Person(_));
+            let whence = Whence {
+                session: by_somebody.then(|| Uuid::from_u128(0x5e55_1011)),
+                network: by_somebody.then(|| Digest::of("a network")),
+            };
+            let new = NewEvent { actor: actor.clone(), correlation, whence, event };
             let (bytes, entry): (Vec<u8>, Envelope) = Tail::new(new, log).unwrap().stamp(stamp);
             self.world.advance(&entry);
             self.lines.push(String::from_utf8(bytes).unwrap());

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::super::session::leave_former;
 use super::super::{App, Problem, recovery};
 use super::authenticators::{facts, state};
 use super::form::{FormTag, Nothing, Stranger};
@@ -104,6 +105,7 @@ pub async fn submit(
     let name = username.trim();
     match recovery::recovering(&app, &request, name, &password, &code).await {
         Ok((fresh, _, code)) => {
+            leave_former(&app, &request).await;
             let tag = FormTag::of(&app, &fresh.token_digest());
             let document = document("Recovered", &Frame::Nobody, &recovered(tag, code.as_ref()));
             let mut answer = answer::page(StatusCode::OK, &document);

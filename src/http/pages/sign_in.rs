@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::super::login::{self, SignedIn};
+use super::super::session::leave_former;
 use super::super::{App, Problem};
 use super::form::Stranger;
 use super::layout::{Field, notice, summary};
@@ -62,7 +63,7 @@ pub async fn submit(
     let name = username.trim();
     match login::sign_in(&app, &request, name, &password).await {
         Ok(SignedIn { fresh, device, .. }) => {
-            leave(&app, &request).await;
+            leave_former(&app, &request).await;
             let mut answer = answer::see_other("/account");
             for cookie in [device, fresh.into_cookie()] {
                 answer.add_cookie(&cookie).map_err(|error| Problem::defect(&error))?;
@@ -77,16 +78,6 @@ pub async fn submit(
             Ok(answer::with_headers_of(&problem, answer))
         }
         Err(problem) => Err(problem.into()),
-    }
-}
-
-/// Who signs in anew leaves the session they were in: its token is in no cookie any more
-/// (ASVS 5.0 V7.2.4).
-async fn leave(app: &App, request: &HttpRequest) {
-    if let Ok(Some(before)) = Visitor::of(app, request) {
-        let origin = before.caller.origin(request);
-        // It may just have ended by itself; and if not, it lapses.
-        let _ended = super::super::session::end_own(app, origin, before.id()).await;
     }
 }
 

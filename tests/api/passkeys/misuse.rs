@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::event::{Event, Refused};
 use serde_json::json;
 
@@ -253,6 +255,28 @@ fn a_key_that_may_be_copied_is_two_factors_and_no_more() {
     assert_eq!(raised["session"]["aal"], 2);
 }
 
+/// Goal: a passkey's login leaves no session behind that its browser cannot end any more.
+///
+/// Source: ASVS 5.0 V7.2.4.
+#[test]
+fn a_browser_that_logs_in_with_a_passkey_leaves_the_session_it_was_in() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    let mut stick = app.with_passkey(&admin, "alice", 1);
+    let before = app.one_factor("alice");
+    let asked = app.login_options(None);
+    let credential = stick.get(&asked["options"]);
+    let body = json!({"ticket": asked["ticket"], "credential": credential, "cookie": true});
+    let cookie = format!("__Host-countersign={}", before.token);
+    let headers = [
+        ("content-type", "application/json"),
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    app.raw("POST", "/auth/v1/login/passkey", &headers, body.to_string().as_bytes()).expect(200);
+    assert_eq!(app.get("/auth/v1/session", &before.token).status, 401);
+}
+
 /// Goal: one key is one account's, for ever: also a disabled person's.
 #[test]
 fn a_key_of_another_account_is_refused() {
@@ -269,6 +293,26 @@ fn a_key_of_another_account_is_refused() {
         assert_eq!(journal::names(&app, first), [""; 0]);
         app.post("/users/v1/alice/disable", &admin.token, &json!({}));
     }
+}
+
+/// Goal: who has an id from a login in another's name does not learn by registering it
+/// whether that other has a passkey.
+#[test]
+fn a_key_made_up_for_a_name_is_refused_like_one_that_somebody_has() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    app.person(&admin, "bob");
+    let bob = app.one_factor("bob");
+    let offered = (0..20).find_map(|n| {
+        let asked = app.login_options(Some(&format!("nobody-{n}")));
+        let id = asked["options"]["publicKey"]["allowCredentials"][0]["id"].as_str();
+        id.map(|id| URL_SAFE_NO_PAD.decode(id).unwrap())
+    });
+    let mut same = Stick { id: offered.unwrap(), ..Stick::new(2, &origin(&app)) };
+    let first = journal::size(&app);
+    let answer = app.register(&bob.token, "passkey", &mut same);
+    assert_eq!((answer.status, answer.code().as_str()), (409, "passkey_exists"));
+    assert_eq!(journal::names(&app, first), [""; 0]);
 }
 
 /// Goal: a ticket is for who asked and for what it was asked, and what is refused at a

@@ -15,7 +15,7 @@ use countersign::cedar::{Limits, on_large_stack};
 use countersign::entropy::SeededEntropy;
 use countersign::event::{
     Actor, DecisionSettings, Envelope, Event, KeyRotated, LogCreated, NewEvent, Presented,
-    Reported, SourceBinding, Stamp, Tail, ThrottleSettings,
+    Reported, SourceBinding, Stamp, Tail, ThrottleSettings, Whence,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -202,7 +202,12 @@ impl Course {
         for (at, mut event) in events.into_iter().enumerate() {
             self.sealer.seal_event(&mut event).unwrap();
             let log = self.live.log.unwrap_or(Uuid::from_u128(7));
-            let new = NewEvent { actor: Actor::Node, correlation: None, event };
+            let new = NewEvent {
+                actor: Actor::Node,
+                correlation: None,
+                whence: Whence::default(),
+                event,
+            };
             let tail = Tail::new(new, log).unwrap();
             let stamp = Stamp {
                 id: if at == 0 { causation } else { self.id() },
@@ -312,7 +317,7 @@ impl Course {
             token: self.digest(),
             binding: provider.then_some(binding),
         };
-        services::register(&self.live, &new).ok()
+        services::register(&self.live, &new, None).ok()
     }
 
     fn report(&mut self, which: Pick, token: u8, what: Reported) -> Option<Vec<Event>> {
