@@ -56,6 +56,7 @@ pub use impact::{
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
     Usage, User as GrantUser, Window as GrantWindow,
+    Usage, User as GrantUser, Window as UseWindow,
 };
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};

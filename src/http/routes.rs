@@ -179,7 +179,8 @@ fn of_reports(server: &mut ServiceConfig) {
             at("/audit/v1/reports/blast-radius")
                 .route(get().to(reports::blast_radius))
                 .route(post().to(reports::blast_radius_of_draft)),
-        );
+        )
+        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)));
 }
 
 /// What persons do about their own sessions and authenticators.

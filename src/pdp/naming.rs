@@ -33,6 +33,9 @@ impl Access {
         })
     }
 }
+use crate::event::Note;
+use crate::model::{AccessRequest, Action, EntityAsked, EntityType, Uid};
+use crate::projection::World;
 
 /// The entity that a subject or resource names, in the namespace where its type
 /// has none of its own.

@@ -9,6 +9,7 @@ use crate::cedar::Grant;
 use crate::event::{AccessDecided, Envelope, Event, Verdict};
 use crate::model::{Digest, EntityType, Moment, PolicyId, SetKind, Uid};
 use crate::pdp::Access;
+use crate::pdp::{Asked, names_of};
 use crate::projection::World;
 
 /// How many principals are told apart for each policy, action and type; the uses of
@@ -106,6 +107,9 @@ impl Usage {
 
     fn decided(&mut self, world: &World, decided: &AccessDecided) {
         let asked = Access::of(world, decided);
+        let names = names_of(world, &decided.request);
+        let asked =
+            names.map(|[principal, action, resource]| Asked { principal, action, resource });
         match (decided.decision, asked) {
             (Verdict::Allow, asked) => {
                 self.allowed += 1;
