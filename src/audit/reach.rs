@@ -18,9 +18,7 @@ use crate::projection::World;
 const ASKER: &str = "report";
 
 /// How strongly a person has shown who they are, weakest first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Assurance {
     /// Not at all: without a session.

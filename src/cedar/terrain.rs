@@ -129,8 +129,9 @@ impl Reading<'_> {
         let there: Vec<_> =
             resources.filter_map(|kind| Some((kind, self.attribute(kind, attribute)?))).collect();
         if there.is_empty() {
-            let message =
-                format!("`@pivot(\"{attribute}\")` on `{id}`: no resource of it has that attribute");
+            let message = format!(
+                "`@pivot(\"{attribute}\")` on `{id}`: no resource of it has that attribute"
+            );
             let help = "name an attribute of the resource that holds an entity";
             return self.wrong(message, help, at);
         }
@@ -357,7 +358,10 @@ mod tests {
             let faults = compiled(&text).unwrap_err();
             assert_eq!(faults[0].code, codes::SCHEMA_ANNOTATION, "{text}");
             let told = shown(&faults);
-            assert!(told.contains(says) && told.contains("write") | told.contains("name"), "{told}");
+            assert!(
+                told.contains(says) && told.contains("write") | told.contains("name"),
+                "{told}"
+            );
         }
     }
 }

@@ -17,8 +17,7 @@ impl CompiledPolicies {
     /// somebody thought of a wall there, not that it holds. Linear in the policies.
     #[must_use]
     pub fn walled(&self) -> BTreeSet<Uid> {
-        let forbids =
-            self.set().policies().filter(|it| Effect::of(it.effect()) == Effect::Forbid);
+        let forbids = self.set().policies().filter(|it| Effect::of(it.effect()) == Effect::Forbid);
         let tables = self.schema().tables();
         let named = forbids.flat_map(|policy| {
             let named = in_scope(policy).into_iter().chain(in_conditions(policy));
@@ -81,10 +80,7 @@ mod tests {
         assert_eq!(forbid("resource in Folder::\"plans\"", "!context.mfa"), plans);
         assert_eq!(forbid("resource == Folder::\"plans\"", "true"), plans);
         assert_eq!(forbid("resource is Document in Folder::\"plans\"", "true"), plans);
-        assert_eq!(
-            forbid("resource", "!context.mfa && resource in [Folder::\"plans\"]"),
-            plans
-        );
+        assert_eq!(forbid("resource", "!context.mfa && resource in [Folder::\"plans\"]"), plans);
         assert_eq!(forbid("resource", "principal in Group::\"staff\""), [""; 0]);
     }
 

@@ -174,11 +174,7 @@ struct Drafted {
     policies: Vec<PolicySource>,
 }
 
-async fn draft(
-    app: &App,
-    request: &HttpRequest,
-    payload: web::Payload,
-) -> Result<Draft, Problem> {
+async fn draft(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Draft, Problem> {
     let new: Drafted = body::typed(body::publication(app, request, payload).await?)?;
     let replaced = !(new.files.is_empty() && new.policies.is_empty());
     let policies = if replaced { Some(sources(new.files, new.policies).await?) } else { None };

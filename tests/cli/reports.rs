@@ -43,7 +43,14 @@ fn a_matrix_is_written_for_people_spreadsheets_graphs_and_eyes() {
     let [svg, dot, csv] = ["m.svg", "m.dot", "m.csv"].map(|name| place.ground.at(name));
     let file = |path: &std::path::Path| path.display().to_string();
     let written = place.say(&[
-        "report", "segments", "--svg", &file(&svg), "--dot", &file(&dot), "--csv", &file(&csv),
+        "report",
+        "segments",
+        "--svg",
+        &file(&svg),
+        "--dot",
+        &file(&dot),
+        "--csv",
+        &file(&csv),
     ]);
     let text = written.done().out;
     assert!(text.contains("road-web-api"), "{text}");

@@ -185,7 +185,8 @@ impl BlastRadius {
             let earlier = Spread::of(&before.world, schema, before.time, from, hops);
             let was = earlier.reached(|_| true);
             let jewels = jewels(&before.world, schema, was.resources.keys());
-            report.difference = Some(widened(&was, &spread.reached(|_| true), jewels, &before.what));
+            report.difference =
+                Some(widened(&was, &spread.reached(|_| true), jewels, &before.what));
         }
         Ok(report)
     }

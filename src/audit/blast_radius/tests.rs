@@ -1,6 +1,7 @@
 //! The spread against brute force, and the report on a small organisation.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -36,7 +37,8 @@ fn a_crown_jewel_is_reached_by_the_shortest_way() {
     assert_eq!((report.within.as_slice(), report.estate), ([1, 2, 3].as_slice(), 3));
     let [jewel] = report.jewels.as_slice() else { panic!("{:?}", report.jewels) };
     assert_eq!((&jewel.uid, jewel.hop), (&uid("Service", "orders-db"), 3));
-    let way: Vec<_> = jewel.path.iter().map(|step| (step.hop, step.from.id(), step.to.id())).collect();
+    let way: Vec<_> =
+        jewel.path.iter().map(|step| (step.hop, step.from.id(), step.to.id())).collect();
     let expected =
         [(1, "alice", "shop"), (2, "storefront", "orders-api"), (3, "orders", "orders-db")];
     assert_eq!(way, expected);
@@ -81,7 +83,8 @@ fn a_workload_has_no_session_whatever_is_said() {
 #[test]
 fn a_draft_is_told_by_what_it_puts_out_of_reach() {
     let log = town::log(POLICIES, &entities());
-    let draft = POLICIES.replace("principal in Segment::\"api\", ", "principal == Workload::\"x\", ");
+    let draft =
+        POLICIES.replace("principal in Segment::\"api\", ", "principal == Workload::\"x\", ");
     let ground = town::ground(&log);
     let ground = on_large_stack(|| ground.supposing(&town::draft(None, &draft))).unwrap().unwrap();
     let report = surveyed(&log, &ground, &uid("User", "alice"), Assurance::Password, 3);
@@ -133,23 +136,25 @@ fn drawn() -> impl Strategy<Value = Drawn> {
                 _ => "",
             };
             let to = SEGMENTS[to];
-            policies += &format!(
+            let _ = writeln!(
+                policies,
                 "@id(\"road-{n}\") permit ({who}, action == Action::\"connect\", \
-                 resource in Segment::\"{to}\") {when};\n"
+                 resource in Segment::\"{to}\") {when};"
             );
         }
         for (n, (around, but)) in walls.into_iter().enumerate() {
             let (around, but) = (SEGMENTS[around], SEGMENTS[but]);
-            policies += &format!(
+            let _ = writeln!(
+                policies,
                 "@id(\"wall-{n}\") forbid (principal, action, resource in Segment::\"{around}\") \
-                 unless {{ principal in Segment::\"{but}\" || principal is User }};\n"
+                 unless {{ principal in Segment::\"{but}\" || principal is User }};"
             );
         }
-        let none = || json!({});
-        let mut entities = vec![town::entity("User", "u", &[], none())];
+        let none = json!({});
+        let mut entities = vec![town::entity("User", "u", &[], &none)];
         for (n, segment) in SEGMENTS.iter().enumerate() {
-            entities.push(town::entity("Segment", segment, &[], none()));
-            entities.push(town::entity("Workload", &n.to_string(), &[("Segment", segment)], none()));
+            entities.push(town::entity("Segment", segment, &[], &none));
+            entities.push(town::entity("Workload", &n.to_string(), &[("Segment", segment)], &none));
         }
         for (n, (at, on, jewel)) in services.into_iter().enumerate() {
             entities.push(town::service(&n.to_string(), SEGMENTS[at], &on.to_string(), jewel));

@@ -92,9 +92,8 @@ pub(super) fn ground(world: &World) -> Result<&Compiled, NoMatrix> {
 /// The actions that are done to what can be in a segment.
 pub(super) fn actions(schema: &CompiledSchema) -> Vec<Uid> {
     let placed = schema.types_in_segments();
-    let concerns = |action: &Uid| {
-        schema.resources_of(action).is_some_and(|kinds| !kinds.is_disjoint(placed))
-    };
+    let concerns =
+        |action: &Uid| schema.resources_of(action).is_some_and(|kinds| !kinds.is_disjoint(placed));
     schema.actions().into_iter().filter(concerns).collect()
 }
 

@@ -90,9 +90,10 @@ impl<'a> Places<'a> {
     pub(super) fn outside(&self) -> Vec<Uid> {
         let kinds = self.schema.types_in_segments();
         let is_outside = |places: &[Place]| matches!(places, [Place::Outside(_)]);
-        let all = self.known.iter().filter(|(uid, places)| {
-            kinds.contains(uid.kind()) && is_outside(places)
-        });
+        let all = self
+            .known
+            .iter()
+            .filter(|(uid, places)| kinds.contains(uid.kind()) && is_outside(places));
         let mut all: Vec<_> = all.map(|(uid, _)| uid.clone()).collect();
         all.sort();
         all

@@ -7,8 +7,22 @@ use crate::model::PolicyId;
 
 /// The heads of the table.
 const HEADS: [&str; 17] = [
-    "action", "from", "to", "verdict", "pairs", "allowed", "conditional", "denied", "unknown",
-    "policies", "barred_by", "conditions", "used", "last_used", "refused", "last_refused",
+    "action",
+    "from",
+    "to",
+    "verdict",
+    "pairs",
+    "allowed",
+    "conditional",
+    "denied",
+    "unknown",
+    "policies",
+    "barred_by",
+    "conditions",
+    "used",
+    "last_used",
+    "refused",
+    "last_refused",
     "marks",
 ];
 

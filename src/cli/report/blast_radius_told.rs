@@ -144,7 +144,8 @@ fn model(report: &BlastRadius) -> String {
         format!("whoever may {action} goes on as what `{attribute}` of the resource names")
     });
     let pivots = pivots.collect::<Vec<_>>().join("; ");
-    let pivots = if pivots.is_empty() { "the schema declares no pivots".to_owned() } else { pivots };
+    let pivots =
+        if pivots.is_empty() { "the schema declares no pivots".to_owned() } else { pivots };
     format!(
         "The model: {pivots}. Only who was taken over at the start has a session, begun at that \
          moment; whoever is taken over on the way acts without one. Nothing is said to the \
