@@ -148,6 +148,14 @@ fn set_of(event: &Event) -> Option<SetKind> {
         Event::PolicySubmitted(it) => Some(it.set),
         Event::PolicyWithdrawn(it) => Some(it.set),
         Event::PoliciesActivated(it) => Some(it.set),
+        Event::PolicyTestsSubmitted(_)
+        | Event::VersionDrafted(_)
+        | Event::VersionChecked(_)
+        | Event::VersionStaged(_)
+        | Event::VersionUnstaged(_)
+        | Event::VersionApproved(_)
+        | Event::VersionActivated(_)
+        | Event::VersionRolledBack(_) => Some(SetKind::Application),
         Event::PolicyIndexDoubted(it) => Some(it.set),
         Event::LogCreated(_)
         | Event::LossAccepted(_)

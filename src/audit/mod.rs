@@ -3,7 +3,8 @@
 //! [`Replay`] takes every decision of a log again and [`Report`] says what came of it;
 //! [`Continuity`] checks that each entry follows the one before it. [`Query`] finds
 //! entries, [`Verification`] holds a log against what was signed, [`describe`] tells one
-//! in a line, and a [`Dossier`] holds everything that led to one decision.
+//! in a line, and a [`Dossier`] holds everything that led to one decision. [`Impact`] says
+//! what other policies would have changed.
 
 mod as_of;
 mod at;
@@ -12,8 +13,10 @@ mod continuity;
 mod decision;
 #[cfg(test)]
 mod doubt_tests;
+mod explained;
 mod filter;
 mod ground;
+mod impact;
 mod notice;
 mod proven;
 mod query;
@@ -32,14 +35,20 @@ mod tests;
 mod town;
 mod verified;
 mod verify;
+mod version_row;
 
 pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};
 pub use blast_radius::{BlastRadius, Choke, Jewel, NoRadius, Step, Taken, Widened};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
+pub use explained::{Explained, Recorded, TakenAgain};
 pub use filter::Filter;
 pub use ground::{Before, Ground};
+pub use impact::{
+    Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
+    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Unsupposable, read_patch,
+};
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};

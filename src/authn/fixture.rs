@@ -211,6 +211,7 @@ impl Story {
             scopes: [Scope::Ingest].into_iter().collect(),
             token,
             binding,
+            session: None,
         }));
         service
     }

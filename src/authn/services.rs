@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Refusal;
 use super::session::LOCAL_SOURCE;
-use crate::event::{Event, ServiceRegistered, ServiceRevoked, SourceBinding};
+use crate::event::{Event, ServiceRegistered, ServiceRevoked, SessionFacts, SourceBinding};
 use crate::model::{Digest, Label, Scope, Scopes};
 use crate::projection::World;
 
@@ -27,13 +27,17 @@ pub struct NewService {
     pub binding: Option<SourceBinding>,
 }
 
-/// Makes a service token known.
+/// Makes a service token known; `session` is that of the person who makes it, for the record.
 ///
 /// # Errors
 /// [`Refusal::ScopeRequired`] without any scope; [`Refusal::BindingRequired`],
 /// [`Refusal::BindingUnexpected`] if scope `ingest` and the binding do not come
 /// together; [`Refusal::BindingInvalid`]; [`Refusal::ServiceExists`].
-pub fn register(world: &World, new: &NewService) -> Result<Vec<Event>, Refusal> {
+pub fn register(
+    world: &World,
+    new: &NewService,
+    session: Option<SessionFacts>,
+) -> Result<Vec<Event>, Refusal> {
     if new.scopes.0.is_empty() {
         return Err(Refusal::ScopeRequired);
     }
@@ -53,6 +57,7 @@ pub fn register(world: &World, new: &NewService) -> Result<Vec<Event>, Refusal> 
         scopes: new.scopes.clone(),
         token: new.token,
         binding: new.binding.clone(),
+        session,
     })])
 }
 
@@ -108,7 +113,7 @@ mod tests {
     fn a_service_is_known_by_its_token_until_it_is_revoked() {
         let mut story = Story::new();
         let new = new(&mut story, &[Scope::Evaluate, Scope::Search], None);
-        let registered = register(&story.world, &new);
+        let registered = register(&story.world, &new, None);
         assert_eq!(names(&story.commit(registered)), ["service.registered"]);
         assert_eq!(story.world.services.by_token(&new.token).map(|it| it.id), Some(new.id));
 
@@ -135,7 +140,7 @@ mod tests {
         ];
         for (scopes, binding, refusal) in table {
             let new = new(&mut story, &scopes, binding);
-            assert_eq!(register(&story.world, &new).err(), refusal, "{scopes:?}");
+            assert_eq!(register(&story.world, &new, None).err(), refusal, "{scopes:?}");
         }
     }
 
@@ -156,7 +161,7 @@ mod tests {
         ];
         for (source, user_type, part) in table {
             let new = new(&mut story, &[Scope::Ingest], Some(bound(source, user_type)));
-            let refusal = register(&story.world, &new).unwrap_err();
+            let refusal = register(&story.world, &new, None).unwrap_err();
             assert_eq!(refusal.code(), "binding_invalid");
             let message = refusal.to_string();
             assert!(message.starts_with(&format!("the binding's {part} must")), "{message}");
@@ -168,14 +173,14 @@ mod tests {
     fn ids_and_tokens_are_used_once() {
         let mut story = Story::new();
         let first = new(&mut story, &[Scope::Evaluate], None);
-        let registered = register(&story.world, &first);
+        let registered = register(&story.world, &first, None);
         story.commit(registered);
         let second = new(&mut story, &[Scope::Admin], None);
         for again in [
             NewService { id: first.id, ..second.clone() },
             NewService { token: first.token, ..second.clone() },
         ] {
-            assert_eq!(register(&story.world, &again), Err(Refusal::ServiceExists));
+            assert_eq!(register(&story.world, &again, None), Err(Refusal::ServiceExists));
         }
     }
 }

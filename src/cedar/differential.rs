@@ -9,11 +9,11 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::example::{Directory, document, object, schema, uid};
-use super::{CompiledPolicies, Evaluation, Limits, Question, read_policies};
+use super::{CompiledPolicies, CompiledSchema, Evaluation, Limits, Question, read_policies};
 use crate::model::{EntityDocument, PolicyBody, PolicySource, SetKind};
 
 /// Conditions that go one, two, three and four steps.
-const CONDITIONS: [&str; 14] = [
+pub(super) const CONDITIONS: [&str; 14] = [
     "context.mfa",
     "action in Action::\"readers\"",
     "principal in Group::\"g1\"",
@@ -39,7 +39,7 @@ fn readers(id: &str, effect: &str, condition: &str) -> String {
 }
 
 /// Bodies that Cedar errs on, or is not asked because an earlier conjunct fails.
-const FAULTY: [&str; 6] = [
+pub(super) const FAULTY: [&str; 6] = [
     "principal.level",
     "principal.nickname == \"x\"",
     "context.mfa && principal.level + \"1\" > 0",
@@ -48,7 +48,7 @@ const FAULTY: [&str; 6] = [
     "ip(\"10.0.0.0/33\").isIpv4()",
 ];
 
-const PRINCIPALS: [&str; 7] = [
+pub(super) const PRINCIPALS: [&str; 7] = [
     "principal",
     "principal == User::\"u?\"",
     "principal in Group::\"g?\"",
@@ -58,7 +58,7 @@ const PRINCIPALS: [&str; 7] = [
     "principal in User::\"u?\"",
 ];
 
-const RESOURCES: [&str; 7] = [
+pub(super) const RESOURCES: [&str; 7] = [
     "resource",
     "resource == Document::\"d?\"",
     "resource in Folder::\"f?\"",
@@ -68,7 +68,7 @@ const RESOURCES: [&str; 7] = [
     "resource == Folder::\"f?\"",
 ];
 
-const ACTIONS: [&str; 6] = [
+pub(super) const ACTIONS: [&str; 6] = [
     "action",
     "action == Action::\"view\"",
     "action in Action::\"readers\"",
@@ -142,9 +142,12 @@ impl Drawn {
 }
 
 /// Who, what to do (three actions), with what (a document or a folder), by what context.
-type Asked = (usize, usize, usize, bool, usize);
+pub(super) type Asked = (usize, usize, usize, bool, usize);
 
-fn question(policies: &CompiledPolicies, (who, what, with, mfa, other): Asked) -> Question {
+pub(super) fn question(
+    policies: &CompiledPolicies,
+    (who, what, with, mfa, other): Asked,
+) -> Question {
     let action = uid("Action", ["view", "edit", "audit"][what]);
     let mut given = object(json!({"mfa": mfa}));
     if other < 5 && what < 2 {
@@ -196,7 +199,7 @@ fn id(kind: &str, n: usize) -> String {
 }
 
 /// Entities of each type, wired at random; groups and folders without circles.
-fn documents() -> impl Strategy<Value = Vec<EntityDocument>> {
+pub(super) fn documents() -> impl Strategy<Value = Vec<EntityDocument>> {
     let wires = prop::collection::vec(0..5_usize, 24);
     (wires, any::<u32>()).prop_map(|(wires, bits)| {
         let on = |bit: usize| bits >> (bit % 32) & 1 == 1;
@@ -225,13 +228,8 @@ fn documents() -> impl Strategy<Value = Vec<EntityDocument>> {
     })
 }
 
-/// What Cedar says with every entity at hand, its closure computed by Cedar itself.
-fn by_cedar(
-    policies: &CompiledPolicies,
-    question: &Question,
-    documents: &[EntityDocument],
-) -> (bool, Vec<String>, Vec<String>) {
-    let schema = policies.schema();
+/// Every entity, the closure computed by Cedar itself.
+pub(super) fn entities(schema: &CompiledSchema, documents: &[EntityDocument]) -> Entities {
     let none = std::collections::BTreeSet::new();
     let all = documents
         .iter()
@@ -242,8 +240,18 @@ fn by_cedar(
         TCComputation::ComputeNow,
         Extensions::all_available(),
     );
+    entities.unwrap()
+}
+
+/// What Cedar says with every entity at hand.
+fn by_cedar(
+    policies: &CompiledPolicies,
+    question: &Question,
+    documents: &[EntityDocument],
+) -> (bool, Vec<String>, Vec<String>) {
+    let entities = entities(policies.schema(), documents);
     let request = policies.request(question).unwrap();
-    let response = Authorizer::new().is_authorized(request, policies.set(), &entities.unwrap());
+    let response = Authorizer::new().is_authorized(request, policies.set(), &entities);
     let mut reasons: Vec<_> = response.diagnostics.reason.iter().map(ToString::to_string).collect();
     reasons.sort();
     let errors = response.diagnostics.errors.iter().map(ToString::to_string);

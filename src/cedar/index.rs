@@ -52,7 +52,7 @@ type Kinds = (Option<u32>, Option<u32>);
 type ByKinds = HashMap<Kinds, Vec<Place>>;
 
 /// One policy, or a template's link with its slots filled.
-struct Policy {
+pub(super) struct Policy {
     core: ast::Policy,
     principal: Constraint,
     resource: Constraint,
@@ -169,13 +169,22 @@ impl Index {
         })
     }
 
+    /// Each policy, with which parts of its scope hold: of the principal, the action and the
+    /// resource. Linear in the policies.
+    pub(super) fn scopes<'a>(
+        &'a self,
+        asked: &'a Asked<'_>,
+    ) -> impl Iterator<Item = (&'a ast::Policy, [bool; 3])> {
+        self.policies.iter().map(|policy| (&policy.core, asked.parts(policy)))
+    }
+
     fn policy(&self, place: Place) -> Option<&Policy> {
         self.policies.get(usize::try_from(place).ok()?)
     }
 }
 
 impl Policy {
-    fn of(core: &ast::Policy) -> Self {
+    pub(super) fn of(core: &ast::Policy) -> Self {
         let body = core.non_scope_constraints_arc();
         Self {
             principal: core.principal_constraint().into_inner(),
@@ -251,14 +260,14 @@ impl<'a> Placed<'a> {
 }
 
 /// The question's three entities.
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     principal: Placed<'a>,
     action: Placed<'a>,
     resource: Placed<'a>,
 }
 
 impl<'a> Asked<'a> {
-    fn of(request: &'a Request, entities: &'a Entities) -> Option<Self> {
+    pub(super) fn of(request: &'a Request, entities: &'a Entities) -> Option<Self> {
         Some(Self {
             principal: Placed::of(request.principal(), entities)?,
             action: Placed::of(request.action(), entities)?,
@@ -267,11 +276,22 @@ impl<'a> Asked<'a> {
     }
 
     fn holds(&self, policy: &Policy) -> bool {
-        let action = match policy.core.action_constraint() {
+        self.action_holds(policy)
+            && self.principal.holds(&policy.principal)
+            && self.resource.holds(&policy.resource)
+    }
+
+    /// Which parts of a scope hold: of the principal, the action and the resource.
+    pub(super) fn parts(&self, policy: &Policy) -> [bool; 3] {
+        let principal = self.principal.holds(&policy.principal);
+        [principal, self.action_holds(policy), self.resource.holds(&policy.resource)]
+    }
+
+    fn action_holds(&self, policy: &Policy) -> bool {
+        match policy.core.action_constraint() {
             ActionConstraint::Any => true,
             ActionConstraint::Eq(action) => self.action.uid == action.as_ref(),
             ActionConstraint::In(actions) => actions.iter().any(|one| self.action.is_in(one)),
-        };
-        action && self.principal.holds(&policy.principal) && self.resource.holds(&policy.resource)
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.
 
+mod clauses;
 pub mod codes;
 mod declared;
 mod diagnosis;
@@ -17,6 +18,7 @@ mod excerpt;
 mod expression;
 mod extension;
 mod fault;
+mod heard;
 mod index;
 mod known;
 mod limits;
@@ -27,6 +29,7 @@ mod policies;
 mod reads;
 mod scan;
 mod schema;
+mod seen;
 mod shape;
 mod slice;
 mod source;
@@ -37,7 +40,9 @@ mod types;
 mod validate;
 mod value;
 mod walls;
+mod weigh;
 
+pub use clauses::{Clause, Part};
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
@@ -46,9 +51,11 @@ pub use limits::Limits;
 pub use policies::{CompiledPolicies, Effect};
 pub use reads::Missing;
 pub use schema::{CompiledSchema, Misfit};
+pub use seen::{Found, Seen};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
-pub use stack::on_large_stack;
+pub use stack::{on_large_stack, on_large_stacks};
+pub use weigh::{ClauseWeighed, ERRED_ON_PERSONAL, Near, Outcome, Piece, PolicyWeighed, Truth};
 
 /// The version of the Cedar crates.
 #[must_use]

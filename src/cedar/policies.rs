@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cedar_policy_core::ast;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::fault::in_order;
 use super::index::Index;
@@ -15,7 +15,7 @@ use super::{CompiledSchema, Fault, Limits, codes, lint, validate};
 use crate::model::{Digest, PolicyId, PolicySource, SetKind, Uid};
 
 /// What a policy does when it applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Effect {
     /// It allows, unless another forbids.
@@ -203,6 +203,11 @@ impl CompiledPolicies {
         let core = self.0.ids.get(id)?;
         let linked = self.0.set.get(core).map(ast::Policy::template);
         linked.or_else(|| self.0.set.get_template(core))
+    }
+
+    /// A policy or link; nothing for a template by itself.
+    pub(super) fn policy(&self, id: &PolicyId) -> Option<&ast::Policy> {
+        self.0.set.get(self.0.ids.get(id)?)
     }
 
     pub(super) fn set(&self) -> &ast::PolicySet {

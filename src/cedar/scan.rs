@@ -98,6 +98,23 @@ pub(super) fn find_word(text: &str, word: &str) -> Option<Span> {
     found.map(|(place, _)| span(&place))
 }
 
+/// The text without its comments; line breaks and spaces stay. Linear.
+pub(super) fn without_comments(text: &str) -> String {
+    let mut kept = String::new();
+    let mut done = 0;
+    for (place, _) in Lexer::new(text) {
+        let between = text.get(done..place.start).unwrap_or_default();
+        kept.extend(between.split_inclusive('\n').map(|line| match line.split_once("//") {
+            Some((before, comment)) if comment.ends_with('\n') => format!("{before}\n"),
+            Some((before, _)) => before.to_owned(),
+            None => line.to_owned(),
+        }));
+        kept.push_str(text.get(place.clone()).unwrap_or_default());
+        done = place.end;
+    }
+    kept
+}
+
 /// The first token of a text.
 pub(super) fn first_token(text: &str) -> Option<Span> {
     Lexer::new(text).next().map(|(place, _)| span(&place))

@@ -63,7 +63,7 @@ pub(super) struct ActionTable {
 }
 
 /// The type of a value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     Bool,
     Long,
@@ -84,7 +84,7 @@ pub(super) enum Extension {
 }
 
 /// The type of a reference to an entity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Reference {
     pub(super) core: ast::EntityType,
     pub(super) name: EntityType,
@@ -93,12 +93,12 @@ pub(super) struct Reference {
 }
 
 /// Members by name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Record {
     pub(super) members: BTreeMap<SmolStr, Member>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
     pub(super) kind: Kind,
     pub(super) required: bool,

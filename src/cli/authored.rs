@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::audit::read_patch;
 use crate::model::{EntityDocument, JsonLimits, parse_json};
 use crate::pip;
+use crate::projection::Change;
 
 /// The most bytes of one file.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -77,6 +79,18 @@ pub(super) fn entities(path: &Path) -> Result<Vec<EntityDocument>, Failure> {
     let name = path.display();
     pip::read_entities(&json)
         .map_err(|error| Failure::refused("bad_entities", error).within(format!("`{name}`")))
+}
+
+/// Reads a patch of the directory: such a file, with bare names among its entities.
+///
+/// # Errors
+/// As [`entities`].
+pub(super) fn patch(path: &Path) -> Result<(Value, Vec<Change>), Failure> {
+    let json = entities_json(path)?;
+    let name = path.display();
+    let read = read_patch(&json)
+        .map_err(|error| Failure::refused("bad_entities", error).within(format!("`{name}`")))?;
+    Ok((json, read))
 }
 
 /// Reads such a file as JSON, strictly: no member named twice.

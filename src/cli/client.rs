@@ -219,12 +219,30 @@ impl Client {
     /// # Errors
     /// As [`Client::get`].
     pub(super) fn lines(&self, path: &str, query: &[(&str, String)]) -> Result<Lines, Failure> {
-        let path = with_query(path, query);
-        let response = self.response(Verb::Get, &path, None, &[])?;
+        self.streamed(Verb::Get, &with_query(path, query), None, LINE_BYTES_MAX)
+    }
+
+    /// Sends a body and reads the answer line by line as it comes, each of at most so many
+    /// bytes.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(super) fn stream(&self, path: &str, body: &Value, most: u64) -> Result<Lines, Failure> {
+        self.streamed(Verb::Post, path, Some(body), most)
+    }
+
+    fn streamed(
+        &self,
+        verb: Verb,
+        path: &str,
+        body: Option<&Value>,
+        most: u64,
+    ) -> Result<Lines, Failure> {
+        let response = self.response(verb, path, body, &[])?;
         if response.status().is_success() {
             // Without a limit: a log is as long as it is, and is read line by line.
             let reader = response.into_body().into_with_config().limit(u64::MAX).reader();
-            return Ok(Lines(BufReader::new(reader)));
+            return Ok(Lines { reader: BufReader::new(reader), most });
         }
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.into_body().read_to_vec().unwrap_or_default();
@@ -270,14 +288,18 @@ impl Client {
 }
 
 /// Lines of a stream.
-pub(super) struct Lines(BufReader<BodyReader<'static>>);
+pub(super) struct Lines {
+    reader: BufReader<BodyReader<'static>>,
+    /// The most bytes of one.
+    most: u64,
+}
 
 impl Iterator for Lines {
     type Item = Result<String, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut line = Vec::new();
-        let read = (&mut self.0).take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        let read = (&mut self.reader).take(self.most).read_until(b'\n', &mut line);
         match read {
             Ok(0) => None,
             Ok(_) if line.last() == Some(&b'\n') => {

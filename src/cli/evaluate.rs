@@ -19,7 +19,7 @@ use crate::model::{AccessRequest, Moment};
 use crate::pdp::{Ask, decide_as_of};
 
 /// Who is said to ask where nobody is named: whoever may read the directory's files.
-const OPERATOR: &str = "local-operator";
+pub(super) const OPERATOR: &str = "local-operator";
 
 /// Ask what would have been decided at some past moment
 ///
@@ -35,21 +35,8 @@ pub(super) struct Evaluate {
     /// As of when: after this entry, or at this time
     #[arg(long, value_name = "INDEX|TIME")]
     at: At,
-    /// Who, as `TYPE::"ID"`
-    #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
-    subject: Option<String>,
-    /// May do what
-    #[arg(long, value_name = "NAME", required_unless_present = "request")]
-    action: Option<String>,
-    /// To what, as `TYPE::"ID"`
-    #[arg(long, value_name = "ENTITY", required_unless_present = "request")]
-    resource: Option<String>,
-    /// The context, a JSON object
-    #[arg(long, value_name = "JSON", conflicts_with = "request")]
-    context: Option<String>,
-    /// File with a whole AuthZEN request, in place of the four above
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "action", "resource"])]
-    request: Option<PathBuf>,
+    #[command(flatten)]
+    question: Question,
     /// The id of the session that is presented, as the log has it
     #[arg(long, value_name = "ID")]
     session: Option<Uuid>,
@@ -60,38 +47,39 @@ pub(super) struct Evaluate {
     target: TargetFlags,
 }
 
+/// A question, on the command line.
+#[derive(clap::Args, Debug)]
+pub(super) struct Question {
+    /// Who, as `TYPE::"ID"`
+    #[arg(long, value_name = "ENTITY", requires_all = ["action", "resource"])]
+    subject: Option<String>,
+    /// May do what
+    #[arg(long, value_name = "NAME", requires = "subject")]
+    action: Option<String>,
+    /// To what, as `TYPE::"ID"`
+    #[arg(long, value_name = "ENTITY", requires = "subject")]
+    resource: Option<String>,
+    /// The context, a JSON object
+    #[arg(long, value_name = "JSON", requires = "subject")]
+    context: Option<String>,
+    /// File with a whole AuthZEN request, in place of the four above
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "action", "resource"])]
+    request: Option<PathBuf>,
+}
+
 impl Evaluate {
     /// Asks, and tells the answer, whichever it is.
     ///
     /// # Errors
     /// Usage, for a question that is none; otherwise why it cannot be answered.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let question = self.question()?;
+        let question = self.question.json()?;
         let answer = match self.target.target()? {
             Target::Server(client) => self.of_server(&client, &question)?,
             Target::Data(folder) => self.of_folder(&folder, &question)?,
         };
         console.tell(&answer)?;
         Ok(Exit::Fine)
-    }
-
-    fn question(&self) -> Result<Value, Failure> {
-        if let Some(path) = &self.request {
-            return request_in(path);
-        }
-        let (subject, resource) =
-            (entity(self.subject.as_deref()), entity(self.resource.as_deref()));
-        let context = match self.context.as_deref().map(serde_json::from_str::<Value>) {
-            None => json!({}),
-            Some(Ok(context @ Value::Object(_))) => context,
-            Some(_) => return Err(Failure::usage("--context: expected a JSON object")),
-        };
-        Ok(json!({
-            "subject": subject.ok_or_else(|| not_an_entity("--subject"))?,
-            "action": { "name": self.action },
-            "resource": resource.ok_or_else(|| not_an_entity("--resource"))?,
-            "context": context,
-        }))
     }
 
     fn of_server(&self, client: &Client, question: &Value) -> Result<AsOf, Failure> {
@@ -121,6 +109,31 @@ impl Evaluate {
             let taken = decide_as_of(&world, &ask, time);
             AsOf::new(index, taken).map_err(|unseen| Failure::refused("unseen", unseen))
         })
+    }
+}
+
+impl Question {
+    /// The question as an AuthZEN request.
+    ///
+    /// # Errors
+    /// Usage, if it is none.
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        if let Some(path) = &self.request {
+            return request_in(path);
+        }
+        let (subject, resource) =
+            (entity(self.subject.as_deref()), entity(self.resource.as_deref()));
+        let context = match self.context.as_deref().map(serde_json::from_str::<Value>) {
+            None => json!({}),
+            Some(Ok(context @ Value::Object(_))) => context,
+            Some(_) => return Err(Failure::usage("--context: expected a JSON object")),
+        };
+        Ok(json!({
+            "subject": subject.ok_or_else(|| not_an_entity("--subject"))?,
+            "action": { "name": self.action },
+            "resource": resource.ok_or_else(|| not_an_entity("--resource"))?,
+            "context": context,
+        }))
     }
 }
 

@@ -174,6 +174,8 @@ impl From<NodeError> for Failure {
             NodeError::Entities(refusal) => Self::refused(refusal.code(), refusal),
             NodeError::Persons(refusal) => Self::refused(refusal.code(), refusal),
             error @ NodeError::NothingPersonal(_) => Self::refused("nothing_personal", error),
+            error @ NodeError::NothingSupposed => Self::usage(error),
+            error @ NodeError::NotResumable(_) => Self::refused("not_resumable", error),
             error @ NodeError::Founded(_) => Self::refused("exists", error),
             error @ NodeError::NothingLost => Self::refused("nothing_lost", error),
             error @ NodeError::NotAsSigned(_) => Self::refused("not_as_signed", whole(&error)),

@@ -13,13 +13,13 @@ use crate::cedar::on_large_stack;
 use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::event::{AccessDecided, Actor, Event, Presented, SigningKeyAdopted, Verdict};
+use crate::event::{AccessDecided, Actor, Envelope, Event, Presented, SigningKeyAdopted, Verdict};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::{Index, Label, Moment, Version};
 use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
 use crate::pdp::{Administration, administrative, decide};
-use crate::projection::{Artefacts, Change, World};
+use crate::projection::{Artefacts, Change, Erasures, World};
 use crate::sequencer::{
     CommitError, Committed, Expected, Log, Origin, fold_to, recover_opened, resume,
 };
@@ -92,24 +92,24 @@ impl Folder {
         Ok(Some((named.len() as u64, told)))
     }
 
+    /// Its log, with what opens what is personal and where folds begin.
+    ///
+    /// # Errors
+    /// As [`Folder::store`], or if its key is not the vault's.
+    pub(super) fn opened(&self) -> Result<Opened, Failure> {
+        let store = self.store()?;
+        let sealer = self.sealer(&store)?;
+        let snapshots = self.snapshots(&store, sealer.as_ref());
+        Ok(Opened { store, sealer, snapshots })
+    }
+
     /// What its log amounts to, with what is personal if its key is here. Linear in
     /// what the log holds beyond its newest snapshot.
     ///
     /// # Errors
     /// As [`Folder::store`], or if the log is damaged.
     pub(super) fn world(&self) -> Result<World, Failure> {
-        let store = self.store()?;
-        let sealer = self.sealer(&store)?;
-        let artefacts = Artefacts::default();
-        let snapshots = self.snapshots(&store, sealer.as_ref());
-        let start = snapshots.and_then(|all| all.nearest(&store, store.size(), &artefacts));
-        let folded = match start {
-            Some(Snapshot { world, tree }) => {
-                resume(&store, Log { world, tree }, sealer.as_ref(), |_, _| {})
-            }
-            None => recover_opened(&store, &artefacts, sealer.as_ref(), |_, _| {}),
-        };
-        Ok(folded.map_err(NodeError::from)?.world)
+        self.opened()?.world()
     }
 
     /// What its log amounted to as of then, and the last entry that counted. Linear in
@@ -118,14 +118,33 @@ impl Folder {
     /// # Errors
     /// As [`Folder::world`]; usage, if there was nothing then.
     pub(super) fn world_at(&self, at: At) -> Result<(Index, World), Failure> {
-        let store = self.store()?;
-        let sealer = self.sealer(&store)?;
-        let size = stored::size_at(&store, Some(at))?;
+        let opened = self.opened()?;
+        let size = stored::size_at(&opened.store, Some(at))?;
         let index = Index(size.saturating_sub(1));
-        let snapshots = self.snapshots(&store, sealer.as_ref());
-        let start = snapshots.and_then(|all| all.before(&store, index)).unwrap_or_default();
-        let world = fold_to(&store, sealer.as_ref(), start, index).map_err(NodeError::from)?;
+        let (start, sealer) = (opened.before(index), opened.sealer.as_ref());
+        let world = fold_to(&opened.store, sealer, start, index).map_err(NodeError::from)?;
         Ok((index, world))
+    }
+
+    /// A recorded decision, what its log amounted to just before it, and all that has been
+    /// erased until now; nothing if the log holds no such decision.
+    ///
+    /// # Errors
+    /// As [`Folder::world`].
+    pub(super) fn decision(
+        &self,
+        id: Uuid,
+    ) -> Result<Option<(Envelope, World, Erasures)>, Failure> {
+        let entry = {
+            let store = self.store()?;
+            let Some(mut entry) = stored::decision(&store, id)? else { return Ok(None) };
+            if let Some(sealer) = self.sealer(&store)? {
+                sealer.open_event(&mut entry.event).map_err(NodeError::from)?;
+            }
+            entry
+        };
+        let (_, world) = self.world_at(At::Entry(Index(entry.index.0.saturating_sub(1))))?;
+        Ok(Some((entry, world, self.world()?.erasures)))
     }
 
     /// The log's snapshots, if its key is there to open them: without them all takes
@@ -175,6 +194,37 @@ impl Folder {
             key_file: self.key_file.as_ref().map(text),
             ..Flags::default()
         }
+    }
+}
+
+/// A log that is read as it is, with what opens what is personal in it, if its key is here.
+pub(super) struct Opened {
+    pub(super) store: SledStore,
+    pub(super) sealer: Option<Sealer>,
+    snapshots: Option<Snapshots>,
+}
+
+impl Opened {
+    /// What it amounts to.
+    ///
+    /// # Errors
+    /// [`Failure`]: the log is damaged.
+    pub(super) fn world(&self) -> Result<World, Failure> {
+        let (store, sealer) = (&self.store, self.sealer.as_ref());
+        let artefacts = Artefacts::default();
+        let snapshots = self.snapshots.as_ref();
+        let start = snapshots.and_then(|all| all.nearest(store, store.size(), &artefacts));
+        let folded = match start {
+            Some(Snapshot { world, tree }) => resume(store, Log { world, tree }, sealer, |_, _| {}),
+            None => recover_opened(store, &artefacts, sealer, |_, _| {}),
+        };
+        Ok(folded.map_err(NodeError::from)?.world)
+    }
+
+    /// The nearest World that is known at or before an entry: the empty one, if none is.
+    pub(super) fn before(&self, index: Index) -> World {
+        let known = self.snapshots.as_ref().and_then(|all| all.before(&self.store, index));
+        known.unwrap_or_default()
     }
 }
 

@@ -12,6 +12,7 @@ mod enrol;
 mod entities;
 mod erase;
 mod evaluate;
+mod explain;
 mod export;
 mod failure;
 mod folder;
@@ -89,6 +90,7 @@ enum Command {
     Replay(replay::Replay),
     Report(Box<report::Report>),
     Evaluate(evaluate::Evaluate),
+    Explain(Box<explain::Explain>),
     Verify(verify::Verify),
     Proof(proof::Proof),
     Keygen(keygen::Keygen),
@@ -114,6 +116,7 @@ impl Command {
             Self::Replay(replay) => replay.run(console),
             Self::Report(report) => report.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
+            Self::Explain(explain) => explain.run(console),
             Self::Verify(verify) => verify.run(console),
             Self::Proof(proof) => proof.run(console),
             Self::Keygen(keygen) => keygen.run(console),

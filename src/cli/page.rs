@@ -94,6 +94,21 @@ impl Page {
         self.lines.extend(wrap(&printable(text), self.layout.columns));
     }
 
+    /// The same in an ink.
+    pub(super) fn inked_paragraph(&mut self, text: &str, ink: Ink) {
+        let lines = wrap(&printable(text), self.layout.columns);
+        self.lines.extend(lines.iter().map(|line| ink.on(line, self.layout)));
+    }
+
+    /// A mark of one column in an ink, some columns in, and a text wrapped behind it.
+    pub(super) fn hanging(&mut self, indent: usize, mark: &str, ink: Ink, text: &str) {
+        let width = self.layout.columns.saturating_sub(indent + 2).max(20);
+        for (at, part) in wrap(&printable(text), width).iter().enumerate() {
+            let mark = if at == 0 { ink.on(mark, self.layout) } else { " ".to_owned() };
+            self.lines.push(format!("{:indent$}{mark} {part}", ""));
+        }
+    }
+
     /// A named value: `name` in its column, the value wrapped in the next.
     pub(super) fn field(&mut self, name: &str, value: &str) {
         self.field_in(name, value, Ink::Plain);

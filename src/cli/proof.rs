@@ -97,7 +97,7 @@ impl Proof {
             Target::Data(folder) => {
                 let store = folder.store()?;
                 let found = stored::decision(&store, decision)?;
-                let index = found.ok_or_else(|| unknown(decision))?;
+                let index = found.ok_or_else(|| unknown(decision))?.index;
                 let outside = folder.checkpoint().ok().map(|(_, note)| note);
                 let note = Stopped::new(&store, outside).checkpoint()?;
                 let proof = receipt(&store, index, &note);

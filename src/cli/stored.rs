@@ -77,11 +77,11 @@ pub(super) fn time_at(store: &dyn EventStore, index: Index) -> Result<Moment, Fa
     Ok(first.ok_or_else(missing)??.0.time)
 }
 
-/// Where the decision of this id is, if the log holds it.
+/// The decision of this id, if the log holds it.
 ///
 /// # Errors
 /// [`Failure`] if an entry cannot be read.
-pub(super) fn decision(store: &dyn EventStore, id: Uuid) -> Result<Option<Index>, Failure> {
+pub(super) fn decision(store: &dyn EventStore, id: Uuid) -> Result<Option<Envelope>, Failure> {
     let entry = |index: Index| -> Result<Envelope, Failure> {
         let missing = || Failure::refused("log_broken", format!("there is no entry {index}"));
         Ok(block(store, index.0, 1).into_iter().next().ok_or_else(missing)??.0)
@@ -92,7 +92,7 @@ pub(super) fn decision(store: &dyn EventStore, id: Uuid) -> Result<Option<Index>
     }
     let entry = entry(found)?;
     let is_it = entry.id == id && matches!(entry.event, Event::AccessDecided(_));
-    Ok(is_it.then_some(found))
+    Ok(is_it.then_some(entry))
 }
 
 /// The ranges to read, each as its first index and its length.

@@ -144,7 +144,7 @@ pub(super) fn make(
     let token = SecretToken::new("service", &random);
     let id = uuid_v7(entropy, surroundings.clock.now()).map_err(Failure::could_not_run)?;
     let service = NewService { id, label, scopes, token: token.digest(), binding };
-    operator.commit(move |world, _| services::register(world, &service))?;
+    operator.commit(move |world, _| services::register(world, &service, None))?;
     Ok(NewToken { id, token: token.expose().to_owned() })
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::SessionFacts;
 use crate::model::{Aal, Digest, EntityType, Label, Scopes, Username};
 
 /// The log began (`countersign.log.created.v1`); always entry 0.
@@ -91,6 +92,9 @@ pub struct ServiceRegistered {
     /// For scope `ingest`: what it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<SourceBinding>,
+    /// The session of the person who made it, and so what they had shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionFacts>,
 }
 
 /// A service token was revoked (`countersign.service.revoked.v1`).

@@ -9,13 +9,14 @@ use super::{
     MfaOffered, MfaRefused, MfaVerified, NodeStarted, PasskeyRefused, PasskeyRegistered,
     PasskeyVerified, PasswordCompromised, PasswordEnrolled, PasswordImported, PasswordRefused,
     PasswordRehashed, PasswordVerified, PersonDisabled, PersonErased, PersonRegistered,
-    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyWithdrawn, RecoveryCodeRefused,
-    RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted, RoleRevoked, SchemaActivated,
-    SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded, SessionRaised,
-    SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased, TicketIssued, TicketUsed,
-    WitnessKeyAdopted,
+    PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, PolicyTestsSubmitted, PolicyWithdrawn,
+    RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted, RoleRevoked,
+    SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
+    SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
+    TicketIssued, TicketUsed, VersionActivated, VersionApproved, VersionChecked, VersionDrafted,
+    VersionRolledBack, VersionStaged, VersionUnstaged, WitnessKeyAdopted,
 };
-use crate::model::StreamName;
+use crate::model::{SetKind, StreamName};
 
 macro_rules! facts {
     ($($name:ident($payload:ty) = $type_name:literal,)*) => {
@@ -69,6 +70,14 @@ facts! {
     PolicySubmitted(PolicySubmitted) = "countersign.policy.submitted.v1",
     PolicyWithdrawn(PolicyWithdrawn) = "countersign.policy.withdrawn.v1",
     PoliciesActivated(PoliciesActivated) = "countersign.policies.activated.v1",
+    PolicyTestsSubmitted(PolicyTestsSubmitted) = "countersign.policy_tests.submitted.v1",
+    VersionDrafted(VersionDrafted) = "countersign.version.drafted.v1",
+    VersionChecked(VersionChecked) = "countersign.version.checked.v1",
+    VersionStaged(VersionStaged) = "countersign.version.staged.v1",
+    VersionUnstaged(VersionUnstaged) = "countersign.version.unstaged.v1",
+    VersionApproved(VersionApproved) = "countersign.version.approved.v1",
+    VersionActivated(VersionActivated) = "countersign.version.activated.v1",
+    VersionRolledBack(VersionRolledBack) = "countersign.version.rolled_back.v1",
     EntitySubmitted(EntitySubmitted) = "countersign.entity.submitted.v1",
     EntityWithdrawn(EntityWithdrawn) = "countersign.entity.withdrawn.v1",
     DirectoryActivated(DirectoryActivated) = "countersign.directory.activated.v1",
@@ -133,6 +142,16 @@ impl Event {
             Self::PolicySubmitted(it) => StreamName::of("policies", it.set.as_str()),
             Self::PolicyWithdrawn(it) => StreamName::of("policies", it.set.as_str()),
             Self::PoliciesActivated(it) => StreamName::of("policies", it.set.as_str()),
+            Self::PolicyTestsSubmitted(_)
+            | Self::VersionDrafted(_)
+            | Self::VersionChecked(_)
+            | Self::VersionStaged(_)
+            | Self::VersionUnstaged(_)
+            | Self::VersionApproved(_)
+            | Self::VersionActivated(_)
+            | Self::VersionRolledBack(_) => {
+                StreamName::of("policies", SetKind::Application.as_str())
+            }
             Self::EntitySubmitted(_) | Self::EntityWithdrawn(_) | Self::DirectoryActivated(_) => {
                 StreamName::single("directory")
             }
@@ -229,6 +248,13 @@ impl Event {
             Self::CheckpointCosigned(it) => Some(it.origin.clone()),
             Self::PolicySubmitted(it) => Some(it.policy.id.to_string()),
             Self::PolicyWithdrawn(it) => Some(it.policy.to_string()),
+            Self::VersionDrafted(VersionDrafted { digest, .. })
+            | Self::VersionChecked(VersionChecked { digest, .. })
+            | Self::VersionStaged(VersionStaged { digest, .. })
+            | Self::VersionUnstaged(VersionUnstaged { digest, .. })
+            | Self::VersionApproved(VersionApproved { digest, .. })
+            | Self::VersionActivated(VersionActivated { digest, .. })
+            | Self::VersionRolledBack(VersionRolledBack { digest, .. }) => Some(digest.to_string()),
             Self::EntitySubmitted(it) => Some(it.entity.uid.to_string()),
             Self::EntityWithdrawn(it) => Some(it.uid.to_string()),
             Self::SubjectErased(it) => Some(it.subject.to_string()),
@@ -244,6 +270,7 @@ impl Event {
             | Self::SchemaSubmitted(_)
             | Self::SchemaActivated(_)
             | Self::PoliciesActivated(_)
+            | Self::PolicyTestsSubmitted(_)
             | Self::DirectoryActivated(_) => None,
         }
     }

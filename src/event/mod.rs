@@ -15,6 +15,7 @@ mod recovery;
 mod settings;
 mod signing;
 mod stored;
+mod version;
 mod witness;
 
 pub use access::{
@@ -44,7 +45,11 @@ pub use publication::{
     PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
 };
 pub use recovery::{RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued};
-pub use settings::{DecisionSettings, SessionLimits, ThrottleSettings};
+pub use settings::{DecisionSettings, PolicySettings, SessionLimits, ThrottleSettings};
 pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};
+pub use version::{
+    PolicyTestsSubmitted, VersionActivated, VersionApproved, VersionChecked, VersionDrafted,
+    VersionRolledBack, VersionStaged, VersionUnstaged,
+};
 pub use witness::{CheckpointCosigned, WitnessKeyAdopted};

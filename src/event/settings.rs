@@ -25,6 +25,9 @@ pub struct DecisionSettings {
     /// written if it is the highest of all, as builds without it did not.
     #[serde(skip_serializing_if = "is_highest")]
     pub login_max: Acr,
+    /// How policies come in force; older builds did not say.
+    #[serde(skip_serializing_if = "PolicySettings::is_default")]
+    pub policies: PolicySettings,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -121,6 +124,21 @@ impl ThrottleSettings {
     }
 }
 
+/// How the owner's policies come in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySettings {
+    /// Whether a version comes in force only after somebody other than its author has
+    /// approved it.
+    pub four_eyes: bool,
+}
+
+impl PolicySettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Default for DecisionSettings {
     fn default() -> Self {
         Self {
@@ -130,6 +148,7 @@ impl Default for DecisionSettings {
             session: SessionLimits::default(),
             throttle: ThrottleSettings::default(),
             login_max: Acr::HardwareProtected,
+            policies: PolicySettings::default(),
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct App {
     pub(super) cross_check: Arc<CrossCheck>,
     /// One fold of the past at a time: it costs as much as the log is long.
     pub(super) folding: Arc<Semaphore>,
+    /// One impact at a time: it decides as much as the log is long.
+    pub(super) weighing: Arc<Semaphore>,
     /// A few tiles at a time: a partial one of a high level is made of many.
     pub(super) tiling: Arc<Semaphore>,
     /// A few admissions at a time: compiling a large set takes a core for seconds.
@@ -95,6 +97,7 @@ impl App {
             traffic: Traffic::default(),
             cross_check: Arc::new(CrossCheck::one_in(settings.cross_check_every)),
             folding: Arc::new(Semaphore::new(1)),
+            weighing: Arc::new(Semaphore::new(1)),
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
             draining: Draining::default(),

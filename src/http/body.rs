@@ -42,6 +42,24 @@ pub async fn publication(
     read(app, request, payload, app.settings.limits.publish_body_bytes).await
 }
 
+/// Reads such a body if there is any.
+///
+/// # Errors
+/// Those of [`json`].
+pub async fn publication_if_any(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Option<Value>, Problem> {
+    let bytes = app.settings.limits.publish_body_bytes;
+    let body = whole(payload, bytes).await?;
+    if body.is_empty() {
+        return Ok(None);
+    }
+    expect_json(request)?;
+    parsed(app, body, bytes).await.map(Some)
+}
+
 /// Reads a body as it is, whatever it claims to be.
 ///
 /// # Errors
@@ -110,7 +128,10 @@ async fn read(
     bytes: usize,
 ) -> Result<Value, Problem> {
     expect_json(request)?;
-    let body = whole(payload, bytes).await?;
+    parsed(app, whole(payload, bytes).await?, bytes).await
+}
+
+async fn parsed(app: &App, body: web::Bytes, bytes: usize) -> Result<Value, Problem> {
     let limits = JsonLimits { bytes, depth: app.settings.limits.json_depth };
     if body.len() > SMALL_BYTES {
         return Ok(blocking(move || parse_json(&body, limits)).await??);

@@ -20,6 +20,11 @@ impl Draining {
         let _begun = heard.wait_for(|begun| *begun).await;
     }
 
+    /// True if it has begun, for work that stops between two steps.
+    pub(super) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Listens from now on for the operating system to ask the process to end, by SIGTERM
     /// or SIGINT; what it gives ends when that happens. Must be called within a runtime.
     pub(super) fn asked(self) -> impl Future<Output = ()> + Send + 'static {

@@ -44,6 +44,8 @@ permissions! {
     ReadTiles: ReadAudit, recorded: false;
     ReadAudit: ReadAudit, recorded: true;
     ReadPolicies: ReadPolicies, recorded: true;
+    DraftPolicies: DraftPolicies, recorded: true;
+    ApprovePolicies: ApprovePolicies, recorded: true;
     PublishPolicies: PublishPolicies, recorded: true;
     PublishSchema: PublishSchema, recorded: true;
     ChangeDirectory: ChangeDirectory, recorded: true;
@@ -72,6 +74,12 @@ impl<P: Permission> Guarded<P> {
             };
             there && decide(world, &ask, now).decision == Verdict::Allow
         })
+    }
+
+    /// The permission together with another.
+    pub fn authority_and<Q: Permission>(&self, other: &Guarded<Q>) -> Authority {
+        let (one, other) = (self.authority(), other.authority());
+        Authority::new(move |world, now| one.holds(world, now) && other.holds(world, now))
     }
 
     /// What a command on this permission relies on.

@@ -107,7 +107,11 @@ fn asked(pairs: Vec<(String, String)>) -> Result<Asked, Problem> {
 const NAME_BYTES_MAX: usize = 256;
 
 /// The session that was presented, as the World of that time knows it.
-fn in_world(world: &World, token: Option<SecretToken>, session: Option<Uuid>) -> Presented {
+pub(super) fn in_world(
+    world: &World,
+    token: Option<SecretToken>,
+    session: Option<Uuid>,
+) -> Presented {
     match (token, session) {
         (_, Some(id)) => Presented::Session(id),
         (None, None) => Presented::Nothing,

@@ -62,7 +62,14 @@ impl From<pip::Refusal> for Problem {
 /// What an author hears, with each thing to put right.
 fn authored(code: &'static str, detail: String, faults: &[Fault]) -> Problem {
     let status = match code {
-        "version_conflict" | "conflict" | "unchanged" => StatusCode::CONFLICT,
+        "version_unknown" => StatusCode::NOT_FOUND,
+        "approval_required" | "approver_is_author" | "approver_is_no_person" => {
+            StatusCode::FORBIDDEN
+        }
+        "version_conflict" | "conflict" | "unchanged" | "version_exists" | "wrong_stage"
+        | "base_moved" | "another_staged" | "approved_already" | "nothing_before" => {
+            StatusCode::CONFLICT
+        }
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let problem = Problem::new(status, code, detail);
@@ -78,6 +85,10 @@ impl From<NodeError> for Problem {
             NodeError::Policies(refusal) => refusal.into(),
             NodeError::Entities(refusal) => refusal.into(),
             NodeError::Persons(refusal) => refusal.into(),
+            NodeError::NothingSupposed => Self::bad("bad_request", error.to_string()),
+            NodeError::NotResumable(_) => {
+                Self::new(StatusCode::CONFLICT, "not_resumable", error.to_string())
+            }
             NodeError::NothingPersonal(_) => {
                 Self::new(StatusCode::NOT_FOUND, "nothing_personal", error.to_string())
             }

@@ -9,12 +9,13 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    health, import, keys, log, login, metadata, mfa, pages, passkey_login, passkeys, password,
-    past, policies, proof, recovery, reports, schema, session, sessions, tokens, users, witness,
+    explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
+    passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions,
+    tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 74] = [
+pub const TEMPLATES: [&str; 85] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -42,6 +43,14 @@ pub const TEMPLATES: [&str; 74] = [
     "/policies/v1",
     "/policies/v1/{policy}",
     "/schema/v1",
+    "/versions/v1",
+    "/versions/v1/rollback",
+    "/versions/v1/{version}",
+    "/versions/v1/{version}/check",
+    "/versions/v1/{version}/stage",
+    "/versions/v1/{version}/unstage",
+    "/versions/v1/{version}/approve",
+    "/versions/v1/{version}/activate",
     "/entities/v1",
     "/entities/v1/{type}/{id:.*}",
     "/users/v1",
@@ -61,8 +70,11 @@ pub const TEMPLATES: [&str; 74] = [
     "/audit/v1/entries",
     "/audit/v1/state",
     "/audit/v1/evaluation",
+    "/audit/v1/impact",
     "/audit/v1/decisions/{id}",
     "/audit/v1/decisions/{id}/proof",
+    "/audit/v1/decisions/{id}/explain",
+    "/audit/v1/explain",
     "/audit/v1/reports/segments",
     "/audit/v1/reports/blast-radius",
     "/log/v1/checkpoint",
@@ -122,6 +134,7 @@ pub fn routes(server: &mut ServiceConfig) {
             at("/entities/v1").route(get().to(entities::list)).route(post().to(entities::alter)),
         )
         .service(at("/entities/v1/{type}/{id:.*}").route(get().to(entities::show)))
+        .configure(of_versions)
         // Administrators
         .configure(of_users)
         .service(at("/tokens/v1").route(get().to(tokens::list)).route(post().to(tokens::create)))
@@ -131,8 +144,11 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/entries").route(get().to(audit::entries)))
         .service(at("/audit/v1/state").route(get().to(audit::state)))
         .service(at("/audit/v1/evaluation").route(post().to(past::evaluate)))
+        .service(at("/audit/v1/impact").route(post().to(impact::weigh)))
         .service(at("/audit/v1/decisions/{id}").route(get().to(audit::decision)))
         .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
+        .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
+        .service(at("/audit/v1/explain").route(post().to(explain::question)))
         .configure(of_reports)
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
@@ -183,6 +199,25 @@ fn of_oneself(server: &mut ServiceConfig) {
         )
         .service(at("/auth/v1/recovery-codes").route(post().to(recovery::issue)))
         .service(at("/auth/v1/recover").route(post().to(recovery::recover)));
+}
+
+/// What authors do about versions of the policies.
+fn of_versions(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/versions/v1")
+                .route(get().to(versions::list))
+                .route(post().to(versions::draft))
+                .route(put().to(versions::apply)),
+        )
+        .service(at("/versions/v1/rollback").route(post().to(versions::roll_back)))
+        .service(at("/versions/v1/{version}").route(get().to(versions::show)))
+        .service(at("/versions/v1/{version}/check").route(post().to(versions::check)))
+        .service(at("/versions/v1/{version}/stage").route(post().to(versions::stage)))
+        .service(at("/versions/v1/{version}/unstage").route(post().to(versions::unstage)))
+        .service(at("/versions/v1/{version}/approve").route(post().to(versions::approve)))
+        .service(at("/versions/v1/{version}/activate").route(post().to(versions::activate)));
 }
 
 /// What administrators do about persons.

@@ -11,6 +11,7 @@ use crate::authn::services::{self, NewService};
 use crate::entropy::{token, uuid_v7};
 use crate::event::SourceBinding;
 use crate::model::{Label, Scope, Scopes};
+use crate::pdp::vouched;
 use crate::projection::{Service, World};
 
 #[derive(Deserialize)]
@@ -59,7 +60,9 @@ pub async fn create(
     let id = uuid_v7(&*app.entropy, app.clock.now())?;
     let (label, binding) = (new.label, new.binding);
     let service = NewService { id, label, scopes, token: secret.digest(), binding };
-    let decide = move |world: &World, _| services::register(world, &service);
+    let presented = may.caller.presented();
+    let decide =
+        move |world: &World, _| services::register(world, &service, vouched(world, presented));
     app.sequencer.commit(may.caller.origin(&request), may.expected(), decide).await?;
     let body = json!({"id": id, "token": secret.expose()});
     Ok(HttpResponse::Created().insert_header(("cache-control", "no-store")).json(body))

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use super::{CannotNotify, NoCertificates, NotAsSigned};
+use crate::audit::{NotResumable, Unsupposable};
 use crate::cedar::Fault;
 use crate::checkpoint::CheckpointFileError;
 use crate::entropy::NoEntropy;
@@ -114,6 +115,15 @@ pub enum NodeError {
     /// Persons.
     #[error(transparent)]
     Persons(#[from] authn::Refusal),
+    /// There is nothing to suppose.
+    #[error("nothing is supposed: give policies, a schema, or a patch of the directory")]
+    NothingSupposed,
+    /// A partial report is of something else.
+    #[error(transparent)]
+    NotResumable(#[from] NotResumable),
+    /// A defect: a thread that decides came to no good end.
+    #[error("cannot decide: {0}")]
+    CannotDecide(String),
     /// Nothing of an entity's is sealed.
     #[error("nothing personal of `{0}` is sealed here")]
     NothingPersonal(Uid),
@@ -137,6 +147,16 @@ impl NodeError {
             Self::Entities(refusal) => refusal.faults(),
             Self::Recover(RecoverError::DoesNotCompile { faults, .. }) => faults,
             _ => &[],
+        }
+    }
+}
+
+impl From<Unsupposable> for NodeError {
+    fn from(error: Unsupposable) -> Self {
+        match error {
+            Unsupposable::Nothing => Self::NothingSupposed,
+            Unsupposable::Policies(refusal) => refusal.into(),
+            Unsupposable::Directory(refusal) => refusal.into(),
         }
     }
 }

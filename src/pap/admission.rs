@@ -165,7 +165,11 @@ pub fn admit(world: &World, draft: Draft, limits: &Limits) -> Result<Admission, 
 }
 
 impl NewSet {
-    fn between(present: &PolicySetState, sources: Vec<PolicySource>, digest: Digest) -> Self {
+    pub(super) fn between(
+        present: &PolicySetState,
+        sources: Vec<PolicySource>,
+        digest: Digest,
+    ) -> Self {
         let count = sources.len() as u64;
         let kept: BTreeSet<_> = sources.iter().map(|source| source.id.clone()).collect();
         let before = present.sources().map(|source| &source.id);
@@ -184,7 +188,7 @@ impl NewSet {
     }
 }
 
-fn storable(sources: &[PolicySource]) -> Result<(), Vec<Fault>> {
+pub(super) fn storable(sources: &[PolicySource]) -> Result<(), Vec<Fault>> {
     let size = |source: &PolicySource| serde_json::to_vec(source).map_or(usize::MAX, |b| b.len());
     let too_large = |source: &PolicySource| {
         let bytes = size(source);
@@ -237,7 +241,7 @@ fn schema_in_force(
 }
 
 /// True of every entity, or the first that do not fit, in order of their names.
-fn every_entity_fits(world: &World, schema: &CompiledSchema) -> Result<(), Vec<Fault>> {
+pub(super) fn every_entity_fits(world: &World, schema: &CompiledSchema) -> Result<(), Vec<Fault>> {
     // Not by way of the node's own cache: that belongs to the schema in force.
     // What is personal may be erased one day: the entity has to fit without it too.
     let typed = |node: &Node| {

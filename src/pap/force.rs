@@ -8,7 +8,7 @@ use crate::event::{
     Event, PoliciesActivated, PolicySubmitted, PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
     VersionRef,
 };
-use crate::model::{Digest, Version};
+use crate::model::{Digest, SetKind, Version};
 use crate::projection::World;
 
 /// The most bytes of one piece of a schema, as it is written in JSON.
@@ -21,6 +21,7 @@ const PIECE_BYTES_MAX: usize = 16 * 1024;
 /// Costs what changes; nothing is compiled.
 ///
 /// # Errors
+/// [`Refusal::ApprovalRequired`] where four eyes are asked for: draft it instead.
 /// [`Refusal::VersionConflict`] if the author had read another version;
 /// [`Refusal::Conflict`] if what the draft was admitted against has changed: admit it
 /// again.
@@ -30,6 +31,9 @@ pub fn put_in_force(
     publication: Uuid,
     expected: Option<Version>,
 ) -> Result<Vec<Event>, Refusal> {
+    if admission.set == SetKind::Application && world.settings.policies.four_eyes {
+        return Err(Refusal::ApprovalRequired("a version".to_owned()));
+    }
     let now = Base::of(world, admission.set, admission.schema.is_some());
     as_expected(&now, admission.versioned, expected)?;
     as_admitted(&now, &admission.base)?;
@@ -54,7 +58,7 @@ fn as_expected(now: &Base, part: Part, expected: Option<Version>) -> Result<(), 
     }
 }
 
-fn as_admitted(now: &Base, base: &Base) -> Result<(), Refusal> {
+pub(super) fn as_admitted(now: &Base, base: &Base) -> Result<(), Refusal> {
     let moved = [
         (Part::Schema, now.schema != base.schema),
         (Part::Policies, now.policies != base.policies),
@@ -66,7 +70,7 @@ fn as_admitted(now: &Base, base: &Base) -> Result<(), Refusal> {
     }
 }
 
-fn version(in_force: Option<VersionRef>) -> Version {
+pub(super) fn version(in_force: Option<VersionRef>) -> Version {
     in_force.map(|it| it.version).unwrap_or_default()
 }
 
@@ -82,9 +86,7 @@ fn schema_events(
     version: Version,
 ) {
     let (set, message) = (admission.set, admission.message.clone());
-    events.extend(pieces(text).into_iter().map(|piece| {
-        Event::SchemaSubmitted(SchemaSubmitted { publication, set, text: piece.to_owned() })
-    }));
+    schema_parts(events, set, text, publication);
     let digest = Digest::of(text);
     let activated = SchemaActivated { publication, set, version, digest, message };
     events.push(Event::SchemaActivated(activated));
@@ -98,6 +100,21 @@ fn policy_events(
     version: Version,
 ) {
     let (set, message) = (admission.set, admission.message.clone());
+    parts_of(events, set, new, publication);
+    let (count, digest) = (new.count, new.digest);
+    let activated = PoliciesActivated { publication, set, version, count, digest, message };
+    events.push(Event::PoliciesActivated(activated));
+}
+
+/// The pieces of a new schema.
+pub(super) fn schema_parts(events: &mut Vec<Event>, set: SetKind, text: &str, publication: Uuid) {
+    events.extend(pieces(text).into_iter().map(|piece| {
+        Event::SchemaSubmitted(SchemaSubmitted { publication, set, text: piece.to_owned() })
+    }));
+}
+
+/// The policies by which a new set differs from the one in force.
+pub(super) fn parts_of(events: &mut Vec<Event>, set: SetKind, new: &NewSet, publication: Uuid) {
     let submitted = new.added.iter().chain(&new.changed).cloned();
     events.extend(
         submitted
@@ -109,13 +126,10 @@ fn policy_events(
             .cloned()
             .map(|policy| Event::PolicyWithdrawn(PolicyWithdrawn { publication, set, policy })),
     );
-    let (count, digest) = (new.count, new.digest);
-    let activated = PoliciesActivated { publication, set, version, count, digest, message };
-    events.push(Event::PoliciesActivated(activated));
 }
 
 /// A text in pieces that each fit an event, however much JSON's escapes add.
-fn pieces(text: &str) -> Vec<&str> {
+pub(super) fn pieces(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (at, character) in text.char_indices() {

@@ -7,14 +7,20 @@
 
 mod admission;
 mod force;
+mod lifecycle;
 mod refusal;
 mod set;
+mod shown;
 mod supposed;
 #[cfg(test)]
 mod tests;
+mod version;
 
 pub use admission::{Admission, Changes, Draft, admit};
 pub use force::put_in_force;
+pub use lifecycle::{By, Ready, Step, ready, take_step, version_before, version_named};
 pub use refusal::{Part, Refusal};
 pub use set::set_of;
+pub use shown::{ApprovalShown, InForceShown, VersionShown, VersionWhole, VersionsShown};
 pub use supposed::supposed;
+pub use version::{Fitness, NewVersion, TESTS_BYTES_MAX, Written, apply, draft, write};

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::cedar::{Fault, Limits, read_policies};
-use crate::model::Version;
+use crate::model::{Digest, Version};
+use crate::projection::Stage;
 
 /// What a publication stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +58,65 @@ pub enum Refusal {
         /// The version in force; 0 if there is none.
         found: Version,
     },
+    /// No version is called so, or it has been forgotten (404).
+    #[error("there is no version `{0}`: see which there are")]
+    NoSuchVersion(String),
+    /// Several versions are called so, or too few digits were given (422).
+    #[error("`{0}` does not name one version: give more of its digits, at least six")]
+    NotOneVersion(String),
+    /// The very same was drafted before (409).
+    #[error("version {} says the same already, and is {stage}", short(.digest))]
+    VersionExists {
+        /// Its name.
+        digest: Digest,
+        /// How far it has come.
+        stage: Stage,
+    },
+    /// It has not come that far, or has gone further (409).
+    #[error("version {} is {stage}, so it cannot be {what}: {instead}", short(.digest))]
+    WrongStage {
+        /// Its name.
+        digest: Digest,
+        /// How far it has come.
+        stage: Stage,
+        /// What was asked.
+        what: &'static str,
+        /// What would be right.
+        instead: &'static str,
+    },
+    /// Something else came in force after it was drafted (409): it would undo that unseen.
+    #[error(
+        "something else came in force since version {} was drafted: draft it again on what is in \
+         force now",
+        short(.0)
+    )]
+    BaseMoved(Digest),
+    /// One version at a time is decided by beside the one in force (409).
+    #[error("version {} is staged: take it off the stage first", short(.0))]
+    AnotherStaged(Digest),
+    /// Four eyes are asked for, and only two have looked (403).
+    #[error("{0} comes in force only after somebody other than its author has approved it")]
+    ApprovalRequired(String),
+    /// Its author, or whose token has written it, approves it (403).
+    #[error("an author's own approval does not count: somebody else has to look")]
+    ApproverIsAuthor,
+    /// A service or the local operator approves (403).
+    #[error("only a person can approve, in a session of their own")]
+    ApproverIsNoPerson,
+    /// The same person approves again (409).
+    #[error("you have approved it already")]
+    ApprovedAlready,
+    /// There is no version to go back to (409).
+    #[error("no version was in force before this one, so there is none to go back to")]
+    NothingBefore,
+    /// The tests are too long (422).
+    #[error("the tests take {found} bytes; at most {most} do")]
+    TestsTooLarge {
+        /// How many they take.
+        found: usize,
+        /// How many they may.
+        most: usize,
+    },
     /// What the draft was admitted against changed before it could be put in force.
     /// The shell admits it again; an author sees it (409) only if that happens often.
     #[error("the {part} changed while this was being checked; send it again")]
@@ -76,6 +136,18 @@ impl Refusal {
             Self::NoSchema => "no_schema",
             Self::Unchanged => "unchanged",
             Self::VersionConflict { .. } => "version_conflict",
+            Self::NoSuchVersion(_) => "version_unknown",
+            Self::NotOneVersion(_) => "version_ambiguous",
+            Self::VersionExists { .. } => "version_exists",
+            Self::WrongStage { .. } => "wrong_stage",
+            Self::BaseMoved(_) => "base_moved",
+            Self::AnotherStaged(_) => "another_staged",
+            Self::ApprovalRequired(_) => "approval_required",
+            Self::ApproverIsAuthor => "approver_is_author",
+            Self::ApproverIsNoPerson => "approver_is_no_person",
+            Self::ApprovedAlready => "approved_already",
+            Self::NothingBefore => "nothing_before",
+            Self::TestsTooLarge { .. } => "tests_too_large",
             Self::Conflict { .. } => "conflict",
         }
     }
@@ -106,12 +178,14 @@ impl Refusal {
     pub fn faults(&self) -> &[Fault] {
         match self {
             Self::SchemaInvalid(faults) | Self::PolicyInvalid(faults) => faults,
-            Self::NoSchema
-            | Self::Unchanged
-            | Self::VersionConflict { .. }
-            | Self::Conflict { .. } => &[],
+            _ => &[],
         }
     }
+}
+
+/// The beginning of a version's name, enough for people and for commands.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.to_string().chars().take(12).collect()
 }
 
 fn counted(faults: &[Fault]) -> String {

@@ -21,6 +21,10 @@ pub enum Administration {
     ReadAudit,
     /// Read policies, schema and directory.
     ReadPolicies,
+    /// Write versions of policies down, have them checked, and staged.
+    DraftPolicies,
+    /// Say that somebody else's version may come in force.
+    ApprovePolicies,
     /// Put policies in force.
     PublishPolicies,
     /// Put a schema in force.
@@ -47,6 +51,8 @@ impl Administration {
             Self::Ingest => "ingest",
             Self::ReadAudit => "readAudit",
             Self::ReadPolicies => "readPolicies",
+            Self::DraftPolicies => "draftPolicies",
+            Self::ApprovePolicies => "approvePolicies",
             Self::PublishPolicies => "publishPolicies",
             Self::PublishSchema => "publishSchema",
             Self::ChangeDirectory => "changeDirectory",

@@ -8,19 +8,16 @@ use super::entities::Entities;
 use super::personal::{Gaps, separate};
 use super::step_up::step_up;
 use super::{Ask, bounded, naming, session};
-use crate::cedar::{Context, Effect, Evaluation, Known, Misfit, Question};
+use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Known, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
-const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
+pub(super) const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
 
 /// Where policies see the action's properties.
 pub(super) const ACTION_PROPERTIES: &str = "action_properties";
-
-/// What is recorded of an error that may repeat something personal.
-const ERRED_ON_PERSONAL: &str = "an error in a policy that reads something personal";
 
 /// Decides a question in a World at a time. Pure: the same three always give the
 /// same decision, which is what a replay relies on. Costs an evaluation of
@@ -85,7 +82,7 @@ pub(super) enum Way {
 impl Way {
     /// The few policies of Countersign's own administration are all asked: nothing is won
     /// by an index there, and nobody checks it.
-    fn of(world: &World, set: SetKind) -> Self {
+    pub(super) fn of(world: &World, set: SetKind) -> Self {
         let doubted = world.index_doubts.current().is_some();
         if doubted || set == SetKind::System { Self::Each } else { Self::Indexed }
     }
@@ -137,7 +134,7 @@ fn concluded(
     again
 }
 
-fn undecided(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
+pub(super) fn undecided(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
     AccessDecided {
         decision: Verdict::Deny,
         set: ask.set,
@@ -176,8 +173,8 @@ fn strip(decided: &mut AccessDecided) {
 /// The question in Cedar's names.
 pub(super) struct Names {
     pub(super) subject: Uid,
-    action: Uid,
-    resource: Uid,
+    pub(super) action: Uid,
+    pub(super) resource: Uid,
 }
 
 pub(super) fn named(world: &World, ask: &Ask) -> Result<Names, Note> {
@@ -207,21 +204,9 @@ fn by_policies(
     again: &mut Again,
 ) -> Result<(), Note> {
     let decided = &mut again.decided;
-    let Some(Ok(compiled)) = world.set(ask.set).compiled() else {
-        return Err(Note::NoPolicies);
-    };
-    applies(compiled, names)?;
-    let mut entities = Entities::new(ask.set, world, &compiled.schema);
-    entities.say("subject", &names.subject, &mut decided.request.subject);
-    entities.say("resource", &names.resource, &mut decided.request.resource);
-    match context(compiled, &names.action, gaps, decided) {
-        Ok(context) => {
-            let question = Question {
-                principal: names.subject.clone(),
-                action: names.action.clone(),
-                resource: names.resource.clone(),
-                context,
-            };
+    let Posed { compiled, question, mut entities } = posed(world, ask, names, gaps, decided)?;
+    match question {
+        Ok(question) => {
             let evaluation = match way {
                 Way::Indexed => compiled.policies.evaluate(&question, &entities),
                 Way::Each => compiled.policies.evaluate_each(&question, &entities),
@@ -232,13 +217,45 @@ fn by_policies(
                 again.rests_on = gaps.rested_on(&met, &compiled.policies, &question);
             }
         }
-        Err(note) => decided.note = Some(note),
+        Err(_) => decided.note = Some(Note::ContextIncomplete),
     }
     decided.pruned.append(&mut entities.ignored);
     decided.believed = entities.believed;
     let named = [&names.subject, &names.action, &names.resource];
     decided.personal = separate(&compiled.schema, named, &mut decided.request);
     Ok(())
+}
+
+/// A question as it is put to policies, and the entities that they may look at.
+pub(super) struct Posed<'a> {
+    pub(super) compiled: &'a Compiled,
+    /// Or what its context lacks, by path.
+    pub(super) question: Result<Question, Vec<String>>,
+    pub(super) entities: Entities<'a>,
+}
+
+/// Puts a question in Cedar's terms, and notes in `decided` what of it does not count.
+pub(super) fn posed<'a>(
+    world: &'a World,
+    ask: &Ask,
+    names: &Names,
+    gaps: &Gaps,
+    decided: &mut AccessDecided,
+) -> Result<Posed<'a>, Note> {
+    let Some(Ok(compiled)) = world.set(ask.set).compiled() else {
+        return Err(Note::NoPolicies);
+    };
+    applies(compiled, names)?;
+    let mut entities = Entities::new(ask.set, world, &compiled.schema);
+    entities.say("subject", &names.subject, &mut decided.request.subject);
+    entities.say("resource", &names.resource, &mut decided.request.resource);
+    let question = context(compiled, &names.action, gaps, decided).map(|context| Question {
+        principal: names.subject.clone(),
+        action: names.action.clone(),
+        resource: names.resource.clone(),
+        context,
+    });
+    Ok(Posed { compiled, question, entities })
 }
 
 fn applies(compiled: &Compiled, names: &Names) -> Result<(), Note> {
@@ -251,13 +268,13 @@ fn applies(compiled: &Compiled, names: &Names) -> Result<(), Note> {
 }
 
 /// The context that policies see: what the caller says, then what the World says,
-/// each as far as the schema declares it for the action.
+/// each as far as the schema declares it for the action. Or what is missing in it.
 fn context(
     compiled: &Compiled,
     action: &Uid,
     gaps: &Gaps,
     decided: &mut AccessDecided,
-) -> Result<Context, Note> {
+) -> Result<Context, Vec<String>> {
     let said = &mut decided.request.context;
     for name in OURS {
         if said.remove(name).is_some() {
@@ -282,7 +299,7 @@ fn context(
     }
     decided.pruned.extend(shaped.pruned.iter().map(|path| format!("context.{path}")));
     let complete = shaped.missing.iter().all(|path| gaps.explains(path));
-    if complete { Ok(shaped.value) } else { Err(Note::ContextIncomplete) }
+    if complete { Ok(shaped.value) } else { Err(shaped.missing) }
 }
 
 fn known(decided: &AccessDecided) -> Vec<(&'static str, Known)> {

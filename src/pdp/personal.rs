@@ -125,6 +125,23 @@ impl Gaps {
         self.context.iter().any(within)
     }
 
+    /// The keys of what cannot be seen, by outermost name; `met` is what cannot be seen of
+    /// the entities looked at.
+    pub(super) fn unseen(&self, met: &Met) -> BTreeMap<String, BTreeSet<KeyId>> {
+        let asked = self.by_key.iter().map(|(key, missing)| (*key, missing));
+        let named = asked.flat_map(|(key, Missing { attributes, context })| {
+            attributes.iter().chain(context).map(move |name| (name.clone(), key))
+        });
+        let of_entities = met.attributes.iter();
+        let of_entities =
+            of_entities.flat_map(|(key, names)| names.iter().map(|name| (name.clone(), *key)));
+        let mut unseen: BTreeMap<String, BTreeSet<KeyId>> = BTreeMap::new();
+        for (name, key) in named.chain(of_entities) {
+            unseen.entry(name).or_default().insert(key);
+        }
+        unseen
+    }
+
     /// The keys without which nobody can say whether the question's answer would be the
     /// same; `met` is what cannot be seen of the entities looked at.
     pub(super) fn rested_on(

@@ -30,6 +30,16 @@ pub(super) fn look_up(
     })
 }
 
+/// What a session shows for whoever gives a command in it; nothing if there is none, as for
+/// services and the local operator.
+#[must_use]
+pub fn vouched(world: &World, presented: Presented) -> Option<SessionFacts> {
+    match presented {
+        Presented::Session(id) => world.sessions.get(&id).map(|session| facts(session)),
+        Presented::Nothing | Presented::Unknown => None,
+    }
+}
+
 /// Whom a session speaks for. What an identity provider reports never counts for
 /// Countersign's own administration.
 fn owner(session: &Session, set: SetKind) -> Option<Uid> {

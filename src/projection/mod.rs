@@ -16,6 +16,8 @@ mod sign_ins;
 mod signing_keys;
 mod state;
 mod streams;
+mod versions;
+mod versions_state;
 mod witnessing;
 mod world;
 
@@ -27,12 +29,16 @@ pub use identities::Identities;
 pub use index_doubts::IndexDoubts;
 pub use passkeys::Passkey;
 pub use person::{Credential, PasswordCredential, PendingTotp, Person, Ticket, Totp};
-pub use policies::{Artefacts, Compiled, PolicySetState};
+pub use policies::{Artefacts, Compiled, Content, PolicySetState};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
 pub use sign_ins::{Remembered, SignIns};
 pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use state::NotAWorld;
 pub use streams::Streams;
+pub use versions::{
+    Approval, Checked, DRAFTS_MAX, InForceAs, NoSuchVersion, PolicyVersion, RETIRED_MAX,
+};
+pub use versions::{Stage, Versions};
 pub use witnessing::{Cosigned, WitnessKeyState, Witnessing};
 pub use world::{StateDigest, World};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::cedar::{CompiledPolicies, CompiledSchema, Fault, Limits};
 use crate::event::{
     PoliciesActivated, PolicySubmitted, PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
-    VersionRef,
+    VersionDrafted, VersionRef,
 };
 use crate::model::{Digest, PolicyId, PolicySource, SetKind, Version};
 
@@ -45,11 +45,26 @@ impl Artefacts {
         kept.push_back(((compiled.schema.digest(), policies), compiled));
     }
 
-    fn find(&self, schema: Digest, policies: Digest) -> Option<Compiled> {
+    /// What is kept under these digests.
+    #[must_use]
+    pub fn find(&self, schema: Digest, policies: Digest) -> Option<Compiled> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = (schema, policies);
         kept.iter().rev().find(|(of, _)| *of == wanted).map(|(_, compiled)| compiled.clone())
     }
+}
+
+/// What a set consists of, in force or not. A copy costs a few pointers.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The schema's text.
+    pub schema: Arc<str>,
+    /// Its SHA-256.
+    pub schema_digest: Digest,
+    /// The policies, by their names.
+    pub policies: OrdMap<PolicyId, Arc<PolicySource>>,
+    /// Their SHA-256, as of [`PolicySource::digest_of_set`].
+    pub policies_digest: Digest,
 }
 
 /// A schema in force.
@@ -164,6 +179,55 @@ impl PolicySetState {
         }
     }
 
+    /// What it consists of; nothing before both a schema and policies are in force.
+    #[must_use]
+    pub fn content(&self) -> Option<Content> {
+        let (schema, in_force) = (self.schema.as_ref()?, self.in_force?);
+        Some(Content {
+            schema: Arc::clone(&schema.text),
+            schema_digest: schema.digest,
+            policies: self.policies.clone(),
+            policies_digest: in_force.digest,
+        })
+    }
+
+    /// A set that is decided by without being in force: its policies and its schema are
+    /// named by their digests, and count as version 0.
+    pub(super) fn beside(content: &Content, artefacts: &Artefacts) -> Self {
+        let named = |digest| VersionRef { version: Version(0), digest };
+        let mut set = Self::new(SetKind::Application);
+        let (policies, schema) = (named(content.policies_digest), named(content.schema_digest));
+        set.replaced(content, policies, schema, artefacts);
+        set
+    }
+
+    /// What the parts of a publication amount to on top of what is in force.
+    pub(super) fn drafted(&mut self, it: &VersionDrafted) -> Content {
+        let in_force = || self.schema.as_ref().map(|schema| Arc::clone(&schema.text));
+        let submitted = self.staged_schemas.remove(&it.publication).map(Arc::from);
+        let schema = submitted.or_else(in_force).unwrap_or_else(|| Arc::from(""));
+        let parts = self.staged_policies.remove(&it.publication).unwrap_or_default();
+        let mut policies = self.policies.clone();
+        take_in(&mut policies, &parts);
+        let (schema_digest, policies_digest) = (it.schema, it.policies);
+        Content { schema, schema_digest, policies, policies_digest }
+    }
+
+    /// Other content came in force, all of it at once.
+    pub(super) fn replaced(
+        &mut self,
+        content: &Content,
+        policies: VersionRef,
+        schema: VersionRef,
+        artefacts: &Artefacts,
+    ) {
+        let text = Arc::clone(&content.schema);
+        self.schema = Some(SchemaInForce { text, version: schema.version, digest: schema.digest });
+        self.policies = content.policies.clone();
+        self.in_force = Some(policies);
+        self.recompile(artefacts);
+    }
+
     /// Has this set decided with an index that lacks a policy.
     #[cfg(test)]
     pub(crate) fn break_index(&mut self, missing: &PolicyId) {
@@ -209,16 +273,7 @@ impl PolicySetState {
 
     pub(super) fn policies_activated(&mut self, it: &PoliciesActivated, artefacts: &Artefacts) {
         let parts = self.staged_policies.remove(&it.publication).unwrap_or_default();
-        for part in parts.iter() {
-            match part {
-                Part::Put(source) => {
-                    self.policies.insert(source.id.clone(), Arc::new(source.clone()));
-                }
-                Part::Remove(id) => {
-                    self.policies.remove(id);
-                }
-            }
-        }
+        take_in(&mut self.policies, &parts);
         self.in_force = Some(VersionRef { version: it.version, digest: it.digest });
         self.recompile(artefacts);
     }
@@ -230,6 +285,20 @@ impl PolicySetState {
         {
             // Just made, so nobody can have set it before.
             let _first = self.compiled.set(Ok(found));
+        }
+    }
+}
+
+/// Changes policies by the parts of a publication, in their order.
+fn take_in(policies: &mut OrdMap<PolicyId, Arc<PolicySource>>, parts: &[Part]) {
+    for part in parts {
+        match part {
+            Part::Put(source) => {
+                policies.insert(source.id.clone(), Arc::new(source.clone()));
+            }
+            Part::Remove(id) => {
+                policies.remove(id);
+            }
         }
     }
 }

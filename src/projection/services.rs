@@ -6,8 +6,8 @@ use imbl::HashMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::{ServiceRegistered, ServiceRevoked, SourceBinding};
-use crate::model::{Digest, Label, Moment, Scopes};
+use crate::event::{Actor, Envelope, ServiceRegistered, ServiceRevoked, SourceBinding};
+use crate::model::{Digest, Label, Moment, Scopes, Username};
 
 /// The holder of a service token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct Service {
     pub binding: Option<SourceBinding>,
     /// When it was made known.
     pub registered_at: Moment,
+    /// The person who made its token, where the log says by which session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<Username>,
     token: Digest,
 }
 
@@ -50,13 +53,18 @@ impl Services {
         self.by_id.values()
     }
 
-    pub(super) fn registered(&mut self, it: &ServiceRegistered, at: Moment) {
+    pub(super) fn registered(&mut self, it: &ServiceRegistered, entry: &Envelope) {
+        let maker = match &entry.actor {
+            Actor::Person(name) if it.session.is_some() => Some(name.clone()),
+            _ => None,
+        };
         let service = Service {
             id: it.service,
             label: it.label.clone(),
             scopes: it.scopes.clone(),
             binding: it.binding.clone(),
-            registered_at: at,
+            registered_at: entry.time,
+            maker,
             token: it.token,
         };
         self.by_token.insert(it.token, it.service);

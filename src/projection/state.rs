@@ -14,9 +14,10 @@ use super::policies::PolicySetSaved;
 use super::services::ServicesState;
 use super::sessions::SessionsState;
 use super::sign_ins::Remembered;
+use super::versions_state::VersionsSaved;
 use super::{
     Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, IndexDoubts,
-    PolicySetState, Services, Sessions, SignIns, SigningKeys, Streams, Witnessing, World,
+    PolicySetState, Services, Sessions, SignIns, SigningKeys, Streams, Versions, Witnessing, World,
 };
 use crate::event::DecisionSettings;
 use crate::model::{
@@ -49,6 +50,7 @@ struct WorldState<'a> {
     settings: DecisionSettings,
     application: PolicySetSaved,
     system: PolicySetSaved,
+    versions: VersionsSaved,
     #[serde(borrow)]
     directory: DirectoryState<'a>,
     erasures: Vec<(KeyId, Uid)>,
@@ -77,6 +79,7 @@ impl World {
             settings: self.settings.as_ref().clone(),
             application: self.application.state(),
             system: self.system.state(),
+            versions: self.versions.state(),
             directory: self.directory.state(),
             erasures: self.erasures.state(),
             key: self.key,
@@ -116,6 +119,7 @@ impl World {
             settings: state.settings.into(),
             application: PolicySetState::restored(SetKind::Application, application, artefacts),
             system: PolicySetState::restored(SetKind::System, system, artefacts),
+            versions: Versions::restored(state.versions, artefacts).ok_or(NotAWorld::Shape)?,
             directory: Directory::restored(state.directory, &erasures, open)?,
             erasures,
             key: state.key,
@@ -141,7 +145,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 19] = [
+const SOURCES: [&str; 21] = [
     include_str!("accesses.rs"),
     include_str!("buckets.rs"),
     include_str!("directory.rs"),
@@ -159,6 +163,8 @@ const SOURCES: [&str; 19] = [
     include_str!("signing_keys.rs"),
     include_str!("state.rs"),
     include_str!("streams.rs"),
+    include_str!("versions.rs"),
+    include_str!("versions_state.rs"),
     include_str!("witnessing.rs"),
     include_str!("world.rs"),
 ];

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::{
     Accesses, Artefacts, Directory, Erasures, Identities, IndexDoubts, Node, PolicySetState,
-    Services, Sessions, SignIns, SigningKeys, Streams, Witnessing,
+    Services, Sessions, SignIns, SigningKeys, Streams, Versions, Witnessing,
 };
 use crate::event::{
-    DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
+    Actor, DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
 };
-use crate::model::{Digest, Index, Moment, SetKind, StreamName, Uid, Username, canonical};
+use crate::model::{Digest, Index, Label, Moment, SetKind, StreamName, Uid, Username, canonical};
 
 /// An immutable snapshot: the fold of the log up to [`World::through`]. A copy
 /// costs a few pointers; a new one costs what has changed.
@@ -31,6 +31,8 @@ pub struct World {
     pub settings: Arc<DecisionSettings>,
     /// The owner's policies and schema.
     pub application: PolicySetState,
+    /// The versions of the owner's policies: drafted, staged, in force, retired.
+    pub versions: Versions,
     /// The policies and schema of Countersign's own administration.
     pub system: PolicySetState,
     /// The entities.
@@ -90,6 +92,7 @@ impl World {
             epoch: 0,
             settings: Arc::default(),
             application: PolicySetState::new(SetKind::Application),
+            versions: Versions::default(),
             system: PolicySetState::new(SetKind::System),
             directory: Directory::default(),
             erasures: Erasures::default(),
@@ -112,6 +115,12 @@ impl World {
     #[must_use]
     pub fn supposing(&self, application: PolicySetState) -> Self {
         Self { application, ..self.clone() }
+    }
+
+    /// The owner's policies that are decided by beside those in force, without effect.
+    #[must_use]
+    pub fn staged(&self) -> Option<&PolicySetState> {
+        self.versions.staged_set()
     }
 
     /// The World after `log`, oldest entry first.
@@ -179,10 +188,27 @@ impl World {
             Event::CheckpointCosigned(it) => self.witnessing.cosigned(it),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
-            Event::SchemaActivated(it) => self.set_mut(it.set).schema_activated(it, &artefacts),
+            Event::SchemaActivated(it) => {
+                self.set_mut(it.set).schema_activated(it, &artefacts);
+                self.published(entry, it.set, it.publication, &it.message);
+            }
             Event::PolicySubmitted(it) => self.set_mut(it.set).policy_submitted(it),
             Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
-            Event::PoliciesActivated(it) => self.set_mut(it.set).policies_activated(it, &artefacts),
+            Event::PoliciesActivated(it) => {
+                self.set_mut(it.set).policies_activated(it, &artefacts);
+                self.published(entry, it.set, it.publication, &it.message);
+            }
+            Event::PolicyTestsSubmitted(_)
+            | Event::VersionDrafted(_)
+            | Event::VersionChecked(_)
+            | Event::VersionStaged(_)
+            | Event::VersionUnstaged(_)
+            | Event::VersionApproved(_)
+            | Event::VersionActivated(_)
+            | Event::VersionRolledBack(_) => {
+                let writer = self.behind(&entry.actor);
+                self.versions.lived(entry, writer, &mut self.application, &artefacts);
+            }
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
             Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
@@ -222,7 +248,7 @@ impl World {
                 self.lapse_sessions(at);
                 self.sessions.reported(it);
             }
-            Event::ServiceRegistered(it) => self.services.registered(it, at),
+            Event::ServiceRegistered(it) => self.services.registered(it, entry),
             Event::ServiceRevoked(it) => self.services.revoked(it),
             Event::AccessDecided(it) => {
                 self.accesses.decided(it);
@@ -236,6 +262,22 @@ impl World {
         match kind {
             SetKind::Application => &mut self.application,
             SetKind::System => &mut self.system,
+        }
+    }
+
+    /// The person behind somebody: themselves, or whoever made a service's token.
+    fn behind(&self, actor: &Actor) -> Option<Username> {
+        match actor {
+            Actor::Person(name) => Some(name.clone()),
+            Actor::Service(id) => self.services.get(id)?.maker.clone(),
+            Actor::Node | Actor::LocalOperator | Actor::Anonymous => None,
+        }
+    }
+
+    /// What was put in force without being drafted first is a version too.
+    fn published(&mut self, entry: &Envelope, set: SetKind, publication: Uuid, why: &Label) {
+        if set == SetKind::Application {
+            self.versions.published(entry, publication, why, &self.application);
         }
     }
 
@@ -289,6 +331,10 @@ impl World {
         if !self.witnessing.is_empty() {
             parts.insert("witnessing", of(&self.witnessing));
         }
+        // Old logs have versions too, by this build's reckoning, and the state they had.
+        if self.versions.have_lived() {
+            parts.insert("versions", of(&self.versions));
+        }
         if !self.index_doubts.is_empty() {
             parts.insert("index_doubts", unordered(self.index_doubts.iter()));
         }
@@ -315,6 +361,10 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::PolicyIndexDoubted(_)
         | Event::SchemaActivated(_)
         | Event::PoliciesActivated(_)
+        | Event::VersionStaged(_)
+        | Event::VersionUnstaged(_)
+        | Event::VersionActivated(_)
+        | Event::VersionRolledBack(_)
         | Event::DirectoryActivated(_)
         | Event::PersonRegistered(_)
         | Event::PersonDisabled(_)
@@ -339,6 +389,10 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::SchemaSubmitted(_)
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)
+        | Event::PolicyTestsSubmitted(_)
+        | Event::VersionDrafted(_)
+        | Event::VersionChecked(_)
+        | Event::VersionApproved(_)
         | Event::EntitySubmitted(_)
         | Event::EntityWithdrawn(_)
         | Event::TicketIssued(_)

@@ -3,7 +3,7 @@
 use super::SettingError;
 use super::known;
 use super::layer::Layers;
-use crate::event::{DecisionSettings, SessionLimits, ThrottleSettings};
+use crate::event::{DecisionSettings, PolicySettings, SessionLimits, ThrottleSettings};
 use crate::model::EntityType;
 
 /// Reads them, checked against their bounds and against each other.
@@ -30,6 +30,7 @@ pub(super) fn read(layers: &Layers) -> Result<DecisionSettings, SettingError> {
             failures_max_password: layers.number(&known::FAILURES_MAX_PASSWORD)?,
             failures_max_totp: layers.number(&known::FAILURES_MAX_TOTP)?,
         },
+        policies: PolicySettings { four_eyes: layers.switch(&known::FOUR_EYES)? },
         ..DecisionSettings::default()
     };
     keeps_clear_of_administration(&settings)?;

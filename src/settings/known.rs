@@ -71,6 +71,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &DELAY_MAX_S,
     &FAILURES_MAX_PASSWORD,
     &FAILURES_MAX_TOTP,
+    &FOUR_EYES,
 ];
 
 const KIB: u64 = 1024;
@@ -363,6 +364,11 @@ pub(super) const USER_TYPE: Key<Text> = Key::text(
     "User",
     "identifiers joined by ::",
     "the entity type of those who log in here",
+);
+pub(super) const FOUR_EYES: Key<Switch> = Key::switch(
+    "policies.four_eyes",
+    false,
+    "whether a version of the policies comes in force only once somebody else has approved it",
 );
 pub(super) const FORBID_ERRORS_DENY: Key<Switch> = Key::switch(
     "decisions.forbid_errors_deny",

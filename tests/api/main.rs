@@ -19,6 +19,7 @@ mod door;
 mod enrolment;
 mod erasure;
 mod identity_provider;
+mod impact;
 mod journal;
 mod keys;
 #[path = "../conformance/litewitness.rs"]
@@ -46,6 +47,7 @@ mod tls;
 mod transparency;
 mod traps;
 mod vault;
+mod versions;
 mod witness;
 
 /// A folder of vectors that nobody here wrote, or nothing, and then the test that wanted

@@ -10,6 +10,7 @@ mod binary;
 mod endings;
 mod evidence;
 mod founding;
+mod impact;
 mod importing;
 mod office;
 mod people;

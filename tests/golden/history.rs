@@ -219,7 +219,7 @@ fn tokens(scribe: &mut Scribe) -> (Uuid, Uuid) {
             token: scribe.digest(),
             binding,
         };
-        let events = services::register(&scribe.world, &new);
+        let events = services::register(&scribe.world, &new, None);
         scribe.write(&Actor::LocalOperator, events);
         new.id
     });

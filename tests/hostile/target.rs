@@ -392,6 +392,10 @@ fn auditors(house: &House) -> Vec<Target> {
         "/audit/v1/events?cursor=bgAAAAAAAAAI",
         "/audit/v1/events?follow=true&after=1&type=access.decided",
     ];
+    let text = "@id(\"all\") permit (principal, action, resource);";
+    let draft = json!({"files": [{"name": "p.cedar", "text": text}]});
+    let mut supposed = draft.clone();
+    supposed["request"] = question.clone();
     let nobodys = "/audit/v1/decisions/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57";
     vec![
         Target::new("GET", "/audit/v1/events", 200).with(office).at(&events).weighing(2),
@@ -401,13 +405,25 @@ fn auditors(house: &House) -> Vec<Target> {
         Target::new("POST", "/audit/v1/evaluation", 200)
             .with(office)
             .at(&["/audit/v1/evaluation?at=71", "/audit/v1/evaluation?at=2036-11-22T12:00:00Z"])
-            .reading([question])
+            .reading([question.clone()])
             .weighing(2),
+        Target::new("POST", "/audit/v1/impact", 200).with(office).reading([
+            json!({"entities": [{"uid": {"type": "User", "id": "alice"}}], "since": "1d"}),
+            json!({"files": [{"name": "none.cedar", "text": ""}], "partials": true}),
+        ]),
         Target::new("GET", "/audit/v1/state", 200).with(office),
         Target::new("GET", "/audit/v1/decisions/{id}", 200).with(office).at(&[&decision, nobodys]),
         Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
             .with(office)
             .at(&[&format!("{decision}/proof"), &format!("{nobodys}/proof")]),
+        Target::new("POST", "/audit/v1/decisions/{id}/explain", 200)
+            .with(office)
+            .at(&[&format!("{decision}/explain"), &format!("{nobodys}/explain")])
+            .reading([json!({}), draft.clone()]),
+        Target::new("POST", "/audit/v1/explain", 200)
+            .with(office)
+            .reading([supposed, json!({"request": question})])
+            .weighing(2),
         Target::new("GET", "/audit/v1/reports/segments", 200)
             .with(office)
             .at(&["/audit/v1/reports/segments?since=90d&compare=71"]),

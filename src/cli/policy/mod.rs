@@ -1,7 +1,17 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod apply;
+mod diff;
+mod draft;
+mod impact;
+mod local;
+mod moves;
+mod plan;
 mod publish;
 mod show;
+mod told;
+mod versions;
+mod written;
 
 use super::console::Console;
 use super::failure::{Exit, Failure};
@@ -10,6 +20,7 @@ use super::failure::{Exit, Failure};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign policy show wall-data --data ./data\n  \
+    countersign policy impact policies/cloud --since 90d --data ./data\n  \
     countersign policy publish policies/cloud --server https://pdp.example.com")]
 pub(super) struct Policy {
     #[command(subcommand)]
@@ -19,7 +30,17 @@ pub(super) struct Policy {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     Show(show::Show),
+    Impact(impact::Impact),
     Publish(publish::Publish),
+    Plan(plan::Plan),
+    Apply(apply::Apply),
+    Draft(draft::Draft),
+    Versions(versions::Versions),
+    Stage(moves::Stage),
+    Unstage(moves::Unstage),
+    Approve(moves::Approve),
+    Activate(moves::Activate),
+    Rollback(moves::Rollback),
 }
 
 impl Policy {
@@ -30,7 +51,17 @@ impl Policy {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         match &self.command {
             Command::Show(show) => show.run(console),
+            Command::Impact(impact) => impact.run(console),
             Command::Publish(publish) => publish.run(console),
+            Command::Plan(plan) => plan.run(console),
+            Command::Apply(apply) => apply.run(console),
+            Command::Draft(draft) => draft.run(console),
+            Command::Versions(versions) => versions.run(console),
+            Command::Stage(it) => it.run(console),
+            Command::Unstage(it) => it.run(console),
+            Command::Approve(it) => it.run(console),
+            Command::Activate(it) => it.run(console),
+            Command::Rollback(it) => it.run(console),
         }
     }
 }

@@ -98,7 +98,8 @@ impl Telling for One {
     }
 }
 
-fn tell(policy: &PolicySource, page: &mut Page) {
+/// One policy, as its author wrote it.
+pub(super) fn tell(policy: &PolicySource, page: &mut Page) {
     match &policy.body {
         PolicyBody::Static { text } | PolicyBody::Template { text } => page.verbatim(text),
         PolicyBody::Link { .. } => {

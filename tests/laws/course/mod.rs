@@ -317,7 +317,7 @@ impl Course {
             token: self.digest(),
             binding: provider.then_some(binding),
         };
-        services::register(&self.live, &new).ok()
+        services::register(&self.live, &new, None).ok()
     }
 
     fn report(&mut self, which: Pick, token: u8, what: Reported) -> Option<Vec<Event>> {

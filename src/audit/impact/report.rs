@@ -1,0 +1,165 @@
+//! What an impact report says, for programs.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Supposed;
+use crate::event::{AccessDecided, Note, PolicyFailure, VersionRef};
+use crate::model::{Index, Moment, PolicyId};
+
+/// What a supposition would have changed of the recorded accesses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImpactReport {
+    /// Allowed then, and would be denied.
+    pub would_deny: u64,
+    /// Denied then, and would be allowed.
+    pub would_allow: u64,
+    /// The same answer.
+    pub unchanged: u64,
+    /// Of those, for other reasons: other policies, another note or error.
+    pub unchanged_for_other_reasons: u64,
+    /// Nobody can say.
+    pub not_replayable: u64,
+    /// Why not, and how many each.
+    pub not_replayable_reasons: BTreeMap<String, u64>,
+    /// The accesses looked at: the sum of the four.
+    pub decisions: u64,
+    /// When the first of them was recorded.
+    pub oldest: Option<Moment>,
+    /// When the last of them was recorded.
+    pub newest: Option<Moment>,
+    /// The first entry looked at.
+    pub from: Index,
+    /// The last entry looked at.
+    pub through: Option<Index>,
+    /// What is supposed.
+    pub supposed: Supposed,
+    /// Whose accesses would change, the most first.
+    pub principals: Ranking,
+    /// Which actions would.
+    pub actions: Ranking,
+    /// Accesses to what would.
+    pub resources: Ranking,
+    /// The policies that determined such an access before, or would determine it.
+    pub policies: Ranking,
+    /// The kinds of change, the most frequent first, each with its first decision.
+    pub samples: Vec<Sample>,
+    /// Changes of further kinds, which are not told apart.
+    pub other_samples: u64,
+}
+
+/// Names by how many changes each has a part in, the most first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranking {
+    /// The first twenty.
+    pub first: Vec<Ranked>,
+    /// How many more names there are.
+    pub more: u64,
+    /// The changes of those, and of names beyond the first 5,000, together.
+    pub others: Counts,
+}
+
+/// A name and its changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranked {
+    /// The name, as the log has it.
+    pub name: String,
+    /// Its changes.
+    #[serde(flatten)]
+    pub counts: Counts,
+}
+
+/// How many changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// From allow to deny.
+    pub would_deny: u64,
+    /// From deny to allow.
+    pub would_allow: u64,
+}
+
+impl Counts {
+    pub(super) const fn count(&mut self, would_allow: bool) {
+        if would_allow {
+            self.would_allow += 1;
+        } else {
+            self.would_deny += 1;
+        }
+    }
+
+    pub(super) const fn add(&mut self, other: Self) {
+        self.would_deny += other.would_deny;
+        self.would_allow += other.would_allow;
+    }
+
+    /// All of them.
+    #[must_use]
+    pub const fn total(self) -> u64 {
+        self.would_deny + self.would_allow
+    }
+}
+
+/// Changes of one kind: of the same action, to the same answer, by the same policies
+/// before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    #[serde(flatten)]
+    pub flip: Flip,
+}
+
+/// A decision that would be another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flip {
+    /// The decision's id.
+    pub id: Uuid,
+    /// Its place in the log.
+    pub index: Index,
+    /// When it was recorded.
+    pub time: Moment,
+    /// Who.
+    pub principal: String,
+    /// Would do what.
+    pub action: String,
+    /// To what.
+    pub resource: String,
+    /// The new answer.
+    pub would_allow: bool,
+    /// What the recorded answer rests on.
+    pub before: Reasons,
+    /// What the new one would rest on.
+    pub after: Reasons,
+}
+
+/// What an answer rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reasons {
+    /// The policy set, by version and digest; a draft counts as the version after the one
+    /// in force now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<VersionRef>,
+    /// The policies that determined it; none if nothing permitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub determining: Vec<PolicyId>,
+    /// The policies that erred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<PolicyFailure>,
+    /// Why it was denied, where that was not Cedar's verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+}
+
+impl Reasons {
+    pub(super) fn of(decided: &AccessDecided) -> Self {
+        Self {
+            policies: decided.policies,
+            determining: decided.determining.clone(),
+            errors: decided.errors.clone(),
+            note: decided.note,
+        }
+    }
+}

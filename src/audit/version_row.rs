@@ -1,0 +1,63 @@
+//! What happens to versions of policies, one line each.
+
+use super::row::because;
+use crate::event::{
+    SessionFacts, VersionActivated, VersionChecked, VersionDrafted, VersionRolledBack,
+};
+use crate::model::{Digest, Label};
+
+/// The beginning of a version's name, enough for people and for commands.
+fn short(digest: &Digest) -> String {
+    digest.to_string().chars().take(12).collect()
+}
+
+fn shown(session: Option<&SessionFacts>) -> String {
+    session.map(|it| format!(" at AAL{}", it.aal)).unwrap_or_default()
+}
+
+pub(super) fn drafted(it: &VersionDrafted) -> String {
+    let (digest, count, at) = (short(&it.digest), it.count, shown(it.session.as_ref()));
+    let tests = if it.tests.is_some() { " and tests" } else { "" };
+    let why = because(&it.message);
+    format!("version {digest} was drafted{at}: {count} policies, a schema{tests}{why}")
+}
+
+pub(super) fn checked(it: &VersionChecked) -> String {
+    let found = match it.warnings {
+        0 => "nothing was found".to_owned(),
+        1 => "1 warning".to_owned(),
+        many => format!("{many} warnings"),
+    };
+    format!("version {} was checked{}: {found}", short(&it.digest), shown(it.session.as_ref()))
+}
+
+/// One of the steps that are said in one word.
+pub(super) fn moved(
+    digest: &Digest,
+    what: &str,
+    session: Option<&SessionFacts>,
+    reason: &Label,
+) -> String {
+    format!("version {} was {what}{}{}", short(digest), shown(session), because(reason))
+}
+
+pub(super) fn activated(it: &VersionActivated) -> String {
+    format!(
+        "version {} came in force{}, as version {} of the application policies{}",
+        short(&it.digest),
+        shown(it.session.as_ref()),
+        it.policies.version,
+        because(&it.reason)
+    )
+}
+
+pub(super) fn rolled_back(it: &VersionRolledBack) -> String {
+    format!(
+        "version {} was rolled back{} to {}, now version {} of the application policies{}",
+        short(&it.left),
+        shown(it.session.as_ref()),
+        short(&it.digest),
+        it.policies.version,
+        because(&it.reason)
+    )
+}
