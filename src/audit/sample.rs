@@ -236,7 +236,7 @@ impl Log {
         decided
     }
 
-    fn fresh(&self) -> Uuid {
+    pub(super) fn fresh(&self) -> Uuid {
         Uuid::from_u128(0xf000 + self.entries.len() as u128)
     }
 }

@@ -26,6 +26,7 @@ mod impact;
 mod import;
 mod keys;
 mod lag;
+mod least_privilege;
 mod log;
 mod login;
 mod metadata;

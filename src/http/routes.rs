@@ -9,13 +9,13 @@ use actix_web::{Error, HttpResponse};
 
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
-    passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions,
-    tokens, users, versions, witness,
+    explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa, pages,
+    passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema, session,
+    sessions, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 85] = [
+pub const TEMPLATES: [&str; 86] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -77,6 +77,7 @@ pub const TEMPLATES: [&str; 85] = [
     "/audit/v1/explain",
     "/audit/v1/reports/segments",
     "/audit/v1/reports/blast-radius",
+    "/audit/v1/reports/least-privilege",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
@@ -150,6 +151,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
         .service(at("/audit/v1/explain").route(post().to(explain::question)))
         .configure(of_reports)
+        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)))
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))

@@ -435,6 +435,10 @@ fn auditors(house: &House) -> Vec<Target> {
             .with(office)
             .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22"])
             .reading([json!({})]),
+        Target::new("GET", "/audit/v1/reports/least-privilege", 200).with(office).at(&[
+            "/audit/v1/reports/least-privilege?since=1h",
+            "/audit/v1/reports/least-privilege?since=2036-11-22T12:00:00Z&at=71",
+        ]),
         Target::new("GET", "/log/v1/checkpoint", 200).with(office),
         Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
             "/log/v1/tile/0/000.p/7",
