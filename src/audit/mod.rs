@@ -55,7 +55,6 @@ pub use impact::{
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
-    Usage, User as GrantUser, Window as GrantWindow,
     Usage, User as GrantUser, Window as UseWindow,
 };
 pub use notice::Notice;
@@ -69,7 +68,7 @@ pub use segments::{
     Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix,
     Place, Segments, SegmentsDifference, Source, Traffic, Window,
 };
-pub use since::Since;
 pub use shadow::{ShadowReport, ShadowSample};
+pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

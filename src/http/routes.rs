@@ -8,7 +8,10 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations, events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa, pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions, shadow, tokens, users, versions, witness,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations,
+    events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa,
+    pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema,
+    session, sessions, shadow, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
@@ -151,7 +154,6 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
         .service(at("/audit/v1/explain").route(post().to(explain::question)))
         .configure(of_reports)
-        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)))
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))

@@ -470,10 +470,6 @@ fn auditors(house: &House) -> Vec<Target> {
         Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
             .with(office)
             .at(&[&format!("{decision}/proof"), &format!("{nobodys}/proof")]),
-        Target::new("GET", "/audit/v1/reports/least-privilege", 200).with(office).at(&[
-            "/audit/v1/reports/least-privilege?since=1h",
-            "/audit/v1/reports/least-privilege?since=2036-11-22T12:00:00Z&at=71",
-        ]),
         Target::new("POST", "/audit/v1/decisions/{id}/explain", 200)
             .with(office)
             .at(&[&format!("{decision}/explain"), &format!("{nobodys}/explain")])
