@@ -131,6 +131,24 @@ const OURS: [(&str, &str); 3] = [("session", "session"), ("pep", "pep"), ("now",
 const NOW_MICROS: i64 = 1_767_225_600_000_000;
 
 impl Suite {
+    /// Suites as a version of the policies keeps them: a list in JSON, laid out so that
+    /// differences of two are those of lines. Nothing for no suites.
+    #[must_use]
+    pub fn text_of(suites: &[Self]) -> Option<String> {
+        // No suite fails to become JSON.
+        (!suites.is_empty()).then(|| serde_json::to_string_pretty(suites).unwrap_or_default())
+    }
+
+    /// The suites that a version keeps.
+    ///
+    /// # Errors
+    /// [`NotASuite`], if the text is not one of [`Suite::text_of`].
+    pub fn of_text(text: &str) -> Result<Vec<Self>, NotASuite> {
+        serde_json::from_str(text).map_err(|_| {
+            NotASuite("a list of suites of tests was expected, each with `name` and `tests`".into())
+        })
+    }
+
     /// The names of the files of entities that it wants, each once.
     #[must_use]
     pub fn wanted(&self) -> BTreeSet<String> {

@@ -22,6 +22,15 @@ const DEPTH: usize = 64;
 /// Policies and what they are held against, on the command line.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Work {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    target: TargetFlags,
+}
+
+/// Policies with their schema and tests, as files.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Files {
     /// Cedar policies: files, or folders of *.cedar files
     #[arg(value_name = "DIR|FILE", required = true)]
     policies: Vec<PathBuf>,
@@ -35,16 +44,14 @@ pub(super) struct Work {
     /// *.cedarentities.json in DIR, else the directory in force]
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
-    #[command(flatten)]
-    target: TargetFlags,
 }
 
 /// The files, read.
-struct Read {
-    files: Vec<NamedText>,
-    schema: Option<NamedText>,
-    suites: Vec<Suite>,
-    entities: Option<Value>,
+pub(super) struct Read {
+    pub(super) files: Vec<NamedText>,
+    pub(super) schema: Option<NamedText>,
+    pub(super) suites: Vec<Suite>,
+    pub(super) entities: Option<Value>,
 }
 
 impl Work {
@@ -55,8 +62,8 @@ impl Work {
     /// Usage, if there is no schema to check them against; could not run, for what cannot
     /// be read.
     pub(super) fn report(&self, which: Which) -> Result<Report<FaultTold>, Failure> {
-        let read = self.read(which.tests)?;
-        let (files, schema) = (read.files.clone(), self.schema_file()?);
+        let read = self.files.read(which.tests)?;
+        let (files, schema) = (read.files.clone(), self.files.schema_file()?);
         let mut report = match self.target()? {
             Some(Target::Server(client)) => {
                 client.send(Verb::Post, "/policies/v1/check", &read.body(which))?
@@ -82,8 +89,15 @@ impl Work {
         let named = self.target.data.is_some() || self.target.server.is_some();
         named.then(|| self.target.target()).transpose()
     }
+}
 
-    fn read(&self, tests: bool) -> Result<Read, Failure> {
+impl Files {
+    /// Reads them, the tests if they are wanted.
+    ///
+    /// # Errors
+    /// Could not run, for what cannot be read; usage, for a folder without policies or with
+    /// several schemas.
+    pub(super) fn read(&self, tests: bool) -> Result<Read, Failure> {
         let schema = self.schema_file()?;
         let named =
             |path: &PathBuf| Ok::<_, Failure>((path.display().to_string(), authored::text(path)?));
