@@ -230,7 +230,9 @@ fn covered(
     }
     let mut tally = Tally::of(policies, starts);
     for test in suites.iter().flat_map(|suite| &suite.tests) {
-        tally.saw(seen(test, world));
+        if let Some(weighed) = seen(test, world) {
+            tally.saw(&weighed);
+        }
     }
     Some(tally.coverage())
 }
