@@ -3,11 +3,12 @@
 
 use super::NodeError;
 use crate::cedar::{Fault, Limits};
+use crate::checks;
 use crate::entropy::{Entropy, uuid_v7};
 use crate::event::{Event, Presented};
-use crate::model::{Digest, Label, Moment, Version};
-use crate::pap::{self, By, NewVersion, Refusal, Step};
-use crate::projection::World;
+use crate::model::{Digest, Label, Moment, PolicySource, Version};
+use crate::pap::{self, By, NewVersion, Ready, Refusal, Step};
+use crate::projection::{Stage, World};
 use crate::sequencer::{Authority, CommitError, Committed, Expected, Origin, Sequencer};
 
 /// How often a command is tried again because something else came in force first.
@@ -83,6 +84,9 @@ pub async fn apply(
             let limits = Limits::default();
             let written = pap::write(&world, new, &limits)?;
             let fitness = written.check(&world, &limits)?;
+            if let Some((compiled, sources, tests)) = written.tested(&world) {
+                checks::hold(&world, &compiled, sources, tests)?;
+            }
             Ok((written, fitness))
         };
         let (written, fitness) = away(checked).await?;
@@ -118,7 +122,7 @@ pub async fn take_step(
             (_, name) => pap::version_named(&world, name.as_deref().unwrap_or_default())?.digest,
         };
         let ready = if step.compiles() {
-            Some(away(move || pap::ready(&world, &digest, &Limits::default())).await?)
+            Some(away(move || made_ready(&world, &digest, step)).await?)
         } else {
             None
         };
@@ -131,6 +135,21 @@ pub async fn take_step(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Compiles a version and, where that is its check, runs its tests: one that has once been
+/// found fit is not held up by a directory that has changed since.
+fn made_ready(world: &World, digest: &Digest, step: Step) -> Result<Ready, Refusal> {
+    let ready = pap::ready(world, digest, &Limits::default())?;
+    let version = pap::version_named(world, &digest.to_string())?;
+    let content = &version.content;
+    let compiled = world.artefacts().find(content.schema_digest, content.policies_digest);
+    let is_checked = step == Step::Check || version.stage == Stage::Draft;
+    if let (true, Some(tests), Some(compiled)) = (is_checked, &version.tests, compiled) {
+        let sources = content.policies.values().map(|it| PolicySource::clone(it)).collect();
+        checks::hold(world, &compiled, sources, tests)?;
+    }
+    Ok(ready)
 }
 
 async fn away<T: Send + 'static>(

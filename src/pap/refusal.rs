@@ -117,6 +117,9 @@ pub enum Refusal {
         /// How many they may.
         most: usize,
     },
+    /// Some of a version's own tests do not hold, or are no tests (422).
+    #[error("the tests do not hold: {}", counted(.0))]
+    TestsFailed(Vec<Fault>),
     /// What the draft was admitted against changed before it could be put in force.
     /// The shell admits it again; an author sees it (409) only if that happens often.
     #[error("the {part} changed while this was being checked; send it again")]
@@ -148,6 +151,7 @@ impl Refusal {
             Self::ApprovedAlready => "approved_already",
             Self::NothingBefore => "nothing_before",
             Self::TestsTooLarge { .. } => "tests_too_large",
+            Self::TestsFailed(_) => "tests_failed",
             Self::Conflict { .. } => "conflict",
         }
     }
@@ -177,7 +181,9 @@ impl Refusal {
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         match self {
-            Self::SchemaInvalid(faults) | Self::PolicyInvalid(faults) => faults,
+            Self::SchemaInvalid(faults)
+            | Self::PolicyInvalid(faults)
+            | Self::TestsFailed(faults) => faults,
             _ => &[],
         }
     }

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 use super::super::authored::{self, NamedText};
 use super::super::failure::Failure;
 use super::super::publication::{placed, read_files};
+use super::work::{self, json_in};
+use crate::checks::Suite;
 use crate::model::Label;
 use crate::pap::NewVersion;
 
@@ -22,6 +24,10 @@ pub(super) struct Files {
     /// Their tests [default: every *.cedartests.json in DIR]
     #[arg(long, value_name = "FILE")]
     tests: Vec<PathBuf>,
+    /// Entities for tests that have none of their own [default: the only
+    /// *.cedarentities.json in DIR, else the directory in force]
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
 }
 
 /// What is in them.
@@ -36,11 +42,11 @@ impl Files {
     ///
     /// # Errors
     /// Could not run, for what cannot be read; usage, for a folder without policies, or with
-    /// several schemas.
+    /// several schemas or files of entities.
     pub(super) fn read(&self) -> Result<Written, Failure> {
         let schema = match &self.schema {
             Some(path) => Some(path.clone()),
-            None => self.only_schema()?,
+            None => self.only("cedarschema")?,
         };
         let schema = match schema {
             Some(path) => Some((path.clone(), authored::text(&path)?)),
@@ -51,57 +57,41 @@ impl Files {
         } else {
             self.tests.clone()
         };
-        Ok(Written { files: authored::policies(&self.policies)?, schema, tests: together(&tests)? })
+        let entities = match &self.entities {
+            Some(path) => Some(path.clone()),
+            None => self.only("cedarentities.json")?,
+        };
+        let tests = together(&tests, entities.as_deref())?;
+        Ok(Written { files: authored::policies(&self.policies)?, schema, tests })
     }
 
-    fn only_schema(&self) -> Result<Option<PathBuf>, Failure> {
-        match self.beside("cedarschema")?.as_slice() {
-            [] => Ok(None),
-            [one] => Ok(Some(one.clone())),
-            several => Err(Failure::usage(format!(
-                "there are {} schemas beside the policies: say which by --schema FILE",
-                several.len()
-            ))),
-        }
+    fn only(&self, ending: &str) -> Result<Option<PathBuf>, Failure> {
+        work::only(&self.policies, ending)
     }
 
-    /// The files in the folders whose names end so, in order.
     fn beside(&self, ending: &str) -> Result<Vec<PathBuf>, Failure> {
-        let mut found = Vec::new();
-        for folder in self.policies.iter().filter(|path| path.is_dir()) {
-            let unread = |error: std::io::Error| {
-                Failure::could_not_run(format!("cannot read `{}`: {error}", folder.display()))
-            };
-            for entry in std::fs::read_dir(folder).map_err(unread)? {
-                let path = entry.map_err(unread)?.path();
-                if path.to_string_lossy().ends_with(&format!(".{ending}")) {
-                    found.push(path);
-                }
-            }
-        }
-        found.sort();
-        Ok(found)
+        work::beside(&self.policies, ending)
     }
 }
 
-/// Several files of tests as one: each is a list.
-fn together(paths: &[PathBuf]) -> Result<Option<String>, Failure> {
-    match paths {
-        [] => Ok(None),
-        [one] => authored::text(one).map(Some),
-        several => {
-            let mut all = Vec::new();
-            for path in several {
-                let list: Result<Vec<Value>, _> = serde_json::from_str(&authored::text(path)?);
-                all.extend(list.map_err(|_| no_list(path))?);
-            }
-            Ok(Some(Value::Array(all).to_string()))
+/// Tests as a version keeps them: a file as it is, or several with the files of entities
+/// that they name, so that it stands by itself.
+fn together(paths: &[PathBuf], entities: Option<&Path>) -> Result<Option<String>, Failure> {
+    let suites = paths.iter().map(|path| suite(path)).collect::<Result<Vec<_>, _>>()?;
+    match (paths, suites.as_slice(), entities) {
+        ([], ..) => Ok(None),
+        ([one], [alone], None) if alone.files.is_empty() => authored::text(one).map(Some),
+        (_, _, None) => Ok(Some(json!({"suites": suites}).to_string())),
+        (_, _, Some(path)) => {
+            Ok(Some(json!({"suites": suites, "entities": json_in(path)?}).to_string()))
         }
     }
 }
 
-fn no_list(path: &Path) -> Failure {
-    Failure::usage(format!("`{}` holds no tests: they are a list in JSON", path.display()))
+/// A file of tests by its own name: where it lies is no part of a version.
+fn suite(path: &Path) -> Result<Suite, Failure> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok(Suite { name: name.unwrap_or_default(), ..work::suite(path)? })
 }
 
 impl Written {
