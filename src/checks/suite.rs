@@ -282,7 +282,7 @@ fn changes(entities: &Value) -> Result<Vec<Change>, String> {
         return Err(format!("`{}` is listed twice", twice.uid));
     }
     // Cedar's own tests list actions too; those are the schema's to declare.
-    let action = |uid: &Uid| uid.kind().as_str().split("::").next_back() == Some("Action");
+    let action = |uid: &Uid| uid.kind().as_str().rsplit("::").next() == Some("Action");
     Ok(read.into_iter().filter(|it| !action(&it.uid)).map(Change::Put).collect())
 }
 
