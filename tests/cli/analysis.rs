@@ -1,6 +1,7 @@
 //! `policy analyze`: what a set decides of all requests at once. Needs cvc5.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
@@ -144,4 +145,62 @@ fn without_a_solver_that_is_said_and_nothing_else() {
     assert!(said.err.contains("no `cvc5` on the PATH"), "{}", said.err);
     let other = analysed(&ground, &[&shipped(CLOUD)], "/bin/true").ended(3);
     assert!(other.err.contains("`/bin/true` does not answer as cvc5 does"), "{}", other.err);
+}
+
+/// A program that calls itself cvc5 and answers with a shell script.
+fn pretender(ground: &Ground, answer: &str) -> String {
+    let path = ground.at("pretender");
+    let text = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'This is cvc5 version 9'; exit; fi\n{answer}\n"
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+/// Goal: a solver that is broken, or lies, makes nobody believe anything.
+#[test]
+fn a_solver_that_lies_or_says_nothing_is_not_believed() {
+    let ground = Ground::new();
+    edit(&ground, "assurance", "age_seconds < 900", "age_seconds < 300");
+    let (schema, cloud) = (shipped(SCHEMA), shipped(CLOUD));
+    let arguments = ["new", "--schema", &schema, "--against", &cloud, "--format", "json"];
+    let json = |said: &Said| serde_json::from_str::<Value>(&said.out).unwrap();
+
+    // `sat`, with a model of nothing.
+    let liar = pretender(
+        &ground,
+        "while read -r line; do case \"$line\" in *check-sat*) echo sat;; *get-model*) \
+         printf '(\\n)\\n';; esac; done",
+    );
+    let said = json(&analysed(&ground, &arguments, &liar).ended(1));
+    let undecided = said["undecided"].as_array().unwrap();
+    let environments = said["environments"].as_array().unwrap();
+    let shown = environments.iter().flat_map(|one| [&one["newly_allowed"], &one["newly_denied"]]);
+    let mut shown = shown.filter(|example| !example.is_null()).peekable();
+    assert!(shown.peek().is_some() || !undecided.is_empty(), "{said}");
+    assert!(shown.all(|example| example["confirmed"] == false), "{said}");
+    assert_eq!(said["findings"], json!([]));
+
+    let silent = pretender(&ground, "exec cat > /dev/null");
+    let bounds = ["--question-limit", "1", "--time-limit", "1"];
+    let said = json(&analysed(&ground, &[&arguments[..], &bounds].concat(), &silent).ended(1));
+    assert_eq!(said["verdict"], "undecided");
+    assert!(!said["undecided"].as_array().unwrap().is_empty() && said["findings"] == json!([]));
+}
+
+/// Goal: sets that cannot be held against one schema are not compared in part.
+#[test]
+fn a_set_that_does_not_fit_the_schema_is_refused_with_its_faults() {
+    let Some(solver) = solver() else { return };
+    let ground = Ground::new();
+    let text = "@id(\"a\")\npermit (principal, action, resource) when { principal.x };\n";
+    fs::write(ground.at("a.cedar"), text).unwrap();
+    let (schema, cloud) = (shipped(SCHEMA), shipped(CLOUD));
+    let arguments = [&cloud, "--schema", &schema, "--against", "a.cedar"];
+    let said = analysed(&ground, &arguments, &solver).ended(1);
+    assert!(said.err.contains("the set cannot be analysed"), "{}", said.err);
+    assert!(said.err.contains("a.cedar:2:"), "{}", said.err);
+    let said = analysed(&ground, &[&cloud], &solver).ended(2);
+    assert!(said.err.contains("no log named"), "{}", said.err);
 }
