@@ -17,6 +17,7 @@ mod explained;
 mod filter;
 mod ground;
 mod impact;
+mod least_privilege;
 mod notice;
 mod proven;
 mod query;
@@ -27,6 +28,9 @@ mod row;
 #[cfg(test)]
 mod sample;
 mod segments;
+mod shadow;
+#[cfg(test)]
+mod shadow_tests;
 mod sign_in_row;
 mod since;
 #[cfg(test)]
@@ -49,6 +53,10 @@ pub use impact::{
     Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
     Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Unsupposable, read_patch,
 };
+pub use least_privilege::{
+    Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
+    Usage, User as GrantUser, Window as UseWindow,
+};
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
@@ -60,6 +68,7 @@ pub use segments::{
     Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix,
     Place, Segments, SegmentsDifference, Source, Traffic, Window,
 };
+pub use shadow::{ShadowReport, ShadowSample};
 pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};
