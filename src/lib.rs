@@ -20,6 +20,8 @@ pub mod authn;
 pub mod pap;
 pub mod pip;
 
+pub mod checks;
+
 pub mod audit;
 
 // ── shell: effects ──

@@ -52,7 +52,7 @@ pub use impact::{
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
-    Usage, User as GrantUser, Window as UseWindow,
+    Usage, User as GrantUser, Window as GrantWindow,
 };
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};

@@ -4,6 +4,7 @@
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.
 
+mod around;
 mod clauses;
 pub mod codes;
 mod declared;
@@ -18,12 +19,14 @@ mod excerpt;
 mod expression;
 mod extension;
 mod fault;
+mod format;
 mod grants;
 mod heard;
 mod index;
 mod known;
 mod limits;
 mod lint;
+mod literal;
 mod narrow;
 mod parse;
 mod personal;
@@ -36,8 +39,10 @@ mod shape;
 mod slice;
 mod source;
 mod stack;
+mod syntax_advice;
 mod terrain;
 mod trial;
+mod type_advice;
 mod types;
 mod validate;
 mod value;
@@ -48,9 +53,11 @@ pub use clauses::{Clause, Part};
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
+pub use format::formatted;
 pub use grants::{Applicable, Grant, Named};
 pub use known::Known;
 pub use limits::Limits;
+pub use literal::entity_named;
 pub use narrow::narrowed;
 pub use policies::{CompiledPolicies, Effect};
 pub use reads::Missing;

@@ -8,6 +8,7 @@ mod authenticators;
 mod body;
 mod caller;
 mod ceremonies;
+mod checks;
 mod cross_check;
 mod device;
 mod door;

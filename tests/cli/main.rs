@@ -7,11 +7,13 @@ mod authoring;
 #[allow(dead_code)] // the tests that kill the program use the rest
 #[path = "../binary/mod.rs"]
 mod binary;
+mod checking;
 mod endings;
 mod evidence;
 mod founding;
 mod impact;
 mod importing;
+mod mistakes;
 mod office;
 mod people;
 mod place;

@@ -282,12 +282,22 @@ fn authors(house: &House) -> Vec<Target> {
     ]);
     let entities = [
         json!({"put": put.clone(), "message": "two more"}),
-        json!({"put": put, "delete": [{"type": "User", "id": "mallory"}]}),
+        json!({"put": put.clone(), "delete": [{"type": "User", "id": "mallory"}]}),
     ];
     let whole = [policies.clone(), schema.clone()];
     policies["policies"] = singles.clone();
     schema["policies"] = singles;
     let [whole_policies, whole_schema] = whole;
+    let mut draft = policies.clone();
+    draft["schema"] = whole_schema["schema"].clone();
+    draft["suites"] = json!([{"name": "t.json", "files": {"e.json": put.clone()}, "tests": [{
+        "name": "a", "entities": "e.json", "session": {"aal": 2, "age_seconds": 9},
+        "request": {"principal": "User::\"zoe\"", "action": "Action::\"view\"",
+                    "resource": {"type": "Document", "id": "memo"}, "context": {}},
+        "decision": "deny", "reason": [], "reason_exact": [], "num_errors": 0, "step_up": "none",
+        "also_entities": put.clone(), "now": "2026-11-22T12:00:00Z", "pep": "web",
+    }]}]);
+    draft["which"] = json!({"style": true, "tests": true, "strict": true});
     let listing = [
         "/entities/v1?type=User&limit=2",
         "/entities/v1?cursor=%7B%22type%22%3A%22User%22%2C%22id%22%3A%22a%22%7D",
@@ -298,6 +308,7 @@ fn authors(house: &House) -> Vec<Target> {
             .with(office)
             .reading([whole_policies, policies])
             .weighing(6),
+        Target::new("POST", "/policies/v1/check", 200).with(office).reading([draft]).weighing(4),
         Target::new("GET", "/policies/v1/{policy}", 200)
             .with(office)
             .at(&["/policies/v1/wall-data"]),
@@ -416,10 +427,6 @@ fn auditors(house: &House) -> Vec<Target> {
         Target::new("GET", "/audit/v1/decisions/{id}/proof", 200)
             .with(office)
             .at(&[&format!("{decision}/proof"), &format!("{nobodys}/proof")]),
-        Target::new("GET", "/audit/v1/reports/least-privilege", 200).with(office).at(&[
-            "/audit/v1/reports/least-privilege?since=1h",
-            "/audit/v1/reports/least-privilege?since=2036-11-22T12:00:00Z&at=71",
-        ]),
         Target::new("POST", "/audit/v1/decisions/{id}/explain", 200)
             .with(office)
             .at(&[&format!("{decision}/explain"), &format!("{nobodys}/explain")])
@@ -439,6 +446,10 @@ fn auditors(house: &House) -> Vec<Target> {
             .with(office)
             .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22"])
             .reading([json!({})]),
+        Target::new("GET", "/audit/v1/reports/least-privilege", 200).with(office).at(&[
+            "/audit/v1/reports/least-privilege?since=1h",
+            "/audit/v1/reports/least-privilege?since=2036-11-22T12:00:00Z&at=71",
+        ]),
         Target::new("GET", "/log/v1/checkpoint", 200).with(office),
         Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
             "/log/v1/tile/0/000.p/7",
