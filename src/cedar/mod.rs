@@ -1,5 +1,6 @@
 //! Cedar made safe: limits, parsing, compiled schema and policies, values from JSON,
-//! evaluation. The only room that names Cedar's crates.
+//! evaluation. The only room that names Cedar's crates, but for `symbolic`, which asks a
+//! process about policies in Cedar's public types.
 //!
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.
@@ -23,6 +24,7 @@ mod format;
 mod grants;
 mod heard;
 mod index;
+mod instance;
 mod known;
 mod limits;
 mod lint;
@@ -36,9 +38,11 @@ mod scan;
 mod schema;
 mod seen;
 mod shape;
+mod shrink;
 mod slice;
 mod source;
 mod stack;
+mod statement;
 mod syntax_advice;
 mod terrain;
 mod trial;
@@ -55,6 +59,7 @@ pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
 pub use format::formatted;
 pub use grants::{Applicable, Grant, Named};
+pub use instance::{Instance, Matched};
 pub use known::Known;
 pub use limits::Limits;
 pub use literal::entity_named;
@@ -66,6 +71,7 @@ pub use seen::{Found, Seen};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
 pub use stack::{on_large_stack, on_large_stacks};
+pub use statement::{Assumption, Statement};
 pub use weigh::{ClauseWeighed, ERRED_ON_PERSONAL, Near, Outcome, Piece, PolicyWeighed, Truth};
 
 /// The version of the Cedar crates.

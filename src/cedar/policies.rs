@@ -205,11 +205,6 @@ impl CompiledPolicies {
         linked.or_else(|| self.0.set.get_template(core))
     }
 
-    /// A policy or link; nothing for a template by itself.
-    pub(super) fn policy(&self, id: &PolicyId) -> Option<&ast::Policy> {
-        self.0.set.get(self.0.ids.get(id)?)
-    }
-
     pub(super) fn set(&self) -> &ast::PolicySet {
         &self.0.set
     }

@@ -74,7 +74,6 @@ fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
     let (mut i, mut j, mut all) = (0, 0, Vec::new());
     loop {
         match (old.get(i), new.get(j)) {
-            (None, None) => return all,
             (Some(one), Some(other)) if one == other => {
                 all.push(Line::Kept(one.clone()));
                 (i, j) = (i + 1, j + 1);
@@ -87,7 +86,8 @@ fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
                 all.push(Line::Added(other.clone()));
                 j += 1;
             }
-            (Some(_), None) => return all,
+            // Nothing is left of either: what is left of the one was taken above.
+            (_, None) => return all,
         }
     }
 }

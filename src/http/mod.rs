@@ -54,6 +54,7 @@ mod sealed;
 mod server;
 mod session;
 mod sessions;
+mod shadow;
 mod source;
 mod tls;
 mod tokens;

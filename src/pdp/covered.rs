@@ -9,7 +9,7 @@ use crate::model::{Moment, PolicyId};
 use crate::projection::World;
 
 /// What each clause of each policy was when [`decide`](super::decide), or
-/// [`decide_supposing`](super::decide_supposing) with a session, decided this question, in the
+/// [`decide_if`](super::decide_if) with a session, decided this question, in the
 /// order of [`CompiledPolicies::clauses`](crate::cedar::CompiledPolicies::clauses). Nothing
 /// if no policy was asked. Costs an evaluation of each policy; needs the stack of a decision.
 #[must_use]

@@ -12,6 +12,7 @@ mod naming;
 mod personal;
 mod sentence;
 mod session;
+mod shadow;
 mod step_up;
 mod unrecorded;
 
@@ -21,7 +22,6 @@ pub use covered::truths;
 pub use decide::{Again, decide, decide_again, decide_as_of, decide_if};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
-pub use naming::Access;
 pub use naming::{asked_of, names_of};
 pub use personal::Gaps;
 pub use session::vouched;

@@ -19,6 +19,7 @@ mod directory;
 mod door;
 mod enrolment;
 mod erasure;
+mod explaining;
 mod identity_provider;
 mod impact;
 mod journal;

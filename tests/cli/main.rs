@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod analysis;
 mod authoring;
 #[allow(dead_code)] // the tests that kill the program use the rest
 #[path = "../binary/mod.rs"]
@@ -10,6 +11,7 @@ mod binary;
 mod checking;
 mod endings;
 mod evidence;
+mod explaining;
 mod founding;
 mod impact;
 mod importing;
@@ -19,4 +21,5 @@ mod people;
 mod place;
 mod reading;
 mod reports;
+mod versions;
 mod witnesses;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::binary::{PASSWORD, shipped};
 use crate::house::{House, LEAVER, SOURCE, VICTIM, VISITOR, other_log};
 use crate::page::pages;
+use crate::report;
 
 /// One method of one URL template: what an honest caller sends.
 pub struct Target {
@@ -81,8 +82,10 @@ pub fn targets(house: &House) -> Vec<Target> {
         persons(house),
         passkeys(house),
         authors(house),
+        versions(house),
         administrators(house),
         auditors(house),
+        report::targets(house),
         own(house),
         pages(house),
     ]
@@ -325,6 +328,48 @@ fn authors(house: &House) -> Vec<Target> {
     ]
 }
 
+/// Versions of the policies. Whatever becomes of them, the one that is asked for here is
+/// none: what is in force stays.
+fn versions(house: &House) -> Vec<Target> {
+    let office = std::slice::from_ref(&house.office);
+    let chief = std::slice::from_ref(&house.chief);
+    let text = "@id(\"one\") permit (principal, action, resource);";
+    let sent = |text: &str, why: &str| {
+        let files = json!([{"name": "one.cedar", "text": text}]);
+        json!({"files": files, "message": why, "tests": "[]"})
+    };
+    let nobodys = "0123456789ab";
+    let step = |template: &'static str, tokens: &[String]| {
+        let path = template.replace("{version}", nobodys);
+        Target::new("POST", template, 404)
+            .with(tokens)
+            .at(&[&path])
+            .reading([json!({"reason": "to see"})])
+    };
+    vec![
+        Target::new("GET", "/versions/v1", 200).with(office),
+        Target::new("POST", "/versions/v1", 200)
+            .with(office)
+            .reading([sent(text, "one"), sent(text, "two")])
+            .weighing(6),
+        Target::new("PUT", "/versions/v1", 422)
+            .with(office)
+            .reading([sent("@id(\"one\") permit (principal is Robot, action, resource);", "x")])
+            .weighing(6),
+        Target::new("GET", "/versions/v1/{version}", 404)
+            .with(office)
+            .at(&[&format!("/versions/v1/{nobodys}")]),
+        Target::new("POST", "/versions/v1/rollback", 404)
+            .with(office)
+            .reading([json!({"reason": "to see", "to": nobodys})]),
+        step("/versions/v1/{version}/check", office),
+        step("/versions/v1/{version}/stage", office),
+        step("/versions/v1/{version}/unstage", office),
+        step("/versions/v1/{version}/approve", chief),
+        step("/versions/v1/{version}/activate", office),
+    ]
+}
+
 fn administrators(house: &House) -> Vec<Target> {
     let office = std::slice::from_ref(&house.office);
     let user = |what: &str| format!("/users/v1/{VICTIM}/{what}");
@@ -435,21 +480,6 @@ fn auditors(house: &House) -> Vec<Target> {
             .with(office)
             .reading([supposed, json!({"request": question})])
             .weighing(2),
-        Target::new("GET", "/audit/v1/reports/segments", 200)
-            .with(office)
-            .at(&["/audit/v1/reports/segments?since=90d&compare=71"]),
-        Target::new("POST", "/audit/v1/reports/segments", 200).with(office).reading([json!({})]),
-        Target::new("GET", "/audit/v1/reports/blast-radius", 200)
-            .with(office)
-            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22&hops=2"]),
-        Target::new("POST", "/audit/v1/reports/blast-radius", 200)
-            .with(office)
-            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22"])
-            .reading([json!({})]),
-        Target::new("GET", "/audit/v1/reports/least-privilege", 200).with(office).at(&[
-            "/audit/v1/reports/least-privilege?since=1h",
-            "/audit/v1/reports/least-privilege?since=2036-11-22T12:00:00Z&at=71",
-        ]),
         Target::new("GET", "/log/v1/checkpoint", 200).with(office),
         Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
             "/log/v1/tile/0/000.p/7",

@@ -1,16 +1,20 @@
 //! `countersign policy`: the policies in force, and the next. One file per subcommand.
 
+mod analysed;
+mod analyze;
 mod apply;
 mod check;
 mod checked;
 mod draft;
 mod format;
 mod impact;
+mod in_force;
 mod junit;
 mod local;
 mod moves;
 mod plan;
 mod publish;
+mod shadow;
 mod show;
 mod test;
 mod told;
@@ -41,11 +45,13 @@ enum Command {
     Check(check::Check),
     Test(test::Test),
     Format(format::Format),
+    Analyze(Box<analyze::Analyze>),
     Plan(plan::Plan),
     Apply(apply::Apply),
     Draft(draft::Draft),
     Versions(versions::Versions),
     Stage(moves::Stage),
+    Shadow(shadow::Shadow),
     Unstage(moves::Unstage),
     Approve(moves::Approve),
     Activate(moves::Activate),
@@ -65,10 +71,12 @@ impl Policy {
             Command::Check(check) => check.run(console),
             Command::Test(test) => test.run(console),
             Command::Format(format) => format.run(console),
+            Command::Analyze(analyze) => analyze.run(console),
             Command::Plan(plan) => plan.run(console),
             Command::Apply(apply) => apply.run(console),
             Command::Draft(draft) => draft.run(console),
             Command::Versions(versions) => versions.run(console),
+            Command::Shadow(it) => it.run(console),
             Command::Stage(it) => it.run(console),
             Command::Unstage(it) => it.run(console),
             Command::Approve(it) => it.run(console),
