@@ -203,24 +203,6 @@ impl World {
             Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
             Event::PoliciesActivated(it) => self.policies_activated(entry, it),
             of_versions!() => self.version_lived(entry),
-            Event::PoliciesActivated(it) => {
-                self.set_mut(it.set).policies_activated(it, &artefacts);
-                self.published(entry, it.set, it.publication, &it.message);
-            }
-            Event::PolicyTestsSubmitted(_)
-            | Event::VersionDrafted(_)
-            | Event::VersionChecked(_)
-            | Event::VersionStaged(_)
-            | Event::VersionUnstaged(_)
-            | Event::VersionApproved(_)
-            | Event::VersionActivated(_)
-            | Event::VersionRolledBack(_) => {
-                let writer = self.behind(&entry.actor);
-                self.versions.lived(entry, writer, &mut self.application, &artefacts);
-                if let Event::VersionStaged(it) = &entry.event {
-                    self.shadows.staged(it.digest, entry.index);
-                }
-            }
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
             Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
@@ -293,6 +275,9 @@ impl World {
     fn version_lived(&mut self, entry: &Envelope) {
         let (artefacts, writer) = (self.artefacts.clone(), self.behind(&entry.actor));
         self.versions.lived(entry, writer, &mut self.application, &artefacts);
+        if let Event::VersionStaged(it) = &entry.event {
+            self.shadows.staged(it.digest, entry.index);
+        }
     }
 
     /// The person behind somebody: themselves, or whoever made a service's token.
