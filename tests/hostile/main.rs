@@ -13,6 +13,7 @@ mod body;
 mod dice;
 mod house;
 mod page;
+mod report;
 mod request;
 mod strike;
 mod target;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::binary::{PASSWORD, shipped};
 use crate::house::{House, LEAVER, SOURCE, VICTIM, VISITOR, other_log};
 use crate::page::pages;
+use crate::report;
 
 /// One method of one URL template: what an honest caller sends.
 pub struct Target {
@@ -84,6 +85,7 @@ pub fn targets(house: &House) -> Vec<Target> {
         versions(house),
         administrators(house),
         auditors(house),
+        report::targets(house),
         own(house),
         pages(house),
     ]
@@ -478,21 +480,6 @@ fn auditors(house: &House) -> Vec<Target> {
             .with(office)
             .reading([supposed, json!({"request": question})])
             .weighing(2),
-        Target::new("GET", "/audit/v1/reports/segments", 200)
-            .with(office)
-            .at(&["/audit/v1/reports/segments?since=90d&compare=71"]),
-        Target::new("POST", "/audit/v1/reports/segments", 200).with(office).reading([json!({})]),
-        Target::new("GET", "/audit/v1/reports/blast-radius", 200)
-            .with(office)
-            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22&hops=2"]),
-        Target::new("POST", "/audit/v1/reports/blast-radius", 200)
-            .with(office)
-            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22"])
-            .reading([json!({})]),
-        Target::new("GET", "/audit/v1/reports/least-privilege", 200).with(office).at(&[
-            "/audit/v1/reports/least-privilege?since=1h",
-            "/audit/v1/reports/least-privilege?since=2036-11-22T12:00:00Z&at=71",
-        ]),
         Target::new("GET", "/log/v1/checkpoint", 200).with(office),
         Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
             "/log/v1/tile/0/000.p/7",
