@@ -35,10 +35,11 @@ impl Telling for Segments {
 }
 
 /// What the figures rest on.
-const MODEL: &str = "Every pair is decided as an application would have it decided that says \
-    nothing beyond who, what and to what: a person without a session and with a session of each \
-    assurance, begun at that moment; anybody else without one. Recorded decisions are counted \
-    where those concerned stand now, not where they stood then.";
+const MODEL: &str = "Every pair is decided really: a person without a session and with a session \
+    of each assurance, begun at that moment; anybody else without one. The application says nothing \
+    beyond who, what and to what; only where that is denied, it is supposed to say what the schema \
+    lets it say and policies listen to (Booleans, texts and numbers that stand in them). Recorded \
+    decisions are counted where those concerned stand now, not where they stood then.";
 
 fn head(report: &Segments, page: &mut Page) {
     let then = report.as_of;
@@ -197,6 +198,14 @@ fn findings(report: &Segments, page: &mut Page) {
     let coverage = &report.coverage;
     for uid in coverage.outside.iter().take(LINES_MAX) {
         say(format!("{uid} is in no segment"), page);
+    }
+    for bridge in coverage.bridges.iter().take(LINES_MAX) {
+        let (resource, onward) = (&bridge.resource, &bridge.onward);
+        let (from, to) = (&bridge.from, &bridge.to);
+        say(
+            format!("{resource} in {from} leads on as {onward} in {to}: a way past the roads"),
+            page,
+        );
     }
     for segment in &coverage.unwalled {
         say(format!("{segment} has no wall: no forbid names it, so any permit opens it"), page);
