@@ -3,7 +3,8 @@
 use super::super::console::Telling;
 use super::super::page::{Ink, Page, second};
 use super::super::table::{Column, Table};
-use crate::audit::{Cell, CellVerdict, Counted, Place, Segments};
+use super::conditions::Conditions;
+use crate::audit::{Cell, CellVerdict, Condition, Counted, Place, Segments};
 use crate::model::{PolicyId, Uid};
 
 /// More columns than this are not laid out beside each other.
@@ -129,16 +130,12 @@ fn roads(cells: &[&Cell], page: &mut Page) {
         return page.line("nobody may, from anywhere");
     }
     let columns = ["FROM", "TO", "MAY", "USED", "LAST USED", "BY"].map(Column::new);
-    let mut table = Table::new(columns);
+    let (mut table, mut conditions) = (Table::new(columns), Conditions::default());
     for cell in open.iter().take(LINES_MAX) {
         let by: Vec<_> = cell.by.iter().map(|source| source.policy.as_str()).collect();
-        let says = cell.conditions.first().map(|it| {
-            let more = cell.conditions.len() - 1;
-            let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
-            let asked = ids(&it.asked_by);
-            let asked = if asked.is_empty() { asked } else { format!(", asked by {asked}") };
-            format!("; with {}{asked}{more}", it.says)
-        });
+        let marks = cell.conditions.iter().map(|it| conditions.mark(condition(it)));
+        let marks = marks.collect::<Vec<_>>().join(" or ");
+        let marks = if marks.is_empty() { marks } else { format!(" if {marks}") };
         let (used, last) = counted(&cell.used);
         table.row(
             [
@@ -147,13 +144,21 @@ fn roads(cells: &[&Cell], page: &mut Page) {
                 in_short(cell).trim_end_matches(" *").to_owned(),
                 used,
                 last,
-                format!("{}{}", by.join(", "), says.unwrap_or_default()),
+                format!("{}{marks}", by.join(", ")),
             ]
             .map(|text| (text, Ink::Plain)),
         );
     }
     page.table(&table);
     more(open.len(), page);
+    conditions.tell(page);
+}
+
+/// A condition, and who asks for it.
+fn condition(condition: &Condition) -> String {
+    let asked = ids(&condition.asked_by);
+    let asked = if asked.is_empty() { asked } else { format!(" (asked by {asked})") };
+    format!("with {}{asked}", condition.says)
 }
 
 fn counted(counted: &Counted) -> (String, String) {
