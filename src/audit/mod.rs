@@ -8,47 +8,62 @@
 
 mod as_of;
 mod at;
+mod blast_radius;
 mod continuity;
 mod decision;
 #[cfg(test)]
 mod doubt_tests;
 mod explained;
 mod filter;
+mod ground;
 mod impact;
 mod notice;
 mod proven;
 mod query;
+mod reach;
 mod replay;
 mod report;
 mod row;
 #[cfg(test)]
 mod sample;
+mod segments;
 mod shadow;
 #[cfg(test)]
 mod shadow_tests;
 mod sign_in_row;
+mod since;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod town;
 mod verified;
 mod verify;
 mod version_row;
 
 pub use as_of::{AsOf, Reasons, Then, Unseen};
 pub use at::{At, NotThen};
+pub use blast_radius::{BlastRadius, Choke, Jewel, NoRadius, Step, Taken, Widened};
 pub use continuity::{Continuity, OutOfOrder};
 pub use decision::{Dossier, Standing, Trail};
 pub use explained::{Explained, Recorded, TakenAgain};
 pub use filter::Filter;
+pub use ground::{Before, Ground};
 pub use impact::{
     Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
-    Reasons as FlipReasons, Sample, Since, Supposed, Supposition, Tally, Unsupposable, read_patch,
+    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Unsupposable, read_patch,
 };
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
+pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Way};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
+pub use segments::{
+    Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix,
+    Place, Segments, SegmentsDifference, Source, Traffic, Window,
+};
 pub use shadow::{ShadowReport, ShadowSample};
+pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

@@ -34,10 +34,12 @@ mod shape;
 mod slice;
 mod source;
 mod stack;
+mod terrain;
 mod trial;
 mod types;
 mod validate;
 mod value;
+mod walls;
 mod weigh;
 
 pub use clauses::{Clause, Part};

@@ -11,6 +11,7 @@ use cedar_policy_core::validator::{RawName, Validator, ValidatorSchema, Validato
 use super::fault::in_order;
 use super::scan::{self, Grammar};
 use super::stack::on_large_stack;
+use super::terrain::Terrain;
 use super::types::Tables;
 use super::{Fault, Limits, codes, declared, diagnosis, personal};
 use crate::model::{Digest, EntityType, SetKind, Uid};
@@ -25,6 +26,7 @@ struct Inner {
     limits: Limits,
     validator: Validator,
     tables: Tables,
+    terrain: Terrain,
     warnings: Vec<Fault>,
 }
 
@@ -66,10 +68,12 @@ impl CompiledSchema {
     /// An attribute of an entity type may be annotated `@caller("fill")` or
     /// `@caller("override")`: see [`CompiledSchema::overlay`]. An optional one, and a member
     /// of a context, may be annotated `@personal`: it is sealed where it is recorded.
+    /// `@segment`, `@pivot` and `@crown_jewel` say how somebody can move: see
+    /// [`CompiledSchema::pivots`].
     ///
     /// # Errors
     /// What exceeds the limits, what Cedar finds, `external` declarations (an incomplete
-    /// schema validates nothing), `@caller` or `@personal` where it has no effect.
+    /// schema validates nothing), an annotation of ours where it has no effect.
     pub fn compile(text: &str, kind: SetKind, limits: &Limits) -> Result<Self, Vec<Fault>> {
         if text.len() > limits.schema_bytes {
             let (found, most) = (text.len(), limits.schema_bytes);
@@ -192,6 +196,10 @@ impl CompiledSchema {
         &self.0.tables
     }
 
+    pub(super) fn terrain(&self) -> &Terrain {
+        &self.0.terrain
+    }
+
     pub(super) fn validator(&self) -> &Validator {
         &self.0.validator
     }
@@ -231,12 +239,14 @@ fn compile(text: &str, kind: SetKind, limits: &Limits) -> Result<Inner, Vec<Faul
     })?;
     few_environments(&schema, limits).map_err(|fault| vec![fault])?;
     let tables = Tables::compile(&schema, &callers, &personals).map_err(|fault| vec![fault])?;
+    let terrain = Terrain::read(&resolved, &schema, &tables, text)?;
     Ok(Inner {
         text: Arc::from(text),
         digest: Digest::of(text),
         limits: *limits,
         validator: Validator::new(schema),
         tables,
+        terrain,
         warnings,
     })
 }

@@ -333,7 +333,8 @@ pub(super) fn encoded(text: &str) -> String {
         .collect()
 }
 
-fn with_query(path: &str, query: &[(&str, String)]) -> String {
+/// A path with its parameters behind it.
+pub(super) fn with_query(path: &str, query: &[(&str, String)]) -> String {
     let pairs: Vec<_> =
         query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }

@@ -32,6 +32,7 @@ mod publication;
 mod published;
 mod recover;
 mod replay;
+mod report;
 mod schema;
 mod serve;
 mod stored;
@@ -87,6 +88,7 @@ enum Command {
     Entities(entities::Entities),
     Log(Box<log::Log>),
     Replay(replay::Replay),
+    Report(Box<report::Report>),
     Evaluate(evaluate::Evaluate),
     Explain(Box<explain::Explain>),
     Verify(verify::Verify),
@@ -112,6 +114,7 @@ impl Command {
             Self::Entities(entities) => entities.run(console),
             Self::Log(log) => log.run(console),
             Self::Replay(replay) => replay.run(console),
+            Self::Report(report) => report.run(console),
             Self::Evaluate(evaluate) => evaluate.run(console),
             Self::Explain(explain) => explain.run(console),
             Self::Verify(verify) => verify.run(console),

@@ -17,7 +17,7 @@ use crate::audit::{At, BadQuery, Cursor, Dossier, Order, Query, Trail, position_
 use crate::cedar::on_large_stack;
 use crate::event::{Envelope, Event, decode};
 use crate::event_store::{EventStore, StoreError};
-use crate::model::Index;
+use crate::model::{Index, Moment};
 use crate::projection::World;
 
 /// Where the next entries are, on an answer that does not hold all.
@@ -75,7 +75,11 @@ fn page(store: &dyn EventStore, size: u64, query: &Query) -> Result<Page, Proble
 pub(super) type Shown = Result<(Envelope, Box<RawValue>), Problem>;
 
 /// The entries from `start` to the end, in order.
-fn forward(store: &dyn EventStore, start: Index, size: u64) -> impl Iterator<Item = Shown> {
+pub(super) fn forward(
+    store: &dyn EventStore,
+    start: Index,
+    size: u64,
+) -> impl Iterator<Item = Shown> {
     let mut next = start;
     let pages = std::iter::from_fn(move || {
         let page = (next.0 < size).then(|| read(store, next, size))?;
@@ -260,8 +264,7 @@ fn dossier(
         let world = look.world_after(store, Index(before))?;
         let mut trail = Trail::of(decided);
         if let Some(since) = trail.since(&world) {
-            let earlier = |index| entry(store, index).map(|(entry, _)| entry.time < since);
-            let first = first_not_below(wanted.index.0, earlier)?;
+            let first = first_since(store, since, wanted.index.0)?;
             for seen in forward(store, first, wanted.index.0) {
                 trail.see(&seen?.0);
             }
@@ -270,6 +273,19 @@ fn dossier(
         Dossier::new(&world, trail, &wanted, raw, erasures).ok_or_else(missing)
     };
     on_large_stack(gather).map_err(|fault| Problem::defect(&fault))?
+}
+
+/// The first of the entries before `end` that is not before a time.
+///
+/// # Errors
+/// An entry that cannot be read.
+pub(super) fn first_since(
+    store: &dyn EventStore,
+    since: Moment,
+    end: u64,
+) -> Result<Index, Problem> {
+    let earlier = |index| entry(store, index).map(|(entry, _)| entry.time < since);
+    first_not_below(end, earlier)
 }
 
 /// The first index at which `below` no longer holds; no time goes back along the log.

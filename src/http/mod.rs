@@ -44,6 +44,7 @@ mod proof;
 mod recovery;
 mod refusals;
 mod relying_party;
+mod reports;
 mod request_id;
 mod routes;
 mod schema;

@@ -171,7 +171,11 @@ impl Lookback {
         Self { snapshots: Arc::clone(&app.snapshots), sealer: app.sealer.clone() }
     }
 
-    fn as_of(&self, store: &dyn EventStore, live: &World, at: At) -> Result<Past, Problem> {
+    /// The World as of then.
+    ///
+    /// # Errors
+    /// 400 if there is nothing as of then; 500 for a log that cannot be folded.
+    pub fn as_of(&self, store: &dyn EventStore, live: &World, at: At) -> Result<Past, Problem> {
         let index = last(store, live, at)?;
         let world = if live.through == Some(index) {
             live.clone()

@@ -10,12 +10,12 @@ use actix_web::{Error, HttpResponse};
 use super::{
     Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
     explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
-    passkeys, password, past, policies, proof, recovery, schema, session, sessions, shadow, tokens,
-    users, versions, witness,
+    passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions,
+    shadow, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 84] = [
+pub const TEMPLATES: [&str; 86] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -76,6 +76,8 @@ pub const TEMPLATES: [&str; 84] = [
     "/audit/v1/decisions/{id}/proof",
     "/audit/v1/decisions/{id}/explain",
     "/audit/v1/explain",
+    "/audit/v1/reports/segments",
+    "/audit/v1/reports/blast-radius",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
@@ -148,6 +150,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/decisions/{id}/proof").route(get().to(proof::decision)))
         .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
         .service(at("/audit/v1/explain").route(post().to(explain::question)))
+        .configure(of_reports)
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
@@ -160,6 +163,22 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/metrics").route(get().to(health::metrics)))
         .configure(of_pages)
         .default_service(route().to(nothing_here));
+}
+
+/// What policies, directory and log come to.
+fn of_reports(server: &mut ServiceConfig) {
+    let at = resource::<&str>;
+    server
+        .service(
+            at("/audit/v1/reports/segments")
+                .route(get().to(reports::segments))
+                .route(post().to(reports::segments_of_draft)),
+        )
+        .service(
+            at("/audit/v1/reports/blast-radius")
+                .route(get().to(reports::blast_radius))
+                .route(post().to(reports::blast_radius_of_draft)),
+        );
 }
 
 /// What persons do about their own sessions and authenticators.

@@ -76,6 +76,12 @@ impl EntityDocument {
         })
     }
 
+    /// The entity that an attribute holds; nothing if it holds none.
+    #[must_use]
+    pub fn entity(&self, attribute: &str) -> Option<Uid> {
+        uid(self.attrs.get(attribute)?, attribute).ok()
+    }
+
     /// An entity with nothing but its name.
     #[must_use]
     pub fn bare(uid: Uid) -> Self {

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -144,6 +145,21 @@ pub struct Uid {
     kind: EntityType,
     #[serde(deserialize_with = "bounded_id")]
     id: Arc<str>,
+}
+
+/// A text that is no entity's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an entity such as `User::\"alice\"`")]
+pub struct NotWritten;
+
+impl FromStr for Uid {
+    type Err = NotWritten;
+    /// Reads `TYPE::"ID"`; what is between the first and the last quotation mark is the id.
+    fn from_str(text: &str) -> Result<Self, NotWritten> {
+        let parts = text.strip_suffix('"').and_then(|text| text.split_once("::\""));
+        let (kind, id) = parts.ok_or(NotWritten)?;
+        Self::parse(kind, id).map_err(|_| NotWritten)
+    }
 }
 
 impl Uid {

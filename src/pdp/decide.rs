@@ -54,6 +54,16 @@ pub fn decide_as_of(world: &World, ask: &Ask, then: Moment) -> Again {
     taken(world, ask, then, &Gaps::default(), Way::of(world, ask.set))
 }
 
+/// As [`decide_as_of`], if the subject had a session of these facts: for asking what
+/// somebody could do who can show as much. Which login would help is not looked for.
+#[must_use]
+pub fn decide_if(world: &World, ask: &Ask, then: Moment, session: &SessionFacts) -> Again {
+    let way = Way::of(world, ask.set);
+    let mut again = supposing(world, ask, then, &Gaps::default(), way, session);
+    bound(&mut again.decided);
+    again
+}
+
 /// Takes a recorded decision again in a World folded to just before it. Costs what
 /// [`decide`] costs and, if something cannot be seen, a look through the policies.
 #[must_use]

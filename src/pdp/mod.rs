@@ -17,9 +17,10 @@ mod unrecorded;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
-pub use decide::{Again, decide, decide_again, decide_as_of};
+pub use decide::{Again, decide, decide_again, decide_as_of, decide_if};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
+pub use naming::{asked_of, names_of};
 pub use personal::Gaps;
 pub use session::vouched;
 pub use unrecorded::rests_on_unrecorded;

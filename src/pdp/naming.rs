@@ -1,7 +1,10 @@
 //! From `AuthZEN`'s names to Cedar's, never by formatting text that is parsed again.
 
+use serde_json::Map;
+
 use crate::event::Note;
-use crate::model::{EntityAsked, EntityType, Uid};
+use crate::model::{AccessRequest, Action, EntityAsked, EntityType, Uid};
+use crate::projection::World;
 
 /// The entity that a subject or resource names, in the namespace where its type
 /// has none of its own.
@@ -19,6 +22,36 @@ pub(super) fn action(name: &str, namespace: Option<&EntityType>) -> Result<Uid, 
     };
     let kind = space.map_or_else(|| "Action".to_owned(), |space| format!("{space}::Action"));
     Uid::parse(&kind, id).map_err(|_| Note::UnknownAction)
+}
+
+/// Subject, action and resource of a request to the owner's policies, in Cedar's names;
+/// nothing if one of them cannot be one.
+#[must_use]
+pub fn names_of(world: &World, request: &AccessRequest) -> Option<[Uid; 3]> {
+    let space = world.settings.namespace.as_ref();
+    let subject = entity(&request.subject, space).ok()?;
+    let action = action(&request.action.name, space).ok()?;
+    Some([subject, action, entity(&request.resource, space).ok()?])
+}
+
+/// The request that asks for this, about which the caller says nothing.
+#[must_use]
+pub fn asked_of(subject: &Uid, action: &Uid, resource: &Uid) -> AccessRequest {
+    let asked = |uid: &Uid| EntityAsked {
+        kind: uid.kind().as_str().to_owned(),
+        id: uid.id().to_owned(),
+        properties: Map::new(),
+    };
+    let name = match action.kind().as_str() {
+        "Action" => action.id().to_owned(),
+        kind => format!("{kind}::{}", action.id()),
+    };
+    AccessRequest {
+        subject: asked(subject),
+        action: Action { name, properties: Map::new() },
+        resource: asked(resource),
+        context: Map::new(),
+    }
 }
 
 fn qualified(kind: &str, namespace: Option<&EntityType>) -> Option<EntityType> {
@@ -51,7 +84,7 @@ mod tests {
         let asked = |kind: &str| EntityAsked {
             kind: kind.to_owned(),
             id: "1".to_owned(),
-            properties: serde_json::Map::new(),
+            properties: Map::new(),
         };
         assert_eq!(entity(&asked("http:route"), None), Err(Note::UnknownType));
         let space = EntityType::new("Shop").unwrap();

@@ -16,4 +16,5 @@ mod office;
 mod people;
 mod place;
 mod reading;
+mod reports;
 mod witnesses;

@@ -424,6 +424,17 @@ fn auditors(house: &House) -> Vec<Target> {
             .with(office)
             .reading([supposed, json!({"request": question})])
             .weighing(2),
+        Target::new("GET", "/audit/v1/reports/segments", 200)
+            .with(office)
+            .at(&["/audit/v1/reports/segments?since=90d&compare=71"]),
+        Target::new("POST", "/audit/v1/reports/segments", 200).with(office).reading([json!({})]),
+        Target::new("GET", "/audit/v1/reports/blast-radius", 200)
+            .with(office)
+            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22&hops=2"]),
+        Target::new("POST", "/audit/v1/reports/blast-radius", 200)
+            .with(office)
+            .at(&["/audit/v1/reports/blast-radius?principal=User::%22dave%22"])
+            .reading([json!({})]),
         Target::new("GET", "/log/v1/checkpoint", 200).with(office),
         Target::new("GET", "/log/v1/tile/{path:.*}", 200).with(office).weighing(2).at(&[
             "/log/v1/tile/0/000.p/7",

@@ -9,7 +9,6 @@
 
 mod case;
 mod report;
-mod since;
 mod supposition;
 mod tally;
 #[cfg(test)]
@@ -24,7 +23,6 @@ use crate::projection::{Directory, World};
 
 pub use case::{Case, Judged};
 pub use report::{Counts, Flip, ImpactReport, Ranked, Ranking, Reasons, Sample};
-pub use since::Since;
 pub use supposition::{NotAPatch, Supposed, Supposition, Unsupposable, read_patch};
 pub use tally::Tally;
 

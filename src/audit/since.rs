@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::BadQuery;
+use super::BadQuery;
 use crate::model::Moment;
 
 /// Since when: so long ago, or a time. Written `90d`, `12h`, `30m`, or as a time.

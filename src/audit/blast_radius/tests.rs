@@ -1,0 +1,248 @@
+//! The spread against brute force, and the report on a small organisation.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{BlastRadius, NoRadius};
+use crate::audit::sample::{Log, uid};
+use crate::audit::town::{self, POLICIES, ask, entities};
+use crate::audit::{Assurance, Ground};
+use crate::cedar::{Limits, on_large_stack};
+use crate::event::{SessionFacts, Verdict};
+use crate::model::{Acr, Moment, PolicyId, Uid};
+use crate::pap;
+use crate::pdp::{decide_as_of, decide_if};
+use crate::projection::World;
+
+fn surveyed(log: &Log, ground: &Ground, who: &Uid, most: Assurance, hops: u32) -> BlastRadius {
+    let look = |see: &mut dyn FnMut(&crate::event::Envelope)| {
+        log.entries.iter().for_each(see);
+        Ok::<_, NoRadius>(())
+    };
+    let survey = || BlastRadius::survey(ground, (who, most), hops, Moment::EPOCH, look);
+    on_large_stack(survey).unwrap().unwrap()
+}
+
+/// Goal: whoever has alice's password gets to the crown jewel in three hops, and the report
+/// names the way.
+#[test]
+fn a_crown_jewel_is_reached_by_the_shortest_way() {
+    let mut log = town::log(POLICIES, &entities());
+    let (alice, shop) = (uid("User", "alice"), uid("Service", "shop"));
+    log.ask(&ask(&alice, "connect", &shop));
+    let report = surveyed(&log, &town::ground(&log), &alice, Assurance::Password, 3);
+    assert_eq!((report.within.as_slice(), report.estate), ([1, 2, 3].as_slice(), 3));
+    let [jewel] = report.jewels.as_slice() else { panic!("{:?}", report.jewels) };
+    assert_eq!((&jewel.uid, jewel.hop), (&uid("Service", "orders-db"), 3));
+    let way: Vec<_> =
+        jewel.path.iter().map(|step| (step.hop, step.from.id(), step.to.id())).collect();
+    let expected =
+        [(1, "alice", "shop"), (2, "storefront", "orders-api"), (3, "orders", "orders-db")];
+    assert_eq!(way, expected);
+    assert_eq!(report.steps[0].used.count, 1);
+    assert_eq!(report.steps[0].onward, Some(uid("Workload", "storefront")));
+    let choke = report.choke.unwrap();
+    assert_eq!((choke.policy.as_str(), choke.left, choke.jewels_cut), ("road-people-web", 0, 1));
+}
+
+#[test]
+fn fewer_hops_reach_less() {
+    let log = town::log(POLICIES, &entities());
+    let alice = uid("User", "alice");
+    let report = surveyed(&log, &town::ground(&log), &alice, Assurance::Password, 2);
+    assert_eq!((report.within, report.jewels.len()), (vec![1, 2], 0));
+    assert_eq!(report.jewels_there_are, 1);
+}
+
+/// Goal: the report shows what a second factor is worth.
+#[test]
+fn a_stolen_password_alone_reaches_nothing_that_takes_two_factors() {
+    let log = town::log(POLICIES, &entities());
+    let (ground, dave) = (town::ground(&log), uid("User", "dave"));
+    let password = surveyed(&log, &ground, &dave, Assurance::Password, 3);
+    assert_eq!((password.reached(), password.choke), (0, None));
+    let both = surveyed(&log, &ground, &dave, Assurance::Mfa, 3);
+    assert_eq!(both.reached(), 3);
+    let need = both.steps[0].need.as_ref().unwrap().to_string();
+    assert_eq!(need, "two factors, shown within the last 15 minutes");
+}
+
+#[test]
+fn a_workload_has_no_session_whatever_is_said() {
+    let log = town::log(POLICIES, &entities());
+    let ground = town::ground(&log);
+    let orders = uid("Workload", "orders");
+    let report = surveyed(&log, &ground, &orders, Assurance::Hardware, 1);
+    assert!(!report.taken.is_person);
+    assert_eq!(report.steps.iter().map(|it| it.to.id()).collect::<Vec<_>>(), ["orders-db"]);
+}
+
+#[test]
+fn a_draft_is_told_by_what_it_puts_out_of_reach() {
+    let log = town::log(POLICIES, &entities());
+    let draft =
+        POLICIES.replace("principal in Segment::\"api\", ", "principal == Workload::\"x\", ");
+    let ground = town::ground(&log);
+    let ground = on_large_stack(|| ground.supposing(&town::draft(None, &draft))).unwrap().unwrap();
+    let report = surveyed(&log, &ground, &uid("User", "alice"), Assurance::Password, 3);
+    let found = report.difference.unwrap();
+    assert_eq!((found.reached, found.jewels, found.gained.len()), (3, 1, 0));
+    assert_eq!(found.lost, [uid("Service", "orders-db")]);
+    assert_eq!(report.jewels.len(), 0);
+}
+
+#[test]
+fn nobody_and_no_hops_are_refused() {
+    let log = town::log(POLICIES, &entities());
+    let ground = town::ground(&log);
+    let asked = |who: &Uid, hops| {
+        let look = |_: &mut dyn FnMut(&crate::event::Envelope)| Ok::<_, NoRadius>(());
+        let from = (who, Assurance::None);
+        on_large_stack(|| BlastRadius::survey(&ground, from, hops, Moment::EPOCH, look)).unwrap()
+    };
+    let nobody = uid("User", "nobody");
+    assert_eq!(asked(&nobody, 3).unwrap_err(), NoRadius::Unknown(nobody));
+    assert_eq!(asked(&uid("User", "alice"), 0).unwrap_err(), NoRadius::Hops);
+    assert_eq!(asked(&uid("User", "alice"), 11).unwrap_err(), NoRadius::Hops);
+}
+
+/// Roads and walls between four segments, and what runs where.
+#[derive(Clone, Debug)]
+struct Drawn {
+    policies: String,
+    entities: Vec<Value>,
+}
+
+const SEGMENTS: [&str; 4] = ["s0", "s1", "s2", "s3"];
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    let road = (0_usize..5, 0_usize..4, any::<bool>(), any::<bool>());
+    let service = (0_usize..4, 0_usize..4, any::<bool>());
+    let roads = prop::collection::vec(road, 1..7);
+    let walls = prop::collection::vec((0_usize..4, 0_usize..4), 0..3);
+    let services = prop::collection::vec(service, 1..8);
+    (roads, walls, services).prop_map(|(roads, walls, services)| {
+        let mut policies = String::new();
+        for (n, (from, to, factors, fresh)) in roads.into_iter().enumerate() {
+            let who = SEGMENTS.get(from).map_or("principal is User".to_owned(), |segment| {
+                format!("principal in Segment::\"{segment}\"")
+            });
+            let when = match (from, factors, fresh) {
+                (4, true, true) => "when { context has session && context.session.aal >= 2 }",
+                (4, true, false) => "when { !(context has session) }",
+                _ => "",
+            };
+            let to = SEGMENTS[to];
+            policies += &format!(
+                "@id(\"road-{n}\") permit ({who}, action == Action::\"connect\", \
+                 resource in Segment::\"{to}\") {when};\n"
+            );
+        }
+        for (n, (around, but)) in walls.into_iter().enumerate() {
+            let (around, but) = (SEGMENTS[around], SEGMENTS[but]);
+            policies += &format!(
+                "@id(\"wall-{n}\") forbid (principal, action, resource in Segment::\"{around}\") \
+                 unless {{ principal in Segment::\"{but}\" || principal is User }};\n"
+            );
+        }
+        let none = || json!({});
+        let mut entities = vec![town::entity("User", "u", &[], none())];
+        for (n, segment) in SEGMENTS.iter().enumerate() {
+            entities.push(town::entity("Segment", segment, &[], none()));
+            entities.push(town::entity(
+                "Workload",
+                &n.to_string(),
+                &[("Segment", segment)],
+                none(),
+            ));
+        }
+        for (n, (at, on, jewel)) in services.into_iter().enumerate() {
+            entities.push(town::service(&n.to_string(), SEGMENTS[at], &on.to_string(), jewel));
+        }
+        Drawn { policies, entities }
+    })
+}
+
+/// What is reached, layer by layer, by asking for everything each time.
+fn by_brute_force(world: &World, then: Moment, most: Assurance, hops: u32) -> BTreeSet<Uid> {
+    let services: Vec<_> = world
+        .directory
+        .iter()
+        .map(|node| &node.document)
+        .filter(|document| document.uid.kind().as_str() == "Service")
+        .collect();
+    let allowed = |from: &Uid, to: &Uid, first: bool| {
+        let ask = ask(from, "connect", to);
+        let without = decide_as_of(world, &ask, then).decided.decision == Verdict::Allow;
+        let levels = if most == Assurance::Mfa { vec![Acr::Aal1, Acr::Aal2] } else { Vec::new() };
+        let with = levels.into_iter().any(|acr| {
+            let facts = SessionFacts {
+                id: uuid::Uuid::nil(),
+                aal: acr.aal().get(),
+                methods: acr.methods().0,
+                authenticated_at: then,
+                source: "countersign".to_owned(),
+            };
+            decide_if(world, &ask, then, &facts).decided.decision == Verdict::Allow
+        });
+        without || first && with
+    };
+    let (mut actors, mut reached) = (BTreeSet::from([uid("User", "u")]), BTreeSet::new());
+    for hop in 0..hops {
+        let mut next = actors.clone();
+        for actor in &actors {
+            for service in &services {
+                if allowed(actor, &service.uid, hop == 0 || actor.kind().as_str() == "User") {
+                    reached.insert(service.uid.clone());
+                    let on = &service.attrs["runs_on"]["id"];
+                    next.insert(uid("Workload", on.as_str().unwrap()));
+                }
+            }
+        }
+        actors = next;
+    }
+    reached
+}
+
+/// The World with a policy fewer.
+fn without(world: &World, policies: &str, id: &PolicyId) -> World {
+    let kept: String = policies
+        .lines()
+        .filter(|line| !line.contains(&format!("@id(\"{id}\")")))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let draft = town::draft(None, &kept);
+    world.supposing(pap::supposed(world, &draft, &Limits::default()).unwrap())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Law: what the report says is reached is what asking for everything reaches; and no
+    /// permit, really left out, cuts more than the one it names.
+    #[test]
+    fn the_report_is_brute_force(drawn in drawn(), hops in 1_u32..4, two in any::<bool>()) {
+        let most = if two { Assurance::Mfa } else { Assurance::None };
+        let log = town::log(&drawn.policies, &drawn.entities);
+        let (ground, user) = (town::ground(&log), uid("User", "u"));
+        let report = surveyed(&log, &ground, &user, most, hops);
+        let then = ground.as_of.time;
+        on_large_stack(|| {
+            let expected = by_brute_force(&ground.world, then, most, hops);
+            let found: BTreeSet<_> = report.steps.iter().map(|step| step.to.clone()).collect();
+            prop_assert_eq!(&found, &expected);
+            prop_assert_eq!(report.reached(), expected.len() as u64);
+            let sources = ground.world.application.sources();
+            let left = sources.map(|source| {
+                let world = without(&ground.world, &drawn.policies, &source.id);
+                by_brute_force(&world, then, most, hops).len() as u64
+            });
+            let least = left.min().unwrap_or(0);
+            let named = report.choke.as_ref().map_or(report.reached(), |choke| choke.left);
+            prop_assert_eq!(named, least.min(report.reached()));
+            Ok(())
+        }).unwrap()?;
+    }
+}

@@ -1,0 +1,319 @@
+//! What it takes for a principal to do something to a resource, found by deciding it
+//! really under every assurance that a person can show.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::event::{AccessDecided, Presented, SessionFacts, Verdict};
+use crate::model::{Aal, Acr, EntityType, Moment, PolicyId, SetKind, Uid};
+use crate::pdp::{Again, Ask, asked_of, decide_as_of, decide_if};
+use crate::projection::World;
+
+/// Who is said to ask.
+const ASKER: &str = "report";
+
+/// How strongly a person has shown who they are, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assurance {
+    /// Not at all: without a session.
+    None,
+    /// By a password.
+    Password,
+    /// By two factors.
+    Mfa,
+    /// By two factors that cannot be phished.
+    Passkey,
+    /// By a key held in hardware.
+    Hardware,
+}
+
+impl Assurance {
+    /// All of them, weakest first.
+    pub const ALL: [Self; 5] =
+        [Self::None, Self::Password, Self::Mfa, Self::Passkey, Self::Hardware];
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Password => "password",
+            Self::Mfa => "mfa",
+            Self::Passkey => "passkey",
+            Self::Hardware => "hardware",
+        }
+    }
+
+    /// What somebody has to have who is to show as much.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Password => "a password",
+            Self::Mfa => "two factors",
+            Self::Passkey => "two factors that cannot be phished",
+            Self::Hardware => "a hardware key",
+        }
+    }
+
+    const fn acr(self) -> Option<Acr> {
+        match self {
+            Self::None => None,
+            Self::Password => Some(Acr::Aal1),
+            Self::Mfa => Some(Acr::Aal2),
+            Self::Passkey => Some(Acr::PhishingResistant),
+            Self::Hardware => Some(Acr::HardwareProtected),
+        }
+    }
+}
+
+/// A text that names no assurance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an assurance is one of none, password, mfa, passkey, hardware")]
+pub struct NoAssurance;
+
+impl FromStr for Assurance {
+    type Err = NoAssurance;
+    fn from_str(text: &str) -> Result<Self, NoAssurance> {
+        Self::ALL.into_iter().find(|one| one.as_str() == text).ok_or(NoAssurance)
+    }
+}
+
+/// What must be so for something to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Need {
+    /// The assurances that suffice, weakest first.
+    pub assurances: Vec<Assurance>,
+    /// Stronger ones than the weakest of those that do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<Assurance>,
+    /// How old the authentication may be in seconds, for the weakest; absent if as old as a
+    /// session may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_s: Option<u64>,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(least) = self.assurances.first() else { return f.write_str("nothing") };
+        f.write_str(least.words())?;
+        if let Some(age_s) = self.max_age_s {
+            write!(f, ", shown within the last {}", age(age_s.saturating_add(1)))?;
+        }
+        if !self.except.is_empty() {
+            let except: Vec<_> = self.except.iter().map(|one| one.words()).collect();
+            write!(f, ", but not with {}", except.join(" or "))?;
+        }
+        Ok(())
+    }
+}
+
+fn age(seconds: u64) -> String {
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        _ => (seconds / 3_600, "hour"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What came of one principal, action and resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Allowed whatever its principal shows.
+    Allow {
+        /// The permits.
+        by: Vec<PolicyId>,
+    },
+    /// Allowed if something is so.
+    Conditional {
+        /// What.
+        need: Need,
+        /// The permits, if it is.
+        by: Vec<PolicyId>,
+        /// The forbids, if it is not.
+        barred_by: Vec<PolicyId>,
+    },
+    /// Not allowed whatever its principal shows.
+    Deny {
+        /// The forbids; none if nothing permits it.
+        by: Vec<PolicyId>,
+    },
+    /// Nobody can say any more: it rests on something erased, or sealed under a key that is
+    /// not at hand.
+    Unknown,
+}
+
+/// How something can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// What must be so; nothing if it can be done at every assurance considered.
+    pub need: Option<Need>,
+    /// The permits, one list for each assurance that suffices, weakest first.
+    pub by: Vec<Vec<PolicyId>>,
+}
+
+/// An assurance, and what was decided at it.
+type Tried = (Assurance, AccessDecided);
+
+fn asking(principal: &Uid, action: &Uid, resource: &Uid) -> Ask {
+    Ask::access(asked_of(principal, action, resource), Presented::Nothing, ASKER)
+}
+
+/// Asks a World what it takes.
+pub struct Prober<'a> {
+    world: &'a World,
+    then: Moment,
+    persons: BTreeSet<EntityType>,
+    /// The greatest age found last: mostly the next is the same.
+    age_s: Cell<Option<u64>>,
+    decisions: Cell<u64>,
+}
+
+impl<'a> Prober<'a> {
+    /// Of a World, at a time. Run it on a large stack: the first decision may compile.
+    #[must_use]
+    pub fn new(world: &'a World, then: Moment) -> Self {
+        let bindings = world.services.iter().filter_map(|service| service.binding.as_ref());
+        let theirs = bindings.map(|binding| binding.user_type.clone());
+        let persons = theirs.chain([world.settings.user_type.clone()]).collect();
+        Self { world, then, persons, age_s: Cell::new(None), decisions: Cell::new(0) }
+    }
+
+    /// How many decisions it has taken so far.
+    #[must_use]
+    pub fn decisions(&self) -> u64 {
+        self.decisions.get()
+    }
+
+    /// True of the entities that can have a session: persons.
+    #[must_use]
+    pub fn is_person(&self, uid: &Uid) -> bool {
+        self.persons.contains(uid.kind())
+    }
+
+    /// What it takes. Costs a decision; for a person five, and some more if the age of the
+    /// authentication counts. A principal that is no person has no session.
+    #[must_use]
+    pub fn reach(&self, principal: &Uid, action: &Uid, resource: &Uid) -> Reach {
+        let ask = asking(principal, action, resource);
+        let Some(tried) = self.climb(&ask, self.most(principal, Assurance::Hardware)) else {
+            return Reach::Unknown;
+        };
+        let by = |wanted: Verdict| {
+            let first = tried.iter().find(|(_, decided)| decided.decision == wanted);
+            first.map(|(_, decided)| decided.determining.clone())
+        };
+        match (by(Verdict::Allow), by(Verdict::Deny)) {
+            (Some(by), None) => Reach::Allow { by },
+            (Some(by), Some(barred_by)) => match self.need(&ask, &tried) {
+                Some(need) => Reach::Conditional { need, by, barred_by },
+                None => Reach::Allow { by },
+            },
+            (None, by) => Reach::Deny { by: by.unwrap_or_default() },
+        }
+    }
+
+    /// How somebody can do it who can show at most so much; nothing if they cannot, or if
+    /// nobody can say any more. Costs what [`Prober::reach`] costs.
+    #[must_use]
+    pub fn way(
+        &self,
+        principal: &Uid,
+        action: &Uid,
+        resource: &Uid,
+        most: Assurance,
+    ) -> Option<Way> {
+        let ask = asking(principal, action, resource);
+        let tried = self.climb(&ask, self.most(principal, most))?;
+        let allowed = tried.iter().filter(|(_, decided)| decided.decision == Verdict::Allow);
+        let by: Vec<_> = allowed.map(|(_, decided)| decided.determining.clone()).collect();
+        let need = || self.need(&ask, &tried);
+        (!by.is_empty()).then(|| Way { need: need(), by })
+    }
+
+    /// The decisions for each assurance up to one, weakest first; nothing if one of them may
+    /// rest on what cannot be seen.
+    fn climb(&self, ask: &Ask, most: Assurance) -> Option<Vec<Tried>> {
+        let rungs = Assurance::ALL.into_iter().filter(|rung| *rung <= most);
+        rungs.map(|rung| Some((rung, self.decided(ask, rung, 0)?))).collect()
+    }
+
+    fn most(&self, principal: &Uid, most: Assurance) -> Assurance {
+        if self.is_person(principal) { most } else { Assurance::None }
+    }
+
+    /// What must be shown, if not all suffices.
+    fn need(&self, ask: &Ask, tried: &[Tried]) -> Option<Need> {
+        let (allowed, denied): (Vec<_>, Vec<_>) =
+            tried.iter().partition(|(_, decided)| decided.decision == Verdict::Allow);
+        let assurances: Vec<_> = allowed.into_iter().map(|(rung, _)| *rung).collect();
+        let least = *assurances.first()?;
+        let max_age_s = self.oldest(ask, least);
+        if denied.is_empty() && max_age_s.is_none() {
+            return None;
+        }
+        let denied = denied.into_iter().map(|(rung, _)| *rung);
+        let except = denied.filter(|rung| *rung > least).collect();
+        Some(Need { assurances, except, max_age_s })
+    }
+
+    /// The greatest age at which an assurance suffices, found by halving; nothing if as old
+    /// as a session may be. Ages suffice up to some age and not above it, as far as policies
+    /// are sensible.
+    fn oldest(&self, ask: &Ask, rung: Assurance) -> Option<u64> {
+        let aal = rung.acr().map_or(Aal::ONE, Acr::aal);
+        let longest = rung.acr().map(|_| self.world.settings.session.absolute_s(aal))?;
+        let suffices = |age_s| {
+            let decided = self.decided(ask, rung, age_s);
+            decided.is_some_and(|decided| decided.decision == Verdict::Allow)
+        };
+        if suffices(longest) {
+            return None;
+        }
+        if let Some(known) = self.age_s.get()
+            && known < longest
+            && suffices(known)
+            && !suffices(known + 1)
+        {
+            return Some(known);
+        }
+        let (mut good, mut bad) = (0, longest);
+        while bad - good > 1 {
+            let middle = good.midpoint(bad);
+            if suffices(middle) { good = middle } else { bad = middle }
+        }
+        self.age_s.set(Some(good));
+        Some(good)
+    }
+
+    /// The decision for somebody who showed as much so long ago; nothing if it may rest on
+    /// what cannot be seen.
+    fn decided(&self, ask: &Ask, rung: Assurance, age_s: u64) -> Option<AccessDecided> {
+        self.decisions.set(self.decisions.get().saturating_add(1));
+        let facts = rung.acr().map(|acr| SessionFacts {
+            id: Uuid::nil(),
+            aal: acr.aal().get(),
+            methods: acr.methods().0,
+            authenticated_at: self.then.minus_seconds(age_s),
+            source: "countersign".to_owned(),
+        });
+        let Again { decided, rests_on, .. } = match facts {
+            Some(facts) => decide_if(self.world, ask, self.then, &facts),
+            None => decide_as_of(self.world, ask, self.then),
+        };
+        rests_on.is_empty().then_some(decided)
+    }
+
+    /// Whether the owner's policies and schema are there to decide.
+    #[must_use]
+    pub fn can_decide(&self) -> bool {
+        matches!(self.world.set(SetKind::Application).compiled(), Some(Ok(_)))
+    }
+}

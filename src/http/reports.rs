@@ -1,0 +1,245 @@
+//! `/audit/v1/reports`: what policies, directory and log come to.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+
+use super::audit::{first_since, forward, pairs};
+use super::guard::{Guarded, ReadAudit};
+use super::past::{Lookback, Past, looking};
+use super::policies::{PolicyFile, sources};
+use super::{App, Problem, body};
+use crate::audit::{
+    Assurance, At, BlastRadius, Bounds, Ground, NoMatrix, NoRadius, Segments, Since, Then,
+};
+use crate::event::Envelope;
+use crate::event_store::EventStore;
+use crate::model::{Index, Label, Moment, PolicySource, SetKind, Uid};
+use crate::node::NodeError;
+use crate::pap::Draft;
+
+/// How far back is looked, if nothing is said.
+const SINCE: Since = Since::Ago(90 * 86_400);
+
+/// `GET /audit/v1/reports/segments?at=&since=&compare=`: which segment reaches which, as of
+/// then, and what was used of it since. Costs a decision for each pair of a principal and a
+/// resource (at most 100,000 of them), and a look at each entry of the window.
+///
+/// # Errors
+/// [`Problem`]: 400 for a parameter; 409 `no_matrix` if there are no segments; 503 while
+/// another past is being looked at.
+pub async fn segments(
+    _may: Guarded<ReadAudit>,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    of_segments(app, &request, None).await
+}
+
+/// `POST` to the same: with a draft in place of what was in force, and what it would change.
+/// The body is that of `PUT /policies/v1` or `PUT /schema/v1`; nothing is published.
+///
+/// # Errors
+/// As [`segments`]; 422 with each of the draft's faults.
+pub async fn segments_of_draft(
+    _may: Guarded<ReadAudit>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let draft = draft(&app, &request, payload).await?;
+    of_segments(app, &request, Some(draft)).await
+}
+
+async fn of_segments(
+    app: web::Data<App>,
+    request: &HttpRequest,
+    draft: Option<Draft>,
+) -> Result<HttpResponse, Problem> {
+    let (asked, others) = Asked::of(pairs(request)?)?;
+    if let Some((name, _)) = others.first() {
+        let wrong = format!("`{name}`: the parameters are at, since and compare");
+        return Err(Problem::bad("bad_query", wrong));
+    }
+    answer(&app, &asked, draft, move |ground, since, look| {
+        Segments::survey(ground, since, Bounds::default(), look)
+    })
+    .await
+}
+
+/// `GET /audit/v1/reports/blast-radius?principal=&assurance=&hops=&at=&since=&compare=`: what
+/// somebody could reach who has taken over a principal. `assurance` is what they can show
+/// (`none`, `password`, `mfa`, `passkey`, `hardware`; a password if nothing is said), `hops`
+/// how often they go on (3). Costs a decision for each who is taken over, action and entity.
+///
+/// # Errors
+/// [`Problem`]: 400 for a parameter; 409 `no_blast_radius` if there is no such principal;
+/// 503 while another past is being looked at.
+pub async fn blast_radius(
+    _may: Guarded<ReadAudit>,
+    app: web::Data<App>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    of_blast_radius(app, &request, None).await
+}
+
+/// `POST` to the same: with a draft in place of what was in force.
+///
+/// # Errors
+/// As [`blast_radius`]; 422 with each of the draft's faults.
+pub async fn blast_radius_of_draft(
+    _may: Guarded<ReadAudit>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let draft = draft(&app, &request, payload).await?;
+    of_blast_radius(app, &request, Some(draft)).await
+}
+
+async fn of_blast_radius(
+    app: web::Data<App>,
+    request: &HttpRequest,
+    draft: Option<Draft>,
+) -> Result<HttpResponse, Problem> {
+    let (asked, others) = Asked::of(pairs(request)?)?;
+    let bad = |name: &str, what: &dyn std::fmt::Display| {
+        Problem::bad("bad_query", format!("`{name}`: {what}"))
+    };
+    let (mut principal, mut assurance, mut hops) = (None, Assurance::Password, 3);
+    for (name, value) in others {
+        match name.as_str() {
+            "principal" => {
+                let uid: Uid = value.parse().map_err(|error| bad("principal", &error))?;
+                principal = Some(uid);
+            }
+            "assurance" => assurance = value.parse().map_err(|error| bad("assurance", &error))?,
+            "hops" => hops = value.parse().map_err(|_| bad("hops", &"expected a number"))?,
+            _ => {
+                let known = "the parameters are principal, assurance, hops, at, since and compare";
+                return Err(bad(&name, &known));
+            }
+        }
+    }
+    let principal = principal.ok_or_else(|| bad("principal", &"say who was taken over"))?;
+    answer(&app, &asked, draft, move |ground, since, look| {
+        BlastRadius::survey(ground, (&principal, assurance), hops, since, look)
+    })
+    .await
+}
+
+/// As of when a report is, what it looks through and what it is held against.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Option<At>,
+    since: Since,
+    compare: Option<At>,
+}
+
+type Pairs = Vec<(String, String)>;
+
+impl Asked {
+    /// Takes these out of a query's parameters.
+    fn of(pairs: Pairs) -> Result<(Self, Pairs), Problem> {
+        let (mut at, mut since, mut compare, mut others) = (None, None, None, Pairs::new());
+        for (name, value) in pairs {
+            let twice = match name.as_str() {
+                "at" => at.replace(value.parse()?).is_some(),
+                "since" => since.replace(value.parse()?).is_some(),
+                "compare" => compare.replace(value.parse()?).is_some(),
+                _ if others.iter().any(|(other, _)| *other == name) => true,
+                _ => {
+                    others.push((name, value));
+                    continue;
+                }
+            };
+            if twice {
+                let wrong = format!("`{name}`: given twice: give it once");
+                return Err(Problem::bad("bad_query", wrong));
+            }
+        }
+        Ok((Self { at, since: since.unwrap_or(SINCE), compare }, others))
+    }
+}
+
+/// A draft to be supposed, as it would be published.
+#[derive(Deserialize)]
+struct Drafted {
+    #[serde(default)]
+    schema: Option<String>,
+    #[serde(default)]
+    files: Vec<PolicyFile>,
+    #[serde(default)]
+    policies: Vec<PolicySource>,
+}
+
+async fn draft(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Draft, Problem> {
+    let new: Drafted = body::typed(body::publication(app, request, payload).await?)?;
+    let replaced = !(new.files.is_empty() && new.policies.is_empty());
+    let policies = if replaced { Some(sources(new.files, new.policies).await?) } else { None };
+    let (set, message) = (SetKind::Application, Label::default());
+    Ok(Draft { set, schema: new.schema, policies, message })
+}
+
+/// Shows each entry of a window to who looks at it.
+type Look<'a> = Box<dyn FnOnce(&mut dyn FnMut(&Envelope)) -> Result<(), Problem> + 'a>;
+
+/// Makes a report on the World as of then, and answers with it.
+async fn answer<T: Serialize + Send + 'static>(
+    app: &App,
+    asked: &Asked,
+    draft: Option<Draft>,
+    report: impl FnOnce(&Ground, Moment, Look<'_>) -> Result<T, Problem> + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let live = app.sequencer.world();
+    let newest = At::Entry(live.through.unwrap_or(Index(0)));
+    let (at, asked, now) = (asked.at.unwrap_or(newest), *asked, app.clock.now());
+    let (store, back) = (std::sync::Arc::clone(app.sequencer.store()), Lookback::of(app));
+    let report = looking(app, at, move |past| {
+        let mut ground = Ground::new(past.world.clone(), then(at, &past, now)?);
+        if let Some(at) = asked.compare {
+            let before = back.as_of(&*store, &live, at)?;
+            let then = then(at, &before, now)?;
+            ground = ground.compared(before.world, then);
+        }
+        if let Some(draft) = &draft {
+            ground = ground.supposing(draft).map_err(NodeError::Policies)?;
+        }
+        let since = asked.since.moment(ground.as_of.time);
+        let look = look(&*store, since, past.index);
+        report(&ground, since, look)
+    });
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(report.await?))
+}
+
+fn then(at: At, past: &Past, now: Moment) -> Result<Then, Problem> {
+    Ok(Then { index: past.index, time: at.time(past.written, now)? })
+}
+
+/// The entries from a time up to an entry.
+fn look(store: &dyn EventStore, since: Moment, last: Index) -> Look<'_> {
+    Box::new(move |see| {
+        let end = last.next().0;
+        let first = first_since(store, since, end)?;
+        for shown in forward(store, first, end) {
+            see(&shown?.0);
+        }
+        Ok(())
+    })
+}
+
+impl From<NoMatrix> for Problem {
+    fn from(error: NoMatrix) -> Self {
+        Self::new(StatusCode::CONFLICT, "no_matrix", error.to_string())
+    }
+}
+
+impl From<NoRadius> for Problem {
+    fn from(error: NoRadius) -> Self {
+        match error {
+            NoRadius::Hops => Self::bad("bad_query", format!("`hops`: {error}")),
+            _ => Self::new(StatusCode::CONFLICT, "no_blast_radius", error.to_string()),
+        }
+    }
+}
