@@ -27,6 +27,7 @@ use crate::passkeys::passkeys;
 use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
+use crate::shadow::shadowed;
 
 const SCHEMA: &str = "\
 type Session = {aal: Long, amr: Set<String>, authenticated_at: datetime, age_seconds: Long,
@@ -64,6 +65,7 @@ pub fn written() -> Vec<String> {
     doubt(&mut scribe);
     witnessing(&mut scribe);
     recovered(&mut scribe);
+    shadowed(&mut scribe);
     scribe.lines
 }
 
