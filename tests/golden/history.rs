@@ -28,6 +28,7 @@ use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
 use crate::versions::versions;
+use crate::shadow::shadowed;
 
 const SCHEMA: &str = "\
 type Session = {aal: Long, amr: Set<String>, authenticated_at: datetime, age_seconds: Long,
@@ -66,6 +67,7 @@ pub fn written() -> Vec<String> {
     witnessing(&mut scribe);
     recovered(&mut scribe);
     versions(&mut scribe);
+    shadowed(&mut scribe);
     scribe.lines
 }
 

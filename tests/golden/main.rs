@@ -23,6 +23,7 @@ mod recovery;
 mod scribe;
 mod sealed;
 mod versions;
+mod shadow;
 
 use std::collections::BTreeSet;
 use std::fs;
