@@ -27,8 +27,8 @@ use crate::passkeys::passkeys;
 use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
-use crate::versions::versions;
 use crate::shadow::shadowed;
+use crate::versions::versions;
 
 const SCHEMA: &str = "\
 type Session = {aal: Long, amr: Set<String>, authenticated_at: datetime, age_seconds: Long,

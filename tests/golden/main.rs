@@ -22,8 +22,8 @@ mod passwords;
 mod recovery;
 mod scribe;
 mod sealed;
-mod versions;
 mod shadow;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::fs;
