@@ -54,6 +54,11 @@ fn a_test_that_fails_says_what_decided_instead() {
     std::fs::write(&tests, wrong.to_string()).unwrap();
     let tests = tests.display().to_string();
     let failed = run(&ground, &cloud("test"), &["--tests", &tests]).ended(1);
+    let right = wrong.to_string().replace("allow", "deny").replace("archivists", "mfa");
+    std::fs::write(&tests, right).unwrap();
+    let thin = run(&ground, &cloud("test"), &["--tests", &tests, "--coverage-min", "90"]).ended(1);
+    assert!(thin.out.contains("✗ coverage is below 90 %"), "{}", thin.out);
+    run(&ground, &cloud("test"), &["--tests", &tests, "--coverage-min", "5"]).done();
     assert!(failed.out.contains("✗ everybody deletes"), "{}", failed.out);
     let because = "expected allow, got deny: by `mfa-delete-documents`";
     assert!(failed.out.contains(because), "{}", failed.out);
