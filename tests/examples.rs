@@ -84,7 +84,9 @@ fn read(path: &Path) -> String {
 }
 
 fn policies_of(folder: &Path) -> Vec<Policy> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension() == Some("cedar".as_ref())).collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds no policies", folder.display());
     files
@@ -130,7 +132,7 @@ fn both_sets_validate_strictly_without_a_warning() {
 }
 
 #[test]
-fn every_policy_has_an_id_and_a_description_of_one_line() {
+fn every_policy_has_an_id_a_description_of_one_line_and_the_examples_an_owner() {
     for (folder, prefix) in [("policies/cloud", ""), ("policies/system", "system-")] {
         for policy in policies_of(&root().join(folder)) {
             let id = policy.annotation("id").unwrap_or_else(|| panic!("no @id on:\n{policy}"));
@@ -140,6 +142,8 @@ fn every_policy_has_an_id_and_a_description_of_one_line() {
                 description.ends_with('.') && !description.contains('\n'),
                 "`{id}` has no @description of one sentence: {description:?}"
             );
+            let owned = policy.annotation("owner").is_some_and(|owner| !owner.is_empty());
+            assert!(owned || !prefix.is_empty(), "`{id}` in {folder} has no @owner");
         }
     }
 }
@@ -236,8 +240,46 @@ fn segments_are_kept_apart() {
         ("User alice", "connect", "orders-db", session(2, 9), false, "wall-data"),
         ("User dave", "connect", "backup", session(2, 9), false, "wall-admin"),
         ("User mallory", "connect", "shop", session(2, 9), false, ""),
+        ("settlement", "connect", "general-ledger", no(), true, "road-settlement-finance"),
+        ("orders", "connect", "general-ledger", no(), false, "wall-finance"),
+        ("User grace", "connect", "payroll", session(2, 9), false, "wall-finance"),
     ];
     check(&Shipped::cloud(), ["Workload", "Action", "Service"], rows);
+}
+
+/// Goal: what is planted in the example organisation for the reports to find is there.
+#[test]
+fn the_planted_faults_are_as_they_are_told() {
+    let no = stranger;
+    let rows = vec![
+        // A forgotten pivot: the wiki of everybody runs where everything can be reached from.
+        ("User lena", "connect", "team-wiki", session(1, 9), true, "road-people-web"),
+        ("toolbox", "connect", "general-ledger", no(), true, "road-admin"),
+        // A road that ends at a wall.
+        ("recommendations", "connect", "stock-db", no(), false, "wall-data"),
+    ];
+    check(&Shipped::cloud(), ["Workload", "Action", "Service"], rows);
+    let entities = read(&root().join("schemas/cloud.entities.json"));
+    let entities: Value = serde_json::from_str(&entities).unwrap();
+    let found = |uid: Value| {
+        let all = entities.as_array().unwrap();
+        all.iter().find(|entity| entity["uid"] == uid).cloned().unwrap()
+    };
+    let wiki = found(json!({"type": "Service", "id": "team-wiki"}));
+    assert_eq!(wiki["attrs"]["runs_on"], json!({"type": "Workload", "id": "toolbox"}));
+    // An over-broad group: all of support may, as yara may who never does.
+    let rows = vec![
+        (
+            "omar",
+            "view",
+            "contract-acme",
+            no(),
+            true,
+            "employees-view-documents support-handles-contracts",
+        ),
+        ("yara", "edit", "contract-acme", no(), true, "support-handles-contracts"),
+    ];
+    check(&Shipped::cloud(), ["User", "Action", "Document"], rows);
 }
 
 /// Goal: one factor never opens what wants two.

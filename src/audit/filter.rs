@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::BadQuery;
 use super::query::Order;
-use crate::event::{AccessDecided, Envelope, Event, Verdict};
+use crate::event::{AccessDecided, Envelope, Event, Verdict, of_versions};
 use crate::model::{EntityAsked, Moment, PolicyId, SetKind};
 
 /// What an entry must be to be shown; every condition given must hold, and one that
@@ -163,14 +163,7 @@ fn set_of(event: &Event) -> Option<SetKind> {
         Event::PolicySubmitted(it) => Some(it.set),
         Event::PolicyWithdrawn(it) => Some(it.set),
         Event::PoliciesActivated(it) => Some(it.set),
-        Event::PolicyTestsSubmitted(_)
-        | Event::VersionDrafted(_)
-        | Event::VersionChecked(_)
-        | Event::VersionStaged(_)
-        | Event::VersionUnstaged(_)
-        | Event::VersionApproved(_)
-        | Event::VersionActivated(_)
-        | Event::VersionRolledBack(_) => Some(SetKind::Application),
+        of_versions!() => Some(SetKind::Application),
         Event::PolicyIndexDoubted(it) => Some(it.set),
         Event::LogCreated(_)
         | Event::LossAccepted(_)

@@ -17,6 +17,7 @@ mod explained;
 mod filter;
 mod ground;
 mod impact;
+mod least_privilege;
 mod notice;
 mod proven;
 mod query;
@@ -51,6 +52,10 @@ pub use ground::{Before, Ground};
 pub use impact::{
     Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
     Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable, read_patch,
+};
+pub use least_privilege::{
+    Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
+    Usage, User as GrantUser, Window as UseWindow,
 };
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};

@@ -148,7 +148,7 @@ impl Log {
         let (schema, policies) = (schema.map(ToOwned::to_owned), Some(policies));
         let new = NewVersion { schema, policies, tests: None, message: Label::default() };
         let written = pap::write(&self.world, new, &limits).unwrap();
-        self.write(pap::draft(&self.world, &written, self.fresh(), operator()).unwrap());
+        self.write(pap::draft(&self.world, &written, self.fresh(), &operator()).unwrap());
         let latest = self.world.versions.latest_first();
         let digest = latest.iter().find(|it| it.stage == Stage::Draft).unwrap().digest;
         let ready = pap::ready(&self.world, &digest, &limits).unwrap();
@@ -260,7 +260,7 @@ impl Log {
         decided
     }
 
-    fn fresh(&self) -> Uuid {
+    pub(super) fn fresh(&self) -> Uuid {
         Uuid::from_u128(0xf000 + self.entries.len() as u128)
     }
 }

@@ -54,7 +54,7 @@ unless { principal in Segment::"api" };
 "#;
 
 /// An entity in Cedar's JSON.
-pub(super) fn entity(kind: &str, id: &str, parents: &[(&str, &str)], attrs: Value) -> Value {
+pub(super) fn entity(kind: &str, id: &str, parents: &[(&str, &str)], attrs: &Value) -> Value {
     let named = |kind: &str, id: &str| json!({"type": kind, "id": id});
     let parents: Vec<_> = parents.iter().map(|(kind, id)| named(kind, id)).collect();
     json!({"uid": named(kind, id), "attrs": attrs, "parents": parents})
@@ -64,22 +64,21 @@ pub(super) fn entity(kind: &str, id: &str, parents: &[(&str, &str)], attrs: Valu
 pub(super) fn service(id: &str, segment: &str, runs_on: &str, jewel: bool) -> Value {
     let runs_on = json!({"type": "Workload", "id": runs_on});
     let attrs = json!({"runs_on": runs_on, "crown_jewel": jewel});
-    entity("Service", id, &[("Segment", segment)], attrs)
+    entity("Service", id, &[("Segment", segment)], &attrs)
 }
 
 /// Three segments one behind the other, alice who is employed, dave who operates.
 pub(super) fn entities() -> Vec<Value> {
-    let none = || json!({});
-    let mut all: Vec<_> =
-        ["web", "api", "data"].map(|id| entity("Segment", id, &[], none())).into();
+    let none = json!({});
+    let mut all: Vec<_> = ["web", "api", "data"].map(|id| entity("Segment", id, &[], &none)).into();
     all.extend([
-        entity("Role", "employee", &[], none()),
-        entity("Role", "operator", &[], none()),
-        entity("User", "alice", &[("Role", "employee")], none()),
-        entity("User", "dave", &[("Role", "operator")], none()),
-        entity("Workload", "storefront", &[("Segment", "web")], none()),
-        entity("Workload", "orders", &[("Segment", "api")], none()),
-        entity("Workload", "stray", &[], none()),
+        entity("Role", "employee", &[], &none),
+        entity("Role", "operator", &[], &none),
+        entity("User", "alice", &[("Role", "employee")], &none),
+        entity("User", "dave", &[("Role", "operator")], &none),
+        entity("Workload", "storefront", &[("Segment", "web")], &none),
+        entity("Workload", "orders", &[("Segment", "api")], &none),
+        entity("Workload", "stray", &[], &none),
         service("shop", "web", "storefront", false),
         service("orders-api", "api", "orders", false),
         service("orders-db", "data", "orders", true),

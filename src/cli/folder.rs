@@ -265,7 +265,15 @@ impl Operator {
     /// # Errors
     /// As [`Folder::operator`].
     pub(super) fn of(settings: &Settings) -> Result<Self, Failure> {
-        let node = Node::open(settings, surroundings()?, |_, _| {})?;
+        Self::among(settings, surroundings()?)
+    }
+
+    /// The same by another clock than the machine's.
+    ///
+    /// # Errors
+    /// As [`Operator::of`].
+    pub(super) fn among(settings: &Settings, surroundings: Surroundings) -> Result<Self, Failure> {
+        let node = Node::open(settings, surroundings, |_, _| {})?;
         Ok(Self { node, runtime: runtime()? })
     }
 
@@ -309,6 +317,17 @@ impl Operator {
     pub(super) fn permit_anew(&self, what: Administration) -> Result<(), Failure> {
         self.wait(self.node.adopt_system_policies())?;
         self.permit(what)
+    }
+
+    /// Waits for some work that says itself why it failed.
+    ///
+    /// # Errors
+    /// What the work says.
+    pub(super) fn wait_for<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        self.runtime.block_on(work)
     }
 
     /// Waits for some work of the node's.

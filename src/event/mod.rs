@@ -34,6 +34,7 @@ pub use authentication::{
 };
 pub use envelope::{Actor, Envelope, NewEvent, Whence};
 pub use fact::Event;
+pub(crate) use fact::of_versions;
 pub use passkey::{PasskeyRefused, PasskeyRegistered, PasskeyVerified};
 pub use password::{
     AttemptsThrottled, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,

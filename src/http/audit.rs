@@ -289,7 +289,7 @@ pub(super) fn first_since(
 }
 
 /// The first index at which `below` no longer holds; no time goes back along the log.
-fn first_not_below(
+pub(super) fn first_not_below(
     size: u64,
     below: impl Fn(Index) -> Result<bool, Problem>,
 ) -> Result<Index, Problem> {

@@ -8,14 +8,14 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    explain, health, impact, import, keys, log, login, metadata, mfa, pages, passkey_login,
-    passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions,
-    shadow, tokens, users, versions, witness,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations,
+    events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa,
+    pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema,
+    session, sessions, shadow, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 86] = [
+pub const TEMPLATES: [&str; 88] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -41,6 +41,7 @@ pub const TEMPLATES: [&str; 86] = [
     "/auth/v1/recover",
     "/events/v1",
     "/policies/v1",
+    "/policies/v1/check",
     "/policies/v1/{policy}",
     "/schema/v1",
     "/versions/v1",
@@ -78,6 +79,7 @@ pub const TEMPLATES: [&str; 86] = [
     "/audit/v1/explain",
     "/audit/v1/reports/segments",
     "/audit/v1/reports/blast-radius",
+    "/audit/v1/reports/least-privilege",
     "/log/v1/checkpoint",
     "/log/v1/tile/{path:.*}",
     "/log/v1/keys",
@@ -129,6 +131,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(
             at("/policies/v1").route(get().to(policies::list)).route(put().to(policies::replace)),
         )
+        .service(at("/policies/v1/check").route(post().to(checks::check)))
         .service(at("/policies/v1/{policy}").route(get().to(policies::show)))
         .service(at("/schema/v1").route(get().to(schema::show)).route(put().to(schema::replace)))
         .service(
@@ -178,7 +181,8 @@ fn of_reports(server: &mut ServiceConfig) {
             at("/audit/v1/reports/blast-radius")
                 .route(get().to(reports::blast_radius))
                 .route(post().to(reports::blast_radius_of_draft)),
-        );
+        )
+        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)));
 }
 
 /// What persons do about their own sessions and authenticators.

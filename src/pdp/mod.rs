@@ -3,6 +3,7 @@
 mod administration;
 mod ask;
 mod bounded;
+mod covered;
 mod decide;
 mod doubt;
 mod entities;
@@ -17,6 +18,7 @@ mod unrecorded;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
+pub use covered::truths;
 pub use decide::{Again, decide, decide_again, decide_as_of, decide_if};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};

@@ -11,7 +11,8 @@ use super::{
     Services, Sessions, Shadows, SignIns, SigningKeys, Streams, Versions, Witnessing,
 };
 use crate::event::{
-    Actor, DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
+    Actor, DecisionSettings, Envelope, Event, PoliciesActivated, SchemaActivated, SessionEnded,
+    SessionStarted, SubjectErased, of_versions,
 };
 use crate::model::{Digest, Index, Label, Moment, SetKind, StreamName, Uid, Username, canonical};
 
@@ -184,7 +185,7 @@ impl World {
 
     /// Applies the fact; true if it can alter a decision.
     fn fact(&mut self, entry: &Envelope) -> bool {
-        let (at, artefacts) = (entry.time, self.artefacts.clone());
+        let at = entry.time;
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
             Event::LossAccepted(_) => self.witnessing.loss_accepted(),
@@ -197,30 +198,11 @@ impl World {
             Event::CheckpointCosigned(it) => self.witnessing.cosigned(it),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
-            Event::SchemaActivated(it) => {
-                self.set_mut(it.set).schema_activated(it, &artefacts);
-                self.published(entry, it.set, it.publication, &it.message);
-            }
+            Event::SchemaActivated(it) => self.schema_activated(entry, it),
             Event::PolicySubmitted(it) => self.set_mut(it.set).policy_submitted(it),
             Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
-            Event::PoliciesActivated(it) => {
-                self.set_mut(it.set).policies_activated(it, &artefacts);
-                self.published(entry, it.set, it.publication, &it.message);
-            }
-            Event::PolicyTestsSubmitted(_)
-            | Event::VersionDrafted(_)
-            | Event::VersionChecked(_)
-            | Event::VersionStaged(_)
-            | Event::VersionUnstaged(_)
-            | Event::VersionApproved(_)
-            | Event::VersionActivated(_)
-            | Event::VersionRolledBack(_) => {
-                let writer = self.behind(&entry.actor);
-                self.versions.lived(entry, writer, &mut self.application, &artefacts);
-                if let Event::VersionStaged(it) = &entry.event {
-                    self.shadows.staged(it.digest, entry.index);
-                }
-            }
+            Event::PoliciesActivated(it) => self.policies_activated(entry, it),
+            of_versions!() => self.version_lived(entry),
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
             Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
@@ -275,6 +257,26 @@ impl World {
         match kind {
             SetKind::Application => &mut self.application,
             SetKind::System => &mut self.system,
+        }
+    }
+
+    fn schema_activated(&mut self, entry: &Envelope, it: &SchemaActivated) {
+        let artefacts = self.artefacts.clone();
+        self.set_mut(it.set).schema_activated(it, &artefacts);
+        self.published(entry, it.set, it.publication, &it.message);
+    }
+
+    fn policies_activated(&mut self, entry: &Envelope, it: &PoliciesActivated) {
+        let artefacts = self.artefacts.clone();
+        self.set_mut(it.set).policies_activated(it, &artefacts);
+        self.published(entry, it.set, it.publication, &it.message);
+    }
+
+    fn version_lived(&mut self, entry: &Envelope) {
+        let (artefacts, writer) = (self.artefacts.clone(), self.behind(&entry.actor));
+        self.versions.lived(entry, writer, &mut self.application, &artefacts);
+        if let Event::VersionStaged(it) = &entry.event {
+            self.shadows.staged(it.digest, entry.index);
         }
     }
 

@@ -152,8 +152,8 @@ fn fold(
             return Err(RecoverError::DoesNotCompile { set, faults: faults.to_vec() });
         }
     }
-    // What is staged has no effect: if it does not compile, that is what decisions say of it.
-    let _ready_or_not = world.staged().map(PolicySetState::compiled);
+    // One that this build cannot compile decides nothing anyway, and keeps nobody from it.
+    let _staged = world.staged().map(PolicySetState::compiled);
     Ok(Log { world, tree })
 }
 

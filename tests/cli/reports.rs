@@ -12,6 +12,9 @@ fn said(place: &Place, asked: &[&str]) -> Value {
     for moment in ["as_of", "window"] {
         report[moment] = Value::Null;
     }
+    if let Some(difference) = report.get_mut("difference") {
+        difference["from"] = Value::Null;
+    }
     report
 }
 

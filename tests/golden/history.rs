@@ -3,7 +3,7 @@
 use countersign::authn::enrol::{Enrolment, enrol};
 use countersign::authn::mfa::{MfaVerdict, Offer};
 use countersign::authn::persons::{NewPerson, disable, grant_role, register, revoke_role};
-use countersign::authn::services::NewService;
+use countersign::authn::services::{Maker, NewService};
 use countersign::authn::{FreshTokens, Report, login, mfa, report, services, session};
 use countersign::cedar::Limits;
 use countersign::event::{
@@ -28,6 +28,7 @@ use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
 use crate::shadow::shadowed;
+use crate::versions::versions;
 
 const SCHEMA: &str = "\
 type Session = {aal: Long, amr: Set<String>, authenticated_at: datetime, age_seconds: Long,
@@ -66,6 +67,7 @@ pub fn written() -> Vec<String> {
     witnessing(&mut scribe);
     recovered(&mut scribe);
     shadowed(&mut scribe);
+    versions(&mut scribe);
     scribe.lines
 }
 
@@ -221,7 +223,8 @@ fn tokens(scribe: &mut Scribe) -> (Uuid, Uuid) {
             token: scribe.digest(),
             binding,
         };
-        let events = services::register(&scribe.world, &new, None);
+        let maker = Maker { actor: Actor::LocalOperator, session: None };
+        let events = services::register(&scribe.world, &new, maker);
         scribe.write(&Actor::LocalOperator, events);
         new.id
     });

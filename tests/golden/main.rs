@@ -23,6 +23,7 @@ mod recovery;
 mod scribe;
 mod sealed;
 mod shadow;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -73,7 +73,7 @@ impl Spread {
             for (action, resources) in estate.doable(schema, actor.kind()) {
                 for to in resources {
                     let Some(way) = prober.way(&actor, action, to, most) else { continue };
-                    let onward = estate.onward(world, schema, action, to);
+                    let onward = onward(world, schema, action, to);
                     let next = onward.clone().filter(|_| hop < hops);
                     if let Some(next) = next.filter(|next| seen.insert(next.clone())) {
                         waiting.push_back((next, Assurance::None, hop + 1));
@@ -171,16 +171,10 @@ impl Estate {
             (action, kinds.filter_map(|kind| self.by_kind.get(kind)).flatten())
         })
     }
+}
 
-    /// As whom somebody may go on who has done this.
-    fn onward(
-        &self,
-        world: &World,
-        schema: &CompiledSchema,
-        action: &Uid,
-        to: &Uid,
-    ) -> Option<Uid> {
-        let attribute = schema.pivots().get(action)?;
-        world.directory.get(to)?.document.entity(attribute)
-    }
+/// As whom somebody may go on who has done this.
+fn onward(world: &World, schema: &CompiledSchema, action: &Uid, to: &Uid) -> Option<Uid> {
+    let attribute = schema.pivots().get(action)?;
+    world.directory.get(to)?.document.entity(attribute)
 }

@@ -1,6 +1,7 @@
 //! The spread against brute force, and the report on a small organisation.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -135,28 +136,25 @@ fn drawn() -> impl Strategy<Value = Drawn> {
                 _ => "",
             };
             let to = SEGMENTS[to];
-            policies += &format!(
+            let _ = writeln!(
+                policies,
                 "@id(\"road-{n}\") permit ({who}, action == Action::\"connect\", \
-                 resource in Segment::\"{to}\") {when};\n"
+                 resource in Segment::\"{to}\") {when};"
             );
         }
         for (n, (around, but)) in walls.into_iter().enumerate() {
             let (around, but) = (SEGMENTS[around], SEGMENTS[but]);
-            policies += &format!(
+            let _ = writeln!(
+                policies,
                 "@id(\"wall-{n}\") forbid (principal, action, resource in Segment::\"{around}\") \
-                 unless {{ principal in Segment::\"{but}\" || principal is User }};\n"
+                 unless {{ principal in Segment::\"{but}\" || principal is User }};"
             );
         }
-        let none = || json!({});
-        let mut entities = vec![town::entity("User", "u", &[], none())];
+        let none = json!({});
+        let mut entities = vec![town::entity("User", "u", &[], &none)];
         for (n, segment) in SEGMENTS.iter().enumerate() {
-            entities.push(town::entity("Segment", segment, &[], none()));
-            entities.push(town::entity(
-                "Workload",
-                &n.to_string(),
-                &[("Segment", segment)],
-                none(),
-            ));
+            entities.push(town::entity("Segment", segment, &[], &none));
+            entities.push(town::entity("Workload", &n.to_string(), &[("Segment", segment)], &none));
         }
         for (n, (at, on, jewel)) in services.into_iter().enumerate() {
             entities.push(town::service(&n.to_string(), SEGMENTS[at], &on.to_string(), jewel));

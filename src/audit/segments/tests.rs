@@ -7,7 +7,7 @@ use crate::audit::sample::{Log, uid};
 use crate::audit::town::{self, POLICIES, ask, entities};
 use crate::audit::{Ground, Since};
 use crate::cedar::on_large_stack;
-use crate::model::EntityType;
+use crate::model::{EntityType, PolicyId};
 
 /// The report on a log's last World, with all that the log holds.
 fn surveyed(log: &Log, ground: &Ground) -> Segments {
@@ -59,7 +59,7 @@ fn a_cell_says_what_its_pairs_may_and_by_which_policies() {
     assert_eq!((people.allowed, people.denied), (1, 1), "alice is employed, dave is not");
     let wall = cell(&report, "connect", &segment("web"), &segment("data"));
     assert_eq!(wall.verdict, CellVerdict::Deny);
-    assert_eq!(wall.barred_by.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["wall-data"]);
+    assert_eq!(wall.barred_by.iter().map(PolicyId::as_str).collect::<Vec<_>>(), ["wall-data"]);
     let inside = cell(&report, "connect", &segment("web"), &segment("web"));
     assert_eq!((inside.verdict, inside.barred_by.len()), (CellVerdict::Deny, 0));
     assert_eq!(report.tried, report.pairs);
@@ -74,7 +74,7 @@ fn what_takes_two_factors_is_conditional_and_says_how_fresh() {
     let condition = &found.conditions[0];
     assert_eq!(condition.need.max_age_s, Some(899));
     assert_eq!(condition.says, "two factors, shown within the last 15 minutes");
-    assert_eq!(condition.asked_by.iter().map(|it| it.as_str()).collect::<Vec<_>>(), ["fresh-mfa"]);
+    assert_eq!(condition.asked_by.iter().map(PolicyId::as_str).collect::<Vec<_>>(), ["fresh-mfa"]);
 }
 
 /// Goal: a road that nobody takes, and a door at which somebody knocks, are told by name.
@@ -136,7 +136,7 @@ fn a_draft_is_told_by_what_it_opens_and_what_it_closes() {
 #[test]
 fn an_entity_stands_in_its_innermost_segment() {
     let mut all = entities();
-    all.push(town::entity("Segment", "vault", &[("Segment", "data")], json!({})));
+    all.push(town::entity("Segment", "vault", &[("Segment", "data")], &json!({})));
     all.push(town::service("keys", "vault", "orders", true));
     let log = town::log(POLICIES, &all);
     let report = surveyed(&log, &town::ground(&log));
@@ -150,7 +150,7 @@ fn an_entity_stands_in_its_innermost_segment() {
 fn too_many_pairs_are_taken_evenly_and_the_report_says_so() {
     let mut all = entities();
     for n in 0..20 {
-        all.push(town::entity("Workload", &format!("w{n}"), &[("Segment", "web")], json!({})));
+        all.push(town::entity("Workload", &format!("w{n}"), &[("Segment", "web")], &json!({})));
         all.push(town::service(&format!("s{n}"), "api", "orders", false));
     }
     let log = town::log(POLICIES, &all);

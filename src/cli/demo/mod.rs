@@ -5,10 +5,13 @@
 //! to come of it, and what did.
 
 mod account;
+mod history;
 mod organisation;
 mod scene;
 mod stage;
 mod story;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -16,21 +19,44 @@ use super::console::{Console, Format, Telling};
 use super::failure::{Exit, Failure};
 use super::page::{Ink, Page};
 use super::replay::{self, Outcome};
-use crate::model::Digest;
+use crate::model::{Digest, Moment};
 use account::{Account, Step};
 use stage::Stage;
+
+/// How many decisions a history has unless another number is given.
+const DECISIONS: u64 = 30_000;
 
 /// See the whole path, on a real server, in a minute
 ///
 /// In a fresh temporary directory: somebody enrols, logs in with a password and a code,
 /// an application asks for decisions, an auditor reads the reasons, and the log is
 /// replayed. Exit code 0 only if every step went as it should.
+///
+/// With `--history` no story is told: a quarter of the example organisation is written into
+/// a directory, for trying reports on.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  countersign demo\n  countersign demo --stay")]
+#[command(after_help = "Examples:\n  countersign demo\n  countersign demo --stay\n  \
+    countersign demo --history --data ./quarter")]
 pub(super) struct Demo {
     /// Leave the server up until Ctrl-C, with lines to try
     #[arg(long)]
     stay: bool,
+    /// Write ninety days of the example organisation's history
+    #[arg(long, requires = "data", conflicts_with = "stay")]
+    history: bool,
+    /// Where to write the history: a directory that is empty or not there yet
+    #[arg(long, value_name = "DIR", requires = "history")]
+    data: Option<PathBuf>,
+    /// About how many decisions the history has [default: 30000]
+    #[arg(long, value_name = "N", requires = "history")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    decisions: Option<u64>,
+    /// When the history ends [default: the last midnight, UTC]
+    #[arg(long, value_name = "TIME", requires = "history")]
+    until: Option<Moment>,
+    /// What the history is drawn from: the same again for the same number [default: 1]
+    #[arg(long, value_name = "N", requires = "history")]
+    seed: Option<u64>,
 }
 
 impl Demo {
@@ -39,6 +65,9 @@ impl Demo {
     /// # Errors
     /// [`Failure`]: the stage could not be set, or the server could not be asked.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
+        if let Some(data) = &self.data {
+            return history::write(data, self.wanted(), console);
+        }
         let stage = Stage::set()?;
         introduce(&stage, console)?;
         let mut account = Account::new(console);
@@ -56,6 +85,16 @@ impl Demo {
         let ending = Ending { steps, replay: outcome, live };
         console.tell(&ending)?;
         Ok(if ending.is_as_told() { Exit::Fine } else { Exit::Refused })
+    }
+}
+
+impl Demo {
+    fn wanted(&self) -> history::Wanted {
+        history::Wanted {
+            until: self.until.unwrap_or_else(history::last_midnight),
+            decisions: self.decisions.unwrap_or(DECISIONS),
+            seed: self.seed.unwrap_or(1),
+        }
     }
 }
 

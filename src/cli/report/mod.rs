@@ -3,8 +3,12 @@
 mod blast_radius;
 mod blast_radius_told;
 mod draft;
+mod least_privilege;
+mod least_privilege_told;
 mod segments;
 mod segments_told;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use super::console::Console;
@@ -13,6 +17,7 @@ use super::failure::{Exit, Failure};
 /// What is granted, what is used, what could be reached
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
+    countersign report least-privilege --since 90d --csv grants.csv --data ./data\n  \
     countersign report segments --since 90d --svg segments.svg --data ./data\n  \
     countersign report blast-radius 'User::\"dave\"' --server https://pdp.example.com")]
 pub(super) struct Report {
@@ -24,6 +29,7 @@ pub(super) struct Report {
 enum Command {
     BlastRadius(blast_radius::OfBlastRadius),
     Segments(segments::OfSegments),
+    LeastPrivilege(least_privilege::OfLeastPrivilege),
 }
 
 impl Report {
@@ -35,6 +41,7 @@ impl Report {
         match &self.command {
             Command::BlastRadius(radius) => radius.run(console),
             Command::Segments(segments) => segments.run(console),
+            Command::LeastPrivilege(report) => report.run(console),
         }
     }
 }

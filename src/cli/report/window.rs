@@ -85,12 +85,11 @@ pub(super) fn compared(
 /// # Errors
 /// [`Failure`]: the log cannot be read; usage, if there was nothing then.
 fn ground(folder: &Folder, at: Option<At>) -> Result<Ground, Failure> {
-    let (index, world) = match at {
-        Some(at) => folder.world_at(at)?,
-        None => {
-            let world = folder.world()?;
-            (world.through.unwrap_or(Index(0)), world)
-        }
+    let (index, world) = if let Some(at) = at {
+        folder.world_at(at)?
+    } else {
+        let world = folder.world()?;
+        (world.through.unwrap_or(Index(0)), world)
     };
     let written = world.last.map_or(Moment::EPOCH, |(written, _)| written);
     let time = at.map_or(Ok(written), |at| at.time(written, SystemClock.now()))?;
@@ -103,9 +102,9 @@ fn first_since(store: &dyn EventStore, since: Moment, end: u64) -> Result<u64, F
     while low < high {
         let middle = low.midpoint(high);
         if stored::time_at(store, Index(middle))? < since {
-            low = middle + 1
+            low = middle + 1;
         } else {
-            high = middle
+            high = middle;
         }
     }
     Ok(low)

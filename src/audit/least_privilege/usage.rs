@@ -1,0 +1,183 @@
+//! What each policy was used for, counted on the way through the log.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::cedar::Grant;
+use crate::event::{AccessDecided, Envelope, Event, Verdict};
+use crate::model::{Digest, EntityType, Moment, PolicyId, SetKind, Uid};
+use crate::pdp::{Asked, names_of};
+use crate::projection::World;
+
+/// How many principals are told apart for each policy, action and type; the uses of
+/// further ones are counted.
+pub(super) const PRINCIPALS_MAX: usize = 1_000;
+
+/// Counts uses: allows in which a policy is determining, as it stands in the record. What
+/// is looked up in the World is what a denial would have been granted by.
+///
+/// Costs, an allow, a look-up for each determining policy; a denial, a look at the scopes
+/// of the grants with its action. Memory is what is counted: for each policy, action and
+/// type at most 1,000 principals.
+#[derive(Debug)]
+pub struct Usage {
+    pub(super) from: Moment,
+    pub(super) allowed: u64,
+    pub(super) denied: u64,
+    /// Decisions of which the record does not name every determining policy.
+    pub(super) cut_short: u64,
+    pub(super) counts: BTreeMap<Use, Count>,
+    /// When what is in force now came in force, if that was in the window.
+    pub(super) changed: BTreeMap<PolicyId, Moment>,
+    pub(super) first: Option<Moment>,
+    pub(super) last: Option<Moment>,
+    staged: HashMap<Uuid, Vec<PolicyId>>,
+    granted: Option<Granted>,
+}
+
+/// One thing that a policy is used for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Use {
+    pub(super) policy: PolicyId,
+    pub(super) action: Uid,
+    pub(super) resource: EntityType,
+}
+
+/// How often, when, and by whom.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Count {
+    pub(super) uses: u64,
+    pub(super) last: Option<Moment>,
+    pub(super) by: BTreeMap<Uid, (u64, Moment)>,
+    /// Uses by others than those told apart.
+    pub(super) others: u64,
+    /// Denials of what the scope grants.
+    pub(super) denied: u64,
+    pub(super) last_denied: Option<Moment>,
+}
+
+/// The grants of one policy set under one schema, by action.
+#[derive(Debug)]
+struct Granted {
+    of: (Digest, Digest),
+    by_action: HashMap<Uid, Vec<Arc<Grant>>>,
+}
+
+impl Usage {
+    /// Nothing counted yet; entries before `from` will not be.
+    #[must_use]
+    pub fn since(from: Moment) -> Self {
+        Self {
+            from,
+            allowed: 0,
+            denied: 0,
+            cut_short: 0,
+            counts: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            first: None,
+            last: None,
+            staged: HashMap::new(),
+            granted: None,
+        }
+    }
+
+    /// Takes the next entry, with the World just before it. The first denial under a policy
+    /// set typechecks its permits: run it on a large stack.
+    pub fn step(&mut self, world: &World, entry: &Envelope) {
+        if entry.time < self.from {
+            return;
+        }
+        self.first.get_or_insert(entry.time);
+        self.last = Some(entry.time);
+        match &entry.event {
+            Event::PolicySubmitted(it) if it.set.is_application() => {
+                self.staged.entry(it.publication).or_default().push(it.policy.id.clone());
+            }
+            Event::PoliciesActivated(it) if it.set.is_application() => {
+                let changed = self.staged.remove(&it.publication).unwrap_or_default();
+                self.changed.extend(changed.into_iter().map(|policy| (policy, entry.time)));
+            }
+            Event::AccessDecided(it) if it.set.is_application() => self.decided(world, it),
+            _ => {}
+        }
+    }
+
+    fn decided(&mut self, world: &World, decided: &AccessDecided) {
+        let names = names_of(world, &decided.request);
+        let asked =
+            names.map(|[principal, action, resource]| Asked { principal, action, resource });
+        match (decided.decision, asked) {
+            (Verdict::Allow, asked) => {
+                self.allowed += 1;
+                self.cut_short += u64::from(decided.omitted > 0);
+                let Some(asked) = asked else { return };
+                for policy in &decided.determining {
+                    self.used(policy.clone(), &asked, decided.now);
+                }
+            }
+            (Verdict::Deny, asked) => {
+                self.denied += 1;
+                if let Some(asked) = asked {
+                    self.attempted(world, &asked, decided.now);
+                }
+            }
+        }
+    }
+
+    fn used(&mut self, policy: PolicyId, asked: &Asked, at: Moment) {
+        let count = self.count(policy, asked);
+        count.uses += 1;
+        count.last = count.last.max(Some(at));
+        if let Some((uses, last)) = count.by.get_mut(&asked.principal) {
+            *uses += 1;
+            *last = at.max(*last);
+        } else if count.by.len() < PRINCIPALS_MAX {
+            count.by.insert(asked.principal.clone(), (1, at));
+        } else {
+            count.others += 1;
+        }
+    }
+
+    fn attempted(&mut self, world: &World, asked: &Asked, at: Moment) {
+        let none = BTreeSet::new();
+        let within = |uid: &Uid| world.directory.get(uid).map(|node| Arc::clone(&node.ancestors));
+        let (principal, resource) = (within(&asked.principal), within(&asked.resource));
+        let covers = |grant: &&Arc<Grant>| {
+            grant.principal.covers(&asked.principal, principal.as_deref().unwrap_or(&none))
+                && grant.resource.covers(&asked.resource, resource.as_deref().unwrap_or(&none))
+        };
+        let grants = self.grants(world, &asked.action);
+        let met: Vec<_> = grants.iter().filter(covers).map(|it| it.policy.clone()).collect();
+        for policy in met {
+            let count = self.count(policy, asked);
+            count.denied += 1;
+            count.last_denied = count.last_denied.max(Some(at));
+        }
+    }
+
+    fn count(&mut self, policy: PolicyId, asked: &Asked) -> &mut Count {
+        let (action, resource) = (asked.action.clone(), asked.resource.kind().clone());
+        self.counts.entry(Use { policy, action, resource }).or_default()
+    }
+
+    /// The permits in force that are for an action.
+    fn grants(&mut self, world: &World, action: &Uid) -> &[Arc<Grant>] {
+        let Some(Ok(compiled)) = world.set(SetKind::Application).compiled() else { return &[] };
+        let of = (compiled.schema.digest(), compiled.policies.digest());
+        let known = self.granted.take().filter(|known| known.of == of);
+        let granted = known.unwrap_or_else(|| {
+            let mut by_action: HashMap<Uid, Vec<Arc<Grant>>> = HashMap::new();
+            for grant in compiled.policies.grants().into_iter().map(Arc::new) {
+                let actions: BTreeSet<_> = grant.applicable.iter().map(|it| &it.action).collect();
+                for action in actions {
+                    by_action.entry(action.clone()).or_default().push(Arc::clone(&grant));
+                }
+            }
+            Granted { of, by_action }
+        });
+        let granted = self.granted.insert(granted);
+        granted.by_action.get(action).map_or(&[], Vec::as_slice)
+    }
+}

@@ -1,0 +1,134 @@
+//! What changes in the quarter: policies and the directory. It begins with less than what
+//! ships and ends with exactly that.
+
+use super::super::super::failure::Failure;
+use super::super::super::folder::Operator;
+use super::super::organisation;
+use super::calendar::Quarter;
+use super::habits::{MALLORY_LEAVES, QUINN_MOVES, ZOE_COMES};
+use crate::cedar::Limits;
+use crate::model::{EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid};
+use crate::pap::{self, Draft};
+use crate::pdp::Administration;
+use crate::projection::Change;
+
+/// The policy that network adds to let recommendations read the stock database. It forgets
+/// the wall.
+const ROAD: &str = "road-recommendations-stock";
+/// The policy that security adds after a document was deleted by mistake.
+const TIGHTENED: &str = "mfa-delete-documents";
+
+/// At which second of their day changes are made: half past six, before the office opens.
+const EARLY_S: u64 = 6 * 3_600 + 1_800;
+
+/// One change.
+pub(super) struct Turn {
+    /// When.
+    pub(super) at: Moment,
+    message: &'static str,
+    what: What,
+}
+
+enum What {
+    /// Another policy set, lacking some of what ships.
+    Policies { without: &'static [&'static str] },
+    /// People come, move and go: one entity of the directory, with these roles.
+    Person { name: &'static str, roles: &'static [&'static str] },
+}
+
+/// All changes, in order.
+pub(super) fn all(quarter: Quarter) -> Vec<Turn> {
+    let turn = |day, message, what| Turn { at: quarter.at(day, EARLY_S), message, what };
+    let person = |name, roles| What::Person { name, roles };
+    vec![
+        turn(
+            24,
+            "recommendations read the stock database directly",
+            What::Policies { without: &[TIGHTENED] },
+        ),
+        turn(ZOE_COMES, "zoe begins", person("zoe", &["employee"])),
+        turn(QUINN_MOVES, "quinn moves to support", person("quinn", &["support"])),
+        turn(
+            52,
+            "two factors for deleting, after the roadmap was deleted",
+            What::Policies { without: &[] },
+        ),
+        turn(MALLORY_LEAVES, "mallory leaves", person("mallory", &[])),
+    ]
+}
+
+/// The policies that the quarter begins with, as a file.
+///
+/// # Errors
+/// If what ships is not well-formed, which the tests rule out.
+pub(super) fn first_policies() -> Result<Vec<(String, String)>, Failure> {
+    let text = |source: PolicySource| match source.body {
+        PolicyBody::Static { text } | PolicyBody::Template { text } => text.to_string(),
+        PolicyBody::Link { .. } => String::new(),
+    };
+    let texts: Vec<_> = without(&[ROAD, TIGHTENED])?.into_iter().map(text).collect();
+    Ok(vec![("policies/cloud.cedar".to_owned(), texts.join("\n\n"))])
+}
+
+/// The directory that the quarter begins with.
+///
+/// # Errors
+/// As [`first_policies`].
+pub(super) fn first_entities() -> Result<Vec<EntityDocument>, Failure> {
+    let mut entities = organisation::entities()?;
+    let (zoe, quinn, mallory) = (user("zoe")?, user("quinn")?, user("mallory")?);
+    entities.retain(|entity| entity.uid != zoe);
+    for entity in &mut entities {
+        if entity.uid == quinn || entity.uid == mallory {
+            entity.parents = std::iter::once(role("employee")?).collect();
+        }
+    }
+    Ok(entities)
+}
+
+impl Turn {
+    /// Makes it, on behalf of whoever may write the directory.
+    ///
+    /// # Errors
+    /// [`Failure`]: it is refused or cannot be recorded.
+    pub(super) fn make(&self, operator: &Operator) -> Result<(), Failure> {
+        let message: Label = self.message.parse().map_err(Failure::could_not_run)?;
+        match &self.what {
+            What::Policies { without: left } => {
+                operator.permit(Administration::PublishPolicies)?;
+                let (set, policies) = (SetKind::Application, Some(without(left)?));
+                let draft = Draft { set, schema: None, policies, message };
+                operator.publish(draft, None)?;
+            }
+            What::Person { name, roles } => {
+                operator.permit(Administration::ChangeDirectory)?;
+                let mut person = EntityDocument::bare(user(name)?);
+                person.parents = roles.iter().map(|id| role(id)).collect::<Result<_, _>>()?;
+                operator.change(vec![Change::Put(person)], message, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn without(left: &[&str]) -> Result<Vec<PolicySource>, Failure> {
+    let files = organisation::policies();
+    let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let unfit = |_| Failure::could_not_run("the example policies are not well-formed");
+    let mut sources = pap::set_of(&texts, &Limits::default()).map_err(unfit)?;
+    sources.retain(|source| !left.contains(&source.id.as_str()));
+    Ok(sources)
+}
+
+fn user(name: &str) -> Result<Uid, Failure> {
+    Uid::parse("User", name).map_err(Failure::could_not_run)
+}
+
+fn role(name: &str) -> Result<Uid, Failure> {
+    Uid::parse("Role", name).map_err(Failure::could_not_run)
+}
+
+#[cfg(test)]
+pub(super) fn all_policies() -> Result<Vec<PolicySource>, Failure> {
+    without(&[])
+}
