@@ -129,11 +129,7 @@ impl Metrics {
                 "Decisions taken by Cedar's authorizer too; any that differs is an alarm.",
                 &["result"],
             )?,
-            shadows: new.counters(
-                "shadow_decisions_total",
-                "Decisions taken by the staged policies too, by how they compare.",
-                &["result"],
-            )?,
+            shadows: shadows(&new)?,
             commit_seconds: new.histogram(
                 "commit_duration_seconds",
                 "Time from closing a group to its being durable and applied.",
@@ -341,6 +337,11 @@ fn notices(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
 
 fn notices_behind(new: &Shelf) -> Result<IntGauge, prometheus::Error> {
     new.gauge("notices_behind_entries", "Entries not looked at yet for what persons must hear of.")
+}
+
+fn shadows(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Decisions taken by the staged policies too, by how they compare.";
+    new.counters("shadow_decisions_total", help, &["result"])
 }
 
 const ALLOW: &str = "allow";
