@@ -65,8 +65,8 @@ pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
 pub use segments::{
-    Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix,
-    Place, Segments, SegmentsDifference, Source, Traffic, Window,
+    Attempt, Bounds, Bridge, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved,
+    NoMatrix, Place, Segments, SegmentsDifference, Source, Traffic, Window,
 };
 pub use shadow::{ShadowReport, ShadowSample};
 pub use since::Since;

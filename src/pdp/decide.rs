@@ -14,7 +14,7 @@ use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
-pub(super) const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
+pub const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
 
 /// Where policies see the action's properties.
 pub(super) const ACTION_PROPERTIES: &str = "action_properties";

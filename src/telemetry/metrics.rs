@@ -124,11 +124,7 @@ impl Metrics {
                 "Policies that could not be evaluated, by effect; any forbid is an alarm.",
                 &["effect"],
             )?,
-            cross_checks: new.counters(
-                "cross_checks_total",
-                "Decisions taken by Cedar's authorizer too; any that differs is an alarm.",
-                &["result"],
-            )?,
+            cross_checks: cross_checks(&new)?,
             shadows: shadows(&new)?,
             commit_seconds: new.histogram(
                 "commit_duration_seconds",
@@ -326,6 +322,16 @@ fn witness_contradictions(new: &Shelf) -> Result<IntCounterVec, prometheus::Erro
     new.counters("witness_contradictions_total", help, &["witness"])
 }
 
+fn cross_checks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Decisions taken by Cedar's authorizer too; any that differs is an alarm.";
+    new.counters("cross_checks_total", help, &["result"])
+}
+
+fn shadows(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Decisions taken by the staged policies too, by how they compare.";
+    new.counters("shadow_decisions_total", help, &["result"])
+}
+
 fn log_index(new: &Shelf) -> Result<IntGauge, prometheus::Error> {
     new.gauge("log_index", "Index of the newest entry; -1 while the log is empty.")
 }
@@ -337,11 +343,6 @@ fn notices(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
 
 fn notices_behind(new: &Shelf) -> Result<IntGauge, prometheus::Error> {
     new.gauge("notices_behind_entries", "Entries not looked at yet for what persons must hear of.")
-}
-
-fn shadows(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
-    let help = "Decisions taken by the staged policies too, by how they compare.";
-    new.counters("shadow_decisions_total", help, &["result"])
 }
 
 const ALLOW: &str = "allow";

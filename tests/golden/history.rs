@@ -66,8 +66,8 @@ pub fn written() -> Vec<String> {
     doubt(&mut scribe);
     witnessing(&mut scribe);
     recovered(&mut scribe);
-    shadowed(&mut scribe);
     versions(&mut scribe);
+    shadowed(&mut scribe);
     scribe.lines
 }
 
