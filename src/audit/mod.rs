@@ -51,7 +51,7 @@ pub use filter::Filter;
 pub use ground::{Before, Ground};
 pub use impact::{
     Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
-    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Unsupposable, read_patch,
+    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable, read_patch,
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
@@ -65,8 +65,8 @@ pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;
 pub use segments::{
-    Attempt, Bounds, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved, NoMatrix,
-    Place, Segments, SegmentsDifference, Source, Traffic, Window,
+    Attempt, Bounds, Bridge, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved,
+    NoMatrix, Place, Segments, SegmentsDifference, Source, Traffic, Window,
 };
 pub use shadow::{ShadowReport, ShadowSample};
 pub use since::Since;

@@ -1,21 +1,26 @@
 //! What it takes for a principal to do something to a resource, found by deciding it
 //! really under every assurance that a person can show.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
+use crate::cedar::{Said, Sayable};
 use crate::event::{AccessDecided, Presented, SessionFacts, Verdict};
 use crate::model::{Aal, Acr, EntityType, Moment, PolicyId, SetKind, Uid};
-use crate::pdp::{Again, Ask, asked_of, decide_as_of, decide_if};
+use crate::pdp::{Again, Ask, OURS, asked_of, decide_as_of, decide_if};
 use crate::projection::World;
 
 /// Who is said to ask.
 const ASKER: &str = "report";
+/// How many different things an application is supposed to say about one pair.
+const STANCES_MAX: usize = 16;
 
 /// How strongly a person has shown who they are, weakest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,11 +102,18 @@ pub struct Need {
     /// session may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_s: Option<u64>,
+    /// What the application must say, such as `subject.device_posture is "healthy"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
 }
 
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(least) = self.assurances.first() else { return f.write_str("nothing") };
+        let least = self.assurances.first().copied().unwrap_or(Assurance::None);
+        let said = self.said.join(" and ");
+        if least == Assurance::None && self.except.is_empty() && !said.is_empty() {
+            return write!(f, "the application's word that {said}");
+        }
         f.write_str(least.words())?;
         if let Some(age_s) = self.max_age_s {
             write!(f, ", shown within the last {}", age(age_s.saturating_add(1)))?;
@@ -110,7 +122,10 @@ impl fmt::Display for Need {
             let except: Vec<_> = self.except.iter().map(|one| one.words()).collect();
             write!(f, ", but not with {}", except.join(" or "))?;
         }
-        Ok(())
+        if said.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", and the application's word that {said}")
     }
 }
 
@@ -162,9 +177,11 @@ pub struct Way {
 /// An assurance, and what was decided at it.
 type Tried = (Assurance, AccessDecided);
 
-fn asking(principal: &Uid, action: &Uid, resource: &Uid) -> Ask {
-    Ask::access(asked_of(principal, action, resource), Presented::Nothing, ASKER)
-}
+/// What an application says beyond who, what and to what.
+type Stance = Vec<(Said, String, Value)>;
+
+/// The types of a principal and a resource, and the action between them.
+type Kinds = (EntityType, Uid, EntityType);
 
 /// Asks a World what it takes.
 pub struct Prober<'a> {
@@ -174,6 +191,8 @@ pub struct Prober<'a> {
     /// The greatest age found last: mostly the next is the same.
     age_s: Cell<Option<u64>>,
     decisions: Cell<u64>,
+    /// What is worth saying, by the types of those concerned.
+    stances: RefCell<HashMap<Kinds, Rc<[Stance]>>>,
 }
 
 impl<'a> Prober<'a> {
@@ -183,7 +202,8 @@ impl<'a> Prober<'a> {
         let bindings = world.services.iter().filter_map(|service| service.binding.as_ref());
         let theirs = bindings.map(|binding| binding.user_type.clone());
         let persons = theirs.chain([world.settings.user_type.clone()]).collect();
-        Self { world, then, persons, age_s: Cell::new(None), decisions: Cell::new(0) }
+        let (age_s, decisions, stances) = (Cell::new(None), Cell::new(0), RefCell::default());
+        Self { world, then, persons, age_s, decisions, stances }
     }
 
     /// How many decisions it has taken so far.
@@ -199,29 +219,33 @@ impl<'a> Prober<'a> {
     }
 
     /// What it takes. Costs a decision; for a person five, and some more if the age of the
-    /// authentication counts. A principal that is no person has no session.
+    /// authentication counts. A principal that is no person has no session. What is denied
+    /// is asked again with what the application could say, as far as policies listen to it.
     #[must_use]
     pub fn reach(&self, principal: &Uid, action: &Uid, resource: &Uid) -> Reach {
-        let ask = asking(principal, action, resource);
-        let Some(tried) = self.climb(&ask, self.most(principal, Assurance::Hardware)) else {
-            return Reach::Unknown;
-        };
-        let by = |wanted: Verdict| {
-            let first = tried.iter().find(|(_, decided)| decided.decision == wanted);
-            first.map(|(_, decided)| decided.determining.clone())
-        };
-        match (by(Verdict::Allow), by(Verdict::Deny)) {
-            (Some(by), None) => Reach::Allow { by },
-            (Some(by), Some(barred_by)) => match self.need(&ask, &tried) {
-                Some(need) => Reach::Conditional { need, by, barred_by },
-                None => Reach::Allow { by },
-            },
-            (None, by) => Reach::Deny { by: by.unwrap_or_default() },
+        let most = self.most(principal, Assurance::Hardware);
+        let mut denied = None;
+        for stance in self.stances(principal, action, resource).iter() {
+            let ask = asking([principal, action, resource], stance);
+            let Some(tried) = self.climb(&ask, most) else { return Reach::Unknown };
+            let by = |wanted: Verdict| {
+                let first = tried.iter().find(|(_, decided)| decided.decision == wanted);
+                first.map(|(_, decided)| decided.determining.clone())
+            };
+            let barred_by = denied.get_or_insert(by(Verdict::Deny).unwrap_or_default());
+            if let Some(by) = by(Verdict::Allow) {
+                return match self.need(&ask, &tried, stance) {
+                    Some(need) => Reach::Conditional { need, by, barred_by: barred_by.clone() },
+                    None => Reach::Allow { by },
+                };
+            }
         }
+        Reach::Deny { by: denied.unwrap_or_default() }
     }
 
-    /// How somebody can do it who can show at most so much; nothing if they cannot, or if
-    /// nobody can say any more. Costs what [`Prober::reach`] costs.
+    /// How somebody can do it who can show at most so much, and has the application say what
+    /// helps; nothing if they cannot, or if nobody can say any more. Costs what
+    /// [`Prober::reach`] costs, for all that can be said.
     #[must_use]
     pub fn way(
         &self,
@@ -230,12 +254,35 @@ impl<'a> Prober<'a> {
         resource: &Uid,
         most: Assurance,
     ) -> Option<Way> {
-        let ask = asking(principal, action, resource);
-        let tried = self.climb(&ask, self.most(principal, most))?;
-        let allowed = tried.iter().filter(|(_, decided)| decided.decision == Verdict::Allow);
-        let by: Vec<_> = allowed.map(|(_, decided)| decided.determining.clone()).collect();
-        let need = || self.need(&ask, &tried);
-        (!by.is_empty()).then(|| Way { need: need(), by })
+        let most = self.most(principal, most);
+        let mut way: Option<Way> = None;
+        for stance in self.stances(principal, action, resource).iter() {
+            let ask = asking([principal, action, resource], stance);
+            let tried = self.climb(&ask, most)?;
+            let allowed = tried.iter().filter(|(_, decided)| decided.decision == Verdict::Allow);
+            let by: Vec<_> = allowed.map(|(_, decided)| decided.determining.clone()).collect();
+            match &mut way {
+                _ if by.is_empty() => {}
+                None => way = Some(Way { need: self.need(&ask, &tried, stance), by }),
+                Some(way) => way.by.extend(by),
+            }
+        }
+        way
+    }
+
+    /// What an application could say, nothing first, then as little as possible.
+    fn stances(&self, principal: &Uid, action: &Uid, resource: &Uid) -> Rc<[Stance]> {
+        let kinds = (principal.kind().clone(), action.clone(), resource.kind().clone());
+        if let Some(known) = self.stances.borrow().get(&kinds) {
+            return Rc::clone(known);
+        }
+        let sayable = match self.world.set(SetKind::Application).compiled() {
+            Some(Ok(compiled)) => compiled.policies.sayable((&kinds.0, &kinds.1, &kinds.2), &OURS),
+            Some(Err(_)) | None => Vec::new(),
+        };
+        let stances: Rc<[Stance]> = combined(&sayable).into();
+        self.stances.borrow_mut().insert(kinds, Rc::clone(&stances));
+        stances
     }
 
     /// The decisions for each assurance up to one, weakest first; nothing if one of them may
@@ -249,19 +296,22 @@ impl<'a> Prober<'a> {
         if self.is_person(principal) { most } else { Assurance::None }
     }
 
-    /// What must be shown, if not all suffices.
-    fn need(&self, ask: &Ask, tried: &[Tried]) -> Option<Need> {
+    /// What must be shown and said, if not all suffices.
+    fn need(&self, ask: &Ask, tried: &[Tried], stance: &Stance) -> Option<Need> {
         let (allowed, denied): (Vec<_>, Vec<_>) =
             tried.iter().partition(|(_, decided)| decided.decision == Verdict::Allow);
         let assurances: Vec<_> = allowed.into_iter().map(|(rung, _)| *rung).collect();
         let least = *assurances.first()?;
         let max_age_s = self.oldest(ask, least);
-        if denied.is_empty() && max_age_s.is_none() {
+        if denied.is_empty() && max_age_s.is_none() && stance.is_empty() {
             return None;
         }
         let denied = denied.into_iter().map(|(rung, _)| *rung);
         let except = denied.filter(|rung| *rung > least).collect();
-        Some(Need { assurances, except, max_age_s })
+        let said = stance
+            .iter()
+            .map(|(place, name, value)| format!("{}.{name} is {value}", place.as_str()));
+        Some(Need { assurances, except, max_age_s, said: said.collect() })
     }
 
     /// The greatest age at which an assurance suffices, found by halving; nothing if as old
@@ -310,10 +360,37 @@ impl<'a> Prober<'a> {
         };
         rests_on.is_empty().then_some(decided)
     }
+}
 
-    /// Whether the owner's policies and schema are there to decide.
-    #[must_use]
-    pub fn can_decide(&self) -> bool {
-        matches!(self.world.set(SetKind::Application).compiled(), Some(Ok(_)))
+fn asking([principal, action, resource]: [&Uid; 3], stance: &Stance) -> Ask {
+    let mut request = asked_of(principal, action, resource);
+    for (place, name, value) in stance {
+        let members = match place {
+            Said::Subject => &mut request.subject.properties,
+            Said::Resource => &mut request.resource.properties,
+            Said::Context => &mut request.context,
+        };
+        members.insert(name.clone(), value.clone());
     }
+    Ask::access(request, Presented::Nothing, ASKER)
+}
+
+/// Every choice of one value, or none, for each that can be said: those that say least
+/// first, and at most [`STANCES_MAX`].
+fn combined(sayable: &[Sayable]) -> Vec<Stance> {
+    let mut stances = vec![Stance::new()];
+    for one in sayable {
+        let said = one.values.iter().flat_map(|value| {
+            let with = |stance: &Stance| {
+                let more = (one.place, one.name.clone(), value.clone());
+                stance.iter().cloned().chain([more]).collect::<Stance>()
+            };
+            stances.iter().map(with).collect::<Vec<_>>()
+        });
+        let said: Vec<_> = said.collect();
+        stances.extend(said);
+        stances.sort_by_key(Vec::len);
+        stances.truncate(STANCES_MAX);
+    }
+    stances
 }

@@ -19,7 +19,7 @@ type Session = {
 };
 type Facts = { session?: Session };
 entity Role;
-entity User in [Role];
+entity User in [Role] = { @caller("fill") posture?: String };
 @segment
 entity Segment in [Segment];
 entity Workload in [Segment];

@@ -8,13 +8,17 @@
 mod coverage;
 mod diff;
 mod examine;
+mod hold;
 mod report;
 mod run;
 mod session;
 mod suite;
 
-pub use coverage::{COVERAGE_ASKED_MAX, ClauseCoverage, Coverage, PolicyCoverage, Unseen};
+pub use coverage::{
+    COVERAGE_ASKED_MAX, ClauseCoverage, Coverage, PieceCoverage, PolicyCoverage, Unseen,
+};
 pub use diff::{Line, differing_lines};
 pub use examine::{Given, TESTS_INVALID, Which, examine};
+pub use hold::{TEST_FAILED, hold};
 pub use report::{Failed, Outcome, Report, SuiteReport, TestsReport, Unformatted};
 pub use suite::Suite;

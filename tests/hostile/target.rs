@@ -463,6 +463,7 @@ fn auditors(house: &House) -> Vec<Target> {
             .at(&["/audit/v1/evaluation?at=71", "/audit/v1/evaluation?at=2036-11-22T12:00:00Z"])
             .reading([question.clone()])
             .weighing(2),
+        Target::new("GET", "/versions/v1/shadow", 200).with(office),
         Target::new("POST", "/audit/v1/impact", 200).with(office).reading([
             json!({"entities": [{"uid": {"type": "User", "id": "alice"}}], "since": "1d"}),
             json!({"files": [{"name": "none.cedar", "text": ""}], "partials": true}),

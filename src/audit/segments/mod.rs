@@ -13,7 +13,7 @@ mod tests;
 mod traffic;
 
 pub use compare::{Difference as SegmentsDifference, Moved};
-pub use coverage::Coverage;
+pub use coverage::{Bridge, Coverage};
 pub use matrix::{Bounds, Matrix, NoMatrix};
 pub use place::Place;
 pub use report::{Attempt, Cell, CellVerdict, Condition, Counted, Segments, Source, Window};

@@ -1,5 +1,7 @@
 //! The matrix as a picture: one block for each action, text as text, no scripts.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::place::Place;
@@ -16,6 +18,13 @@ const CHAR: usize = 8;
 const COLUMN_CHARS: usize = 15;
 const MARGIN: usize = 16;
 const LEGEND: usize = 40;
+/// From one entry of the legend to the next.
+const LEGEND_STEP: usize = 150;
+/// How many conditions are told beneath, and how long a line of them is.
+const CONDITIONS_MAX: usize = 12;
+const LINE_CHARS: usize = 105;
+/// The height of such a line.
+const LINE: usize = 20;
 
 impl Segments {
     /// The matrix as SVG 1.1, as wide as it must be and shown no wider than its page.
@@ -26,26 +35,43 @@ impl Segments {
         let longest = labels.map(|place| place.to_string().chars().count()).max().unwrap_or(0);
         let left = MARGIN + longest.min(LABEL_CHARS) * CHAR + MARGIN;
         let columns = blocks.iter().map(|block| block.columns.len()).max().unwrap_or(0);
-        let width = (left + columns * CELL.0 + MARGIN).max(700);
+        let width = (left + columns * CELL.0 + MARGIN).max(MARGIN + 5 * LEGEND_STEP);
         let mut top = LEGEND + MARGIN;
         let mut drawn = Vec::new();
         for block in &blocks {
             drawn.push(block.drawn(left, top));
             top += HEAD + block.rows.len() * CELL.1 + MARGIN;
         }
-        let view = format!("0 0 {width} {top}");
-        let title = format!("Segments as of entry {}, {}", self.as_of.index, self.as_of.time);
+        let conditions = self.said();
+        let height = top + conditions.len() * LINE + MARGIN;
+        let view = format!("0 0 {width} {height}");
+        let time: String = self.as_of.time.to_string().chars().take(19).collect();
+        let time = time.replace('T', " ");
+        let title = format!("Segments as of entry {}, {time} UTC", self.as_of.index);
         let picture = html! {
-            svg xmlns="http://www.w3.org/2000/svg" viewBox=(view) width=(width) height=(top)
+            svg xmlns="http://www.w3.org/2000/svg" viewBox=(view) width=(width) height=(height)
                 style="max-width:100%;height:auto" role="img" font-size="13"
                 font-family="system-ui, 'DejaVu Sans', sans-serif" fill="#1f2937" {
                 title { (title) }
-                rect width=(width) height=(top) fill="#ffffff" {}
+                rect width=(width) height=(height) fill="#ffffff" {}
                 (legend(&title))
                 @for block in drawn { (block) }
+                @for (at, line) in conditions.iter().enumerate() {
+                    text x=(MARGIN) y=(top + at * LINE + LINE) font-size="12" { (line) }
+                }
             }
         };
         format!("{}\n", picture.into_string())
+    }
+
+    /// What the conditions are, each once, in lines that fit.
+    fn said(&self) -> Vec<String> {
+        let conditions = self.cells.iter().flat_map(|cell| {
+            let action = cell.action.id();
+            cell.conditions.iter().map(move |it| format!("{action} if: with {}", it.says))
+        });
+        let each: BTreeSet<_> = conditions.collect();
+        each.iter().take(CONDITIONS_MAX).flat_map(|line| broken(line)).collect()
     }
 
     fn blocks(&self) -> Vec<Block<'_>> {
@@ -86,6 +112,9 @@ impl<'a> Block<'a> {
         let below = top + HEAD;
         html! {
             text x=(MARGIN) y=(top + 20) font-size="16" font-weight="600" { (self.action.id()) }
+            text x=(left - 10) y=(below - 8) text-anchor="end" font-size="11" fill="#4b5563" {
+                "from ↓  to →"
+            }
             @for (at, place) in self.columns.iter().enumerate() {
                 text x=(left + at * CELL.0 + CELL.0 / 2) y=(below - 8) text-anchor="middle" {
                     (short(place, COLUMN_CHARS)) title { "to " (place) }
@@ -109,6 +138,22 @@ impl<'a> Block<'a> {
     }
 }
 
+/// A text in lines that fit beneath the narrowest picture.
+fn broken(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let fits = lines.last().is_some_and(|line| {
+            line.is_empty() || line.chars().count() + word.chars().count() < LINE_CHARS
+        });
+        match lines.last_mut().filter(|_| fits) {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => *line = format!("{line} {word}"),
+            None => lines.push(format!("    {word}")),
+        }
+    }
+    lines
+}
+
 fn drawn(cell: &Cell, x: usize, y: usize) -> Markup {
     let fill = match cell.verdict {
         CellVerdict::Allow => "#d1fae5",
@@ -121,12 +166,18 @@ fn drawn(cell: &Cell, x: usize, y: usize) -> Markup {
         _ => ("#d1d5db", "1", None),
     };
     let middle = x + CELL.0 / 2;
+    let (weight, ink) = match cell.verdict {
+        CellVerdict::Deny => ("400", "#4b5563"),
+        CellVerdict::Allow | CellVerdict::Conditional => ("600", "#111827"),
+    };
+    // A cell with nothing beneath its word has the word in its middle.
+    let rise = if traffic(cell).is_empty() { 27 } else { 20 };
     html! {
         g {
             title { (told(cell)) }
             rect x=(x + 2) y=(y + 2) width=(CELL.0 - 4) height=(CELL.1 - 4) rx="5" fill=(fill)
                 stroke=(edge) stroke-width=(width) stroke-dasharray=[dashes] {}
-            text x=(middle) y=(y + 20) text-anchor="middle" font-weight="600" {
+            text x=(middle) y=(y + rise) text-anchor="middle" font-weight=(weight) fill=(ink) {
                 (verdict(cell))
             }
             text x=(middle) y=(y + 36) text-anchor="middle" font-size="11" fill="#4b5563" {
@@ -193,9 +244,9 @@ fn legend(title: &str) -> Markup {
     html! {
         text x=(MARGIN) y="22" { (title) }
         @for (at, (fill, edge, dashes, says)) in marks.into_iter().enumerate() {
-            rect x=(MARGIN + at * 136) y="32" width="14" height="14" rx="3" fill=(fill)
+            rect x=(MARGIN + at * LEGEND_STEP) y="32" width="14" height="14" rx="3" fill=(fill)
                 stroke=(edge) stroke-width="2" stroke-dasharray=[dashes] {}
-            text x=(MARGIN + at * 136 + 20) y="44" font-size="12" { (says) }
+            text x=(MARGIN + at * LEGEND_STEP + 20) y="44" font-size="12" { (says) }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::audit::reach::Need;
 use crate::audit::{Ground, Then};
 use crate::event::{Envelope, VersionRef};
 use crate::model::{Moment, PolicyId, Uid};
+use crate::projection::Compiled;
 
 /// The reachability of segments as of then, and the traffic between them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -136,6 +137,9 @@ pub struct Condition {
     pub pairs: u64,
     /// The forbids that ask for it.
     pub asked_by: Vec<PolicyId>,
+    /// What these say of themselves: their `@description`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
 }
 
 /// How often something happened, and when last.
@@ -218,7 +222,7 @@ impl Segments {
             tried,
             decisions,
             segments: traffic.places().segments(),
-            cells: cells(&matrix, &traffic),
+            cells: cells(&matrix, &traffic, compiled),
             coverage: Coverage::of(world, compiled, traffic.places()),
             difference,
         })
@@ -226,23 +230,23 @@ impl Segments {
 }
 
 /// Every cell with a pair in it, or with traffic.
-fn cells(matrix: &Matrix, traffic: &Traffic<'_>) -> Vec<Cell> {
+fn cells(matrix: &Matrix, traffic: &Traffic<'_>, compiled: &Compiled) -> Vec<Cell> {
     let keys: BTreeSet<&Key> = matrix.cells.keys().chain(traffic.keys()).collect();
     let none = (Tally::default(), Flow::default());
     let cell = |key: &Key| {
         let tally = matrix.cells.get(key).unwrap_or(&none.0);
-        cell(key, tally, traffic.flow(key).unwrap_or(&none.1))
+        cell(key, tally, traffic.flow(key).unwrap_or(&none.1), compiled)
     };
     keys.into_iter().map(cell).collect()
 }
 
-fn cell((action, from, to): &Key, tally: &Tally, flow: &Flow) -> Cell {
+fn cell((action, from, to): &Key, tally: &Tally, flow: &Flow, compiled: &Compiled) -> Cell {
     let source = |(policy, pairs): (&PolicyId, &u64)| Source {
         policy: policy.clone(),
         pairs: *pairs,
         used: flow.by.get(policy).cloned().unwrap_or_default(),
     };
-    let mut conditions: Vec<_> = tally.needs.iter().map(condition).collect();
+    let mut conditions: Vec<_> = tally.needs.iter().map(|it| condition(it, compiled)).collect();
     conditions.sort_by_key(|it| std::cmp::Reverse(it.pairs));
     Cell {
         action: action.clone(),
@@ -263,11 +267,16 @@ fn cell((action, from, to): &Key, tally: &Tally, flow: &Flow) -> Cell {
     }
 }
 
-fn condition((need, (pairs, asked_by)): (&Need, &(u64, BTreeSet<PolicyId>))) -> Condition {
+fn condition(
+    (need, (pairs, asked_by)): (&Need, &(u64, BTreeSet<PolicyId>)),
+    compiled: &Compiled,
+) -> Condition {
+    let says = |policy| compiled.policies.annotation(policy, "description").map(str::to_owned);
     Condition {
         need: need.clone(),
         says: need.to_string(),
         pairs: *pairs,
         asked_by: asked_by.iter().cloned().collect(),
+        because: asked_by.iter().filter_map(says).collect(),
     }
 }

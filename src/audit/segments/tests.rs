@@ -173,3 +173,36 @@ fn a_schema_without_segments_has_no_matrix() {
     let made = on_large_stack(|| Matrix::of(&ground.world, then, Bounds::default())).unwrap();
     assert_eq!(made.unwrap_err(), NoMatrix::NoSegments);
 }
+
+#[test]
+fn a_pivot_that_leads_out_of_its_segment_is_named() {
+    let mut all = entities();
+    all.push(town::service("wiki", "web", "orders", false));
+    let log = town::log(POLICIES, &all);
+    let bridges = surveyed(&log, &town::ground(&log)).coverage.bridges;
+    let told: Vec<_> = bridges
+        .iter()
+        .map(|it| (it.resource.id(), it.from.to_string(), it.onward.id(), it.to.to_string()))
+        .collect();
+    let told: Vec<_> = told.iter().map(|(a, b, c, d)| [*a, b.as_str(), *c, d.as_str()]).collect();
+    let expected = [["orders-db", "data", "orders", "api"], ["wiki", "web", "orders", "api"]];
+    assert_eq!(told, expected);
+}
+
+/// Goal: what an application may report is a condition, not a wall.
+#[test]
+fn what_the_application_may_say_is_a_condition() {
+    let healthy = format!(
+        "{POLICIES}\n@id(\"healthy\") forbid (principal, action == Action::\"administer\", resource) \
+         unless {{ principal has posture && principal.posture == \"healthy\" }};"
+    );
+    let log = town::log(&healthy, &entities());
+    let report = surveyed(&log, &town::ground(&log));
+    let found = cell(&report, "administer", &outside("User"), &segment("data"));
+    assert_eq!((found.verdict, found.conditional), (CellVerdict::Conditional, 1));
+    let condition = &found.conditions[0];
+    assert_eq!(condition.need.said, ["subject.posture is \"healthy\""]);
+    assert!(condition.says.starts_with("two factors"), "{}", condition.says);
+    let asked: Vec<_> = condition.asked_by.iter().map(PolicyId::as_str).collect();
+    assert_eq!(asked, ["fresh-mfa", "healthy"]);
+}

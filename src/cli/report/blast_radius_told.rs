@@ -1,8 +1,11 @@
 //! The report on a blast radius, laid out for people.
 
+use std::collections::BTreeMap;
+
 use super::super::console::Telling;
 use super::super::page::{Ink, Page, second};
 use super::super::table::{Column, Table};
+use super::conditions::Conditions;
 use crate::audit::{BlastRadius, Jewel, Step};
 use crate::model::PolicyId;
 
@@ -52,7 +55,7 @@ fn totals(report: &BlastRadius, page: &mut Page) {
     page.field("in all", &format!("{all} of {estate} ({percent} %)"));
     let (reached, jewels) = (report.jewels.len(), report.jewels_there_are);
     let ink = if reached > 0 { Ink::Bad } else { Ink::Good };
-    page.field_in("crown jewels", &format!(" {reached} of {jewels}"), ink);
+    page.field_in("jewels", &format!("{reached} of {jewels} crown jewels"), ink);
     if !report.complete {
         page.field_in("cut short", "there was more to decide: ask for fewer hops", Ink::Bad);
     }
@@ -63,10 +66,11 @@ fn steps(all: &[Step], page: &mut Page) {
         return page.verdict(true, "nothing can be reached");
     }
     let columns = ["HOP", "FROM", "ACTION", "TO", "LAST USED", "BY"].map(Column::new);
-    let mut table = Table::new(columns);
+    let (mut table, mut conditions) = (Table::new(columns), Conditions::default());
     for step in all.iter().take(LINES_MAX) {
         let others = if step.others > 0 { format!(" (+{})", step.others) } else { String::new() };
-        let need = step.need.as_ref().map(|need| format!("; with {need}")).unwrap_or_default();
+        let need = step.need.as_ref().map(|need| conditions.mark(format!("with {need}")));
+        let need = need.map(|mark| format!(" if {mark}")).unwrap_or_default();
         let onward = step.onward.as_ref().map(|uid| format!("; goes on as {uid}"));
         let (mark, ink) = if step.crown_jewel { ("◆ ", Ink::Bad) } else { ("", Ink::Plain) };
         let last = step.used.last.map_or_else(|| "never".to_owned(), second);
@@ -83,6 +87,7 @@ fn steps(all: &[Step], page: &mut Page) {
     if all.len() > LINES_MAX {
         page.line(&format!("and {} more: see --format json", all.len() - LINES_MAX));
     }
+    conditions.tell(page);
 }
 
 fn jewels(all: &[Jewel], page: &mut Page) {
@@ -140,15 +145,20 @@ fn ids(all: &[PolicyId]) -> String {
 
 /// What the figures rest on.
 fn model(report: &BlastRadius) -> String {
-    let pivots = report.pivots.iter().map(|(action, attribute)| {
-        format!("whoever may {action} goes on as what `{attribute}` of the resource names")
+    let mut by_attribute: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (action, attribute) in &report.pivots {
+        by_attribute.entry(attribute).or_default().push(action);
+    }
+    let pivots = by_attribute.into_iter().map(|(attribute, actions)| {
+        let actions = actions.join(" or ");
+        format!("whoever may {actions} goes on as what `{attribute}` of the resource names")
     });
     let pivots = pivots.collect::<Vec<_>>().join("; ");
     let pivots =
         if pivots.is_empty() { "the schema declares no pivots".to_owned() } else { pivots };
     format!(
         "The model: {pivots}. Only who was taken over at the start has a session, begun at that \
-         moment; whoever is taken over on the way acts without one. Nothing is said to the \
-         policies beyond who, what and to what."
+         moment; whoever is taken over on the way acts without one. Applications are supposed to say \
+         what helps, as far as the schema lets them and policies listen to it."
     )
 }

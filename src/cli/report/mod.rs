@@ -2,6 +2,7 @@
 
 mod blast_radius;
 mod blast_radius_told;
+mod conditions;
 mod draft;
 mod least_privilege;
 mod least_privilege_told;

@@ -3,7 +3,8 @@
 use super::super::console::Telling;
 use super::super::page::{Ink, Page, second};
 use super::super::table::{Column, Table};
-use crate::audit::{Cell, CellVerdict, Counted, Place, Segments};
+use super::conditions::Conditions;
+use crate::audit::{Cell, CellVerdict, Condition, Counted, Place, Segments};
 use crate::model::{PolicyId, Uid};
 
 /// More columns than this are not laid out beside each other.
@@ -35,10 +36,11 @@ impl Telling for Segments {
 }
 
 /// What the figures rest on.
-const MODEL: &str = "Every pair is decided as an application would have it decided that says \
-    nothing beyond who, what and to what: a person without a session and with a session of each \
-    assurance, begun at that moment; anybody else without one. Recorded decisions are counted \
-    where those concerned stand now, not where they stood then.";
+const MODEL: &str = "Every pair is decided really: a person without a session and with a session \
+    of each assurance, begun at that moment; anybody else without one. The application says nothing \
+    beyond who, what and to what; only where that is denied, it is supposed to say what the schema \
+    lets it say and policies listen to (Booleans, texts and numbers that stand in them). Recorded \
+    decisions are counted where those concerned stand now, not where they stood then.";
 
 fn head(report: &Segments, page: &mut Page) {
     let then = report.as_of;
@@ -128,16 +130,12 @@ fn roads(cells: &[&Cell], page: &mut Page) {
         return page.line("nobody may, from anywhere");
     }
     let columns = ["FROM", "TO", "MAY", "USED", "LAST USED", "BY"].map(Column::new);
-    let mut table = Table::new(columns);
+    let (mut table, mut conditions) = (Table::new(columns), Conditions::default());
     for cell in open.iter().take(LINES_MAX) {
         let by: Vec<_> = cell.by.iter().map(|source| source.policy.as_str()).collect();
-        let says = cell.conditions.first().map(|it| {
-            let more = cell.conditions.len() - 1;
-            let more = if more > 0 { format!(" ({more} more)") } else { String::new() };
-            let asked = ids(&it.asked_by);
-            let asked = if asked.is_empty() { asked } else { format!(", asked by {asked}") };
-            format!("; with {}{asked}{more}", it.says)
-        });
+        let marks = cell.conditions.iter().map(|it| conditions.mark(condition(it)));
+        let marks = marks.collect::<Vec<_>>().join(" or ");
+        let marks = if marks.is_empty() { marks } else { format!(" if {marks}") };
         let (used, last) = counted(&cell.used);
         table.row(
             [
@@ -146,13 +144,21 @@ fn roads(cells: &[&Cell], page: &mut Page) {
                 in_short(cell).trim_end_matches(" *").to_owned(),
                 used,
                 last,
-                format!("{}{}", by.join(", "), says.unwrap_or_default()),
+                format!("{}{marks}", by.join(", ")),
             ]
             .map(|text| (text, Ink::Plain)),
         );
     }
     page.table(&table);
     more(open.len(), page);
+    conditions.tell(page);
+}
+
+/// A condition, and who asks for it.
+fn condition(condition: &Condition) -> String {
+    let asked = ids(&condition.asked_by);
+    let asked = if asked.is_empty() { asked } else { format!(" (asked by {asked})") };
+    format!("with {}{asked}", condition.says)
 }
 
 fn counted(counted: &Counted) -> (String, String) {
@@ -197,6 +203,14 @@ fn findings(report: &Segments, page: &mut Page) {
     let coverage = &report.coverage;
     for uid in coverage.outside.iter().take(LINES_MAX) {
         say(format!("{uid} is in no segment"), page);
+    }
+    for bridge in coverage.bridges.iter().take(LINES_MAX) {
+        let (resource, onward) = (&bridge.resource, &bridge.onward);
+        let (from, to) = (&bridge.from, &bridge.to);
+        say(
+            format!("{resource} in {from} leads on as {onward} in {to}: a way past the roads"),
+            page,
+        );
     }
     for segment in &coverage.unwalled {
         say(format!("{segment} has no wall: no forbid names it, so any permit opens it"), page);
