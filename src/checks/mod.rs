@@ -8,7 +8,6 @@
 mod coverage;
 mod diff;
 mod examine;
-mod hold;
 mod report;
 mod run;
 mod session;
@@ -19,6 +18,5 @@ pub use coverage::{
 };
 pub use diff::{Line, differing_lines};
 pub use examine::{Given, TESTS_INVALID, Which, examine};
-pub use hold::{TEST_FAILED, hold};
 pub use report::{Failed, Outcome, Report, SuiteReport, TestsReport, Unformatted};
 pub use suite::Suite;

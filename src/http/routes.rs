@@ -8,7 +8,10 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations, events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa, pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema, session, sessions, shadow, tokens, users, versions, witness,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations,
+    events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa,
+    pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema,
+    session, sessions, shadow, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.

@@ -4,8 +4,6 @@
 use super::NodeError;
 use crate::cedar::{Fault, Limits, on_large_stack};
 use crate::checks::{Given, Suite, TESTS_INVALID, Which, examine};
-use crate::cedar::{Fault, Limits};
-use crate::checks;
 use crate::entropy::{Entropy, uuid_v7};
 use crate::event::{Event, Presented};
 use crate::model::{Digest, Label, Moment, PolicySource, Version};
@@ -93,10 +91,6 @@ pub async fn apply(
             let mut fitness = written.check(&world, &limits)?;
             let (schema, sources, tests) = written.parts();
             fitness.tests = tested(&world, schema, sources, tests)?;
-            let fitness = written.check(&world, &limits)?;
-            if let Some((compiled, sources, tests)) = written.tested(&world) {
-                checks::hold(&world, &compiled, sources, tests)?;
-            }
             Ok((written, fitness))
         };
         let (written, fitness) = away(checked).await?;
@@ -133,7 +127,6 @@ pub async fn take_step(
         };
         let ready = if step.compiles() {
             Some(away(move || made_ready(&world, step, &digest)).await?)
-            Some(away(move || made_ready(&world, &digest, step)).await?)
         } else {
             None
         };
@@ -194,19 +187,6 @@ fn tested(
     } else {
         Err(Refusal::TestsFailed(failed))
     }
-/// Compiles a version and, where that is its check, runs its tests: one that has once been
-/// found fit is not held up by a directory that has changed since.
-fn made_ready(world: &World, digest: &Digest, step: Step) -> Result<Ready, Refusal> {
-    let ready = pap::ready(world, digest, &Limits::default())?;
-    let version = pap::version_named(world, &digest.to_string())?;
-    let content = &version.content;
-    let compiled = world.artefacts().find(content.schema_digest, content.policies_digest);
-    let is_checked = step == Step::Check || version.stage == Stage::Draft;
-    if let (true, Some(tests), Some(compiled)) = (is_checked, &version.tests, compiled) {
-        let sources = content.policies.values().map(|it| PolicySource::clone(it)).collect();
-        checks::hold(world, &compiled, sources, tests)?;
-    }
-    Ok(ready)
 }
 
 async fn away<T: Send + 'static>(

@@ -120,9 +120,6 @@ pub enum Refusal {
         /// How many they may.
         most: usize,
     },
-    /// Some of a version's own tests do not hold, or are no tests (422).
-    #[error("the tests do not hold: {}", counted(.0))]
-    TestsFailed(Vec<Fault>),
     /// What the draft was admitted against changed before it could be put in force.
     /// The shell admits it again; an author sees it (409) only if that happens often.
     #[error("the {part} changed while this was being checked; send it again")]
@@ -155,7 +152,6 @@ impl Refusal {
             Self::NothingBefore => "nothing_before",
             Self::TestsFailed(_) => "tests_failed",
             Self::TestsTooLarge { .. } => "tests_too_large",
-            Self::TestsFailed(_) => "tests_failed",
             Self::Conflict { .. } => "conflict",
         }
     }

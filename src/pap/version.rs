@@ -149,17 +149,6 @@ impl Written {
     }
 }
 
-impl Written {
-    /// What its tests are to be run on, once it was [checked](Written::check): what was
-    /// compiled, its policies, and the tests; nothing if it has none.
-    #[must_use]
-    pub fn tested(&self, world: &World) -> Option<(Compiled, Vec<PolicySource>, &str)> {
-        let tests = self.tests.as_deref()?;
-        let compiled = world.artefacts().find(self.schema_digest, self.policies.digest)?;
-        Some((compiled, self.sources.clone(), tests))
-    }
-}
-
 /// What compiling a version has found, where it is fit.
 #[derive(Clone, Debug)]
 pub struct Fitness {

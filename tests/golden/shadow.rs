@@ -26,7 +26,7 @@ pub fn shadowed(scribe: &mut Scribe) {
     let new = NewVersion { schema, policies: Some(policies), tests, message };
     let written = pap::write(&scribe.world, new, &limits).unwrap();
     let publication = scribe.id();
-    let drafted = pap::draft(&scribe.world, &written, publication, by());
+    let drafted = pap::draft(&scribe.world, &written, publication, &by());
     scribe.write(&actor, drafted);
     let latest = scribe.world.versions.latest_first();
     let digest = latest.iter().find(|it| it.stage == Stage::Draft).unwrap().digest;

@@ -6,6 +6,7 @@
 
 #![cfg(test)]
 
+mod auditor;
 #[allow(dead_code)] // the tests that kill the program use the rest
 #[path = "../binary/mod.rs"]
 mod binary;

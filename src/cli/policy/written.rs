@@ -8,7 +8,6 @@ use super::super::authored::NamedText;
 use super::super::failure::Failure;
 use super::super::publication::{placed, read_files};
 use super::work::Files;
-use super::work::{self, json_in};
 use crate::checks::Suite;
 use crate::model::Label;
 use crate::pap::NewVersion;
@@ -18,86 +17,6 @@ pub(super) struct Written {
     files: Vec<NamedText>,
     schema: Option<NamedText>,
     suites: Vec<Suite>,
-/// Where the files are.
-#[derive(clap::Args, Debug)]
-pub(super) struct Files {
-    /// Cedar policies: files, or folders of *.cedar files
-    #[arg(value_name = "DIR|FILE", required = true)]
-    policies: Vec<PathBuf>,
-    /// Their schema [default: the only *.cedarschema in DIR, else the one in force]
-    #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
-    /// Their tests [default: every *.cedartests.json in DIR]
-    #[arg(long, value_name = "FILE")]
-    tests: Vec<PathBuf>,
-    /// Entities for tests that have none of their own [default: the only
-    /// *.cedarentities.json in DIR, else the directory in force]
-    #[arg(long, value_name = "FILE")]
-    entities: Option<PathBuf>,
-}
-
-/// What is in them.
-pub(super) struct Written {
-    files: Vec<NamedText>,
-    schema: Option<(PathBuf, String)>,
-    tests: Option<String>,
-}
-
-impl Files {
-    /// Reads them.
-    ///
-    /// # Errors
-    /// Could not run, for what cannot be read; usage, for a folder without policies, or with
-    /// several schemas or files of entities.
-    pub(super) fn read(&self) -> Result<Written, Failure> {
-        let schema = match &self.schema {
-            Some(path) => Some(path.clone()),
-            None => self.only("cedarschema")?,
-        };
-        let schema = match schema {
-            Some(path) => Some((path.clone(), authored::text(&path)?)),
-            None => None,
-        };
-        let tests = if self.tests.is_empty() {
-            self.beside("cedartests.json")?
-        } else {
-            self.tests.clone()
-        };
-        let entities = match &self.entities {
-            Some(path) => Some(path.clone()),
-            None => self.only("cedarentities.json")?,
-        };
-        let tests = together(&tests, entities.as_deref())?;
-        Ok(Written { files: authored::policies(&self.policies)?, schema, tests })
-    }
-
-    fn only(&self, ending: &str) -> Result<Option<PathBuf>, Failure> {
-        work::only(&self.policies, ending)
-    }
-
-    fn beside(&self, ending: &str) -> Result<Vec<PathBuf>, Failure> {
-        work::beside(&self.policies, ending)
-    }
-}
-
-/// Tests as a version keeps them: a file as it is, or several with the files of entities
-/// that they name, so that it stands by itself.
-fn together(paths: &[PathBuf], entities: Option<&Path>) -> Result<Option<String>, Failure> {
-    let suites = paths.iter().map(|path| suite(path)).collect::<Result<Vec<_>, _>>()?;
-    match (paths, suites.as_slice(), entities) {
-        ([], ..) => Ok(None),
-        ([one], [alone], None) if alone.files.is_empty() => authored::text(one).map(Some),
-        (_, _, None) => Ok(Some(json!({"suites": suites}).to_string())),
-        (_, _, Some(path)) => {
-            Ok(Some(json!({"suites": suites, "entities": json_in(path)?}).to_string()))
-        }
-    }
-}
-
-/// A file of tests by its own name: where it lies is no part of a version.
-fn suite(path: &Path) -> Result<Suite, Failure> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-    Ok(Suite { name: name.unwrap_or_default(), ..work::suite(path)? })
 }
 
 impl Written {
