@@ -20,6 +20,8 @@ pub mod authn;
 pub mod pap;
 pub mod pip;
 
+pub mod checks;
+
 pub mod audit;
 
 // ── shell: effects ──
@@ -29,6 +31,7 @@ pub mod entropy;
 pub mod event_store;
 pub mod hasher;
 pub mod settings;
+pub mod symbolic;
 pub mod telemetry;
 pub mod vault;
 pub mod webauthn;

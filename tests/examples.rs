@@ -84,7 +84,9 @@ fn read(path: &Path) -> String {
 }
 
 fn policies_of(folder: &Path) -> Vec<Policy> {
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let files = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|path| path.extension() == Some("cedar".as_ref())).collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds no policies", folder.display());
     files

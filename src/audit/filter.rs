@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::BadQuery;
 use super::query::Order;
-use crate::event::{AccessDecided, Envelope, Event, Verdict};
+use crate::event::{AccessDecided, Envelope, Event, Verdict, of_versions};
 use crate::model::{EntityAsked, Moment, PolicyId, SetKind};
 
 /// What an entry must be to be shown; every condition given must hold, and one that
@@ -27,12 +27,14 @@ pub struct Filter {
     pub policy: Option<PolicyId>,
     /// A decision by this set, or a publication of it.
     pub set: Option<SetKind>,
+    /// A decision that the staged policies would have taken otherwise, or as it was taken.
+    pub shadow_differs: Option<bool>,
 }
 
 impl Filter {
     /// The parameters it is read from.
-    pub const NAMES: [&'static str; 7] =
-        ["from", "to", "type", "subject", "decision", "policy", "set"];
+    pub const NAMES: [&'static str; 8] =
+        ["from", "to", "type", "subject", "decision", "policy", "set", "shadow"];
 
     /// Takes one parameter; false if it is none of a filter's.
     ///
@@ -47,6 +49,7 @@ impl Filter {
             "decision" => put(&mut self.decision, name, verdict(value)?)?,
             "policy" => put(&mut self.policy, name, read(name, value)?)?,
             "set" => put(&mut self.set, name, set_kind(value)?)?,
+            "shadow" => put(&mut self.shadow_differs, name, shadow(value)?)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -65,12 +68,16 @@ impl Filter {
     }
 
     fn of_decision(&self, event: &Event) -> bool {
-        if self.decision.is_none() && self.policy.is_none() {
+        if self.decision.is_none() && self.policy.is_none() && self.shadow_differs.is_none() {
             return true;
         }
         let Event::AccessDecided(decided) = event else { return false };
         self.decision.is_none_or(|wanted| wanted == decided.decision)
             && self.policy.as_ref().is_none_or(|policy| names(decided, policy))
+            && self.shadow_differs.is_none_or(|wanted| {
+                let shadow = decided.shadow.as_ref();
+                shadow.is_some_and(|it| (it.decision != decided.decision) == wanted)
+            })
     }
 
     /// True if no entry further on in this order can match, because time only grows.
@@ -98,6 +105,14 @@ fn verdict(value: &str) -> Result<Verdict, BadQuery> {
         .into_iter()
         .find(|verdict| verdict.as_str() == value)
         .ok_or_else(|| BadQuery::new("decision", "expected `allow` or `deny`"))
+}
+
+fn shadow(value: &str) -> Result<bool, BadQuery> {
+    match value {
+        "differs" => Ok(true),
+        "same" => Ok(false),
+        _ => Err(BadQuery::new("shadow", "expected `differs` or `same`")),
+    }
 }
 
 fn set_kind(value: &str) -> Result<SetKind, BadQuery> {
@@ -148,14 +163,7 @@ fn set_of(event: &Event) -> Option<SetKind> {
         Event::PolicySubmitted(it) => Some(it.set),
         Event::PolicyWithdrawn(it) => Some(it.set),
         Event::PoliciesActivated(it) => Some(it.set),
-        Event::PolicyTestsSubmitted(_)
-        | Event::VersionDrafted(_)
-        | Event::VersionChecked(_)
-        | Event::VersionStaged(_)
-        | Event::VersionUnstaged(_)
-        | Event::VersionApproved(_)
-        | Event::VersionActivated(_)
-        | Event::VersionRolledBack(_) => Some(SetKind::Application),
+        of_versions!() => Some(SetKind::Application),
         Event::PolicyIndexDoubted(it) => Some(it.set),
         Event::LogCreated(_)
         | Event::LossAccepted(_)

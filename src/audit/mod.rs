@@ -28,6 +28,9 @@ mod row;
 #[cfg(test)]
 mod sample;
 mod segments;
+mod shadow;
+#[cfg(test)]
+mod shadow_tests;
 mod sign_in_row;
 mod since;
 #[cfg(test)]
@@ -52,7 +55,7 @@ pub use impact::{
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
-    Usage, User as GrantUser, Window as GrantWindow,
+    Usage, User as GrantUser, Window as UseWindow,
 };
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};
@@ -65,6 +68,7 @@ pub use segments::{
     Attempt, Bounds, Bridge, Cell, CellVerdict, Condition, Counted, Coverage, Matrix, Moved,
     NoMatrix, Place, Segments, SegmentsDifference, Source, Traffic, Window,
 };
+pub use shadow::{ShadowReport, ShadowSample};
 pub use since::Since;
 pub use verified::{Cosignature, Verified, Waypoint};
 pub use verify::{Claims, Verification};

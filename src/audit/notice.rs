@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::describe;
-use crate::event::{Envelope, Event, Refused, SessionEnding};
+use crate::event::{Envelope, Event, Refused, SessionEnding, of_versions};
 use crate::model::{Index, Label, Moment, Username};
 
 /// One thing that happened to what a person signs in with. No secret is in it, for none is
@@ -61,6 +61,7 @@ fn unnamed(entry: &Envelope) -> Cow<'_, Envelope> {
     entry
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "those of versions are one pattern")]
 fn concerned(event: &Event) -> Option<&Username> {
     match event {
         Event::TicketIssued(it) => Some(&it.person),
@@ -97,14 +98,7 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)
         | Event::PoliciesActivated(_)
-        | Event::PolicyTestsSubmitted(_)
-        | Event::VersionDrafted(_)
-        | Event::VersionChecked(_)
-        | Event::VersionStaged(_)
-        | Event::VersionUnstaged(_)
-        | Event::VersionApproved(_)
-        | Event::VersionActivated(_)
-        | Event::VersionRolledBack(_)
+        | of_versions!()
         | Event::EntitySubmitted(_)
         | Event::EntityWithdrawn(_)
         | Event::DirectoryActivated(_)

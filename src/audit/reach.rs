@@ -354,7 +354,7 @@ impl<'a> Prober<'a> {
             authenticated_at: self.then.minus_seconds(age_s),
             source: "countersign".to_owned(),
         });
-        let Again { decided, rests_on } = match facts {
+        let Again { decided, rests_on, .. } = match facts {
             Some(facts) => decide_if(self.world, ask, self.then, &facts),
             None => decide_as_of(self.world, ask, self.then),
         };

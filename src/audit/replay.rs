@@ -190,6 +190,7 @@ impl Unrepeatable {
 /// Of what is sealed or erased nothing is compared; and where it may have decided, the
 /// decision is not taken for repeated, whatever comes out.
 ///
+/// Of the shadow nothing is compared where it may rest on what the record does not hold.
 /// Left out are `through`, which a World just before the entry may have passed without
 /// anything that decides having changed; `pruned`, since what was pruned is not in the
 /// request any more; and `omitted`, which counts it.
@@ -203,7 +204,9 @@ pub(super) fn differences(
     if !again.rests_on.is_empty() {
         return Err(Unrepeatable::Unseen(again.rests_on));
     }
+    let shadow_repeats = again.shadow_repeats;
     let again = again.decided;
+    let shadow = unlike(&decided.shadow, &again.shadow).filter(|_| shadow_repeats);
     if again.note == Some(Note::NoPolicies) && decided.note != again.note {
         unfit(world, decided.set).map_err(Unrepeatable::Unfit)?;
     }
@@ -223,6 +226,7 @@ pub(super) fn differences(
         ("request", unlike(&asked, &asked_again)),
         ("believed", unlike(&believed, &believed_again)),
         ("step_up", unlike(&decided.step_up, &again.step_up)),
+        ("shadow", shadow),
     ];
     Ok(compared.into_iter().filter_map(difference).collect())
 }

@@ -8,11 +8,11 @@ use super::sign_in_row::{
     password_imported, password_refused, recovery_code_refused, recovery_code_used,
     recovery_codes_issued, reported, session_raised, session_started, ticket_issued,
 };
-use super::version_row::{self, moved};
+use super::version_row;
 use crate::event::{
     AccessDecided, CheckpointCosigned, DirectoryActivated, Envelope, Event, LossAccepted,
     NodeStarted, Note, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, SchemaActivated,
-    ServiceRegistered, SubjectErased, Verdict,
+    ServiceRegistered, SubjectErased, Verdict, of_versions,
 };
 use crate::model::{EntityAsked, Label, PolicyBody, PolicyId};
 
@@ -42,20 +42,7 @@ pub fn describe(entry: &Envelope) -> String {
             format!("{} policy `{}` was withdrawn", it.set.as_str(), it.policy)
         }
         Event::PoliciesActivated(it) => policies_activated(it),
-        Event::PolicyTestsSubmitted(it) => {
-            format!("{} bytes of the policies' tests were submitted", it.text.len())
-        }
-        Event::VersionDrafted(it) => version_row::drafted(it),
-        Event::VersionChecked(it) => version_row::checked(it),
-        Event::VersionStaged(it) => moved(&it.digest, "staged", it.session.as_ref(), &it.reason),
-        Event::VersionUnstaged(it) => {
-            moved(&it.digest, "taken off the stage", it.session.as_ref(), &it.reason)
-        }
-        Event::VersionApproved(it) => {
-            moved(&it.digest, "approved", it.session.as_ref(), &it.reason)
-        }
-        Event::VersionActivated(it) => version_row::activated(it),
-        Event::VersionRolledBack(it) => version_row::rolled_back(it),
+        of_versions!() => version_row::describe(&entry.event),
         Event::PolicyIndexDoubted(it) => policy_index_doubted(it),
         Event::EntitySubmitted(it) => format!("entity {} was submitted", it.entity.uid),
         Event::EntityWithdrawn(it) => format!("entity {} was withdrawn", it.uid),
@@ -176,7 +163,13 @@ fn access_decided(it: &AccessDecided) -> String {
     let (subject, resource) = (named(&it.request.subject), named(&it.request.resource));
     let (verdict, action) = (it.decision.as_str(), shown(&it.request.action.name));
     let grounds = grounds(it);
-    format!("{verdict} {subject} {action} {resource} {grounds}")
+    let staged = match &it.shadow {
+        Some(shadow) if shadow.decision != it.decision => {
+            format!("; staged: {}", shadow.decision.as_str())
+        }
+        _ => String::new(),
+    };
+    format!("{verdict} {subject} {action} {resource} {grounds}{staged}")
 }
 
 fn grounds(it: &AccessDecided) -> String {

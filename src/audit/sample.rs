@@ -14,10 +14,10 @@ use crate::event::{
 use crate::model::{
     Aal, AccessRequest, Digest, EntityDocument, Index, Label, Method, Methods, Moment, SetKind, Uid,
 };
-use crate::pap::{self, Draft};
+use crate::pap::{self, By, Draft, NewVersion, Step};
 use crate::pdp::{Ask, decide};
 use crate::pip;
-use crate::projection::{Change, World};
+use crate::projection::{Change, Stage, World};
 
 pub(super) const SCHEMA: &str = r#"
 type Session = {
@@ -141,6 +141,30 @@ impl Log {
         }
     }
 
+    /// Drafts a set of policies, and a schema if there is one, and stages it.
+    pub(super) fn stage(&mut self, policies: &str, schema: Option<&str>) {
+        let limits = Limits::default();
+        let policies = pap::set_of(&[("p.cedar", policies)], &limits).unwrap();
+        let (schema, policies) = (schema.map(ToOwned::to_owned), Some(policies));
+        let new = NewVersion { schema, policies, tests: None, message: Label::default() };
+        let written = pap::write(&self.world, new, &limits).unwrap();
+        self.write(pap::draft(&self.world, &written, self.fresh(), &operator()).unwrap());
+        let latest = self.world.versions.latest_first();
+        let digest = latest.iter().find(|it| it.stage == Stage::Draft).unwrap().digest;
+        let ready = pap::ready(&self.world, &digest, &limits).unwrap();
+        let (by, why) = (operator(), Label::default());
+        let staged = pap::take_step(&self.world, Step::Stage, &digest, Some(&ready), &by, why);
+        self.write(staged.unwrap());
+    }
+
+    /// Takes what is staged off the stage.
+    pub(super) fn unstage(&mut self) {
+        let digest = self.world.versions.staged().unwrap().digest;
+        let (by, why) = (operator(), Label::default());
+        let taken = pap::take_step(&self.world, Step::Unstage, &digest, None, &by, why);
+        self.write(taken.unwrap());
+    }
+
     pub(super) fn put(&mut self, user: &str, level: i64, staff: bool) {
         let mut entity = EntityDocument::bare(uid("User", user));
         entity.attrs.insert("level".to_owned(), json!(level));
@@ -241,6 +265,10 @@ impl Log {
     }
 }
 
+fn operator() -> By {
+    By { actor: Actor::LocalOperator, presented: Presented::Nothing }
+}
+
 pub(super) fn uid(kind: &str, id: &str) -> Uid {
     Uid::parse(kind, id).unwrap()
 }
@@ -306,7 +334,11 @@ pub(super) fn happenings() -> impl Strategy<Value = Vec<Happening>> {
 
 /// The log in which all this happened.
 pub(super) fn told(happenings: Vec<Happening>) -> Log {
-    let mut log = Log::founded();
+    told_in(Log::founded(), happenings)
+}
+
+/// A log, and in it what happened then.
+pub(super) fn told_in(mut log: Log, happenings: Vec<Happening>) -> Log {
     let mut sessions = Vec::new();
     let nth = |sessions: &[Uuid], n: usize| sessions.get(n).copied().unwrap_or(Uuid::max());
     for happening in happenings {

@@ -2,9 +2,31 @@
 
 use super::row::because;
 use crate::event::{
-    SessionFacts, VersionActivated, VersionChecked, VersionDrafted, VersionRolledBack,
+    Event, SessionFacts, VersionActivated, VersionChecked, VersionDrafted, VersionRolledBack,
 };
 use crate::model::{Digest, Label};
+
+/// A step of a version's life in a line.
+pub(super) fn describe(event: &Event) -> String {
+    match event {
+        Event::PolicyTestsSubmitted(it) => {
+            format!("{} bytes of the policies' tests were submitted", it.text.len())
+        }
+        Event::VersionDrafted(it) => drafted(it),
+        Event::VersionChecked(it) => checked(it),
+        Event::VersionStaged(it) => moved(&it.digest, "staged", it.session.as_ref(), &it.reason),
+        Event::VersionUnstaged(it) => {
+            moved(&it.digest, "taken off the stage", it.session.as_ref(), &it.reason)
+        }
+        Event::VersionApproved(it) => {
+            moved(&it.digest, "approved", it.session.as_ref(), &it.reason)
+        }
+        Event::VersionActivated(it) => activated(it),
+        Event::VersionRolledBack(it) => rolled_back(it),
+        // No step of a version's life.
+        other => other.type_name().to_owned(),
+    }
+}
 
 /// The beginning of a version's name, enough for people and for commands.
 fn short(digest: &Digest) -> String {
@@ -15,14 +37,14 @@ fn shown(session: Option<&SessionFacts>) -> String {
     session.map(|it| format!(" at AAL{}", it.aal)).unwrap_or_default()
 }
 
-pub(super) fn drafted(it: &VersionDrafted) -> String {
+fn drafted(it: &VersionDrafted) -> String {
     let (digest, count, at) = (short(&it.digest), it.count, shown(it.session.as_ref()));
     let tests = if it.tests.is_some() { " and tests" } else { "" };
     let why = because(&it.message);
     format!("version {digest} was drafted{at}: {count} policies, a schema{tests}{why}")
 }
 
-pub(super) fn checked(it: &VersionChecked) -> String {
+fn checked(it: &VersionChecked) -> String {
     let found = match it.warnings {
         0 => "nothing was found".to_owned(),
         1 => "1 warning".to_owned(),
@@ -32,16 +54,11 @@ pub(super) fn checked(it: &VersionChecked) -> String {
 }
 
 /// One of the steps that are said in one word.
-pub(super) fn moved(
-    digest: &Digest,
-    what: &str,
-    session: Option<&SessionFacts>,
-    reason: &Label,
-) -> String {
+fn moved(digest: &Digest, what: &str, session: Option<&SessionFacts>, reason: &Label) -> String {
     format!("version {} was {what}{}{}", short(digest), shown(session), because(reason))
 }
 
-pub(super) fn activated(it: &VersionActivated) -> String {
+fn activated(it: &VersionActivated) -> String {
     format!(
         "version {} came in force{}, as version {} of the application policies{}",
         short(&it.digest),
@@ -51,7 +68,7 @@ pub(super) fn activated(it: &VersionActivated) -> String {
     )
 }
 
-pub(super) fn rolled_back(it: &VersionRolledBack) -> String {
+fn rolled_back(it: &VersionRolledBack) -> String {
     format!(
         "version {} was rolled back{} to {}, now version {} of the application policies{}",
         short(&it.left),

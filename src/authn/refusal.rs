@@ -147,6 +147,9 @@ pub enum Refusal {
         /// The role.
         role: Label,
     },
+    /// Somebody has to answer for a token that publishes, so no service makes one.
+    #[error("a token of scope `publish` is made by a person, not by another token: log in")]
+    PersonRequired,
     /// The id or the token of a new service is in use.
     #[error("there is a service with this id or token already")]
     ServiceExists,
@@ -216,6 +219,7 @@ impl Refusal {
             Self::LastAdministrator { .. } => "last_administrator",
             Self::RoleUnknown { .. } => "role_unknown",
             Self::RoleUnchanged { .. } => "role_unchanged",
+            Self::PersonRequired => "person_required",
             Self::ServiceExists => "service_exists",
             Self::ServiceUnknown { .. } => "service_unknown",
             Self::ScopeRequired => "scope_required",

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Refusal;
 use super::session::LOCAL_SOURCE;
-use crate::event::{Event, ServiceRegistered, ServiceRevoked, SessionFacts, SourceBinding};
+use crate::event::{Actor, Event, ServiceRegistered, ServiceRevoked, SessionFacts, SourceBinding};
 use crate::model::{Digest, Label, Scope, Scopes};
 use crate::projection::World;
 
@@ -27,17 +27,27 @@ pub struct NewService {
     pub binding: Option<SourceBinding>,
 }
 
-/// Makes a service token known; `session` is that of the person who makes it, for the record.
+/// Who makes a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maker {
+    /// Who, as the node has established it.
+    pub actor: Actor,
+    /// Their session, if they are in one: it goes on record.
+    pub session: Option<SessionFacts>,
+}
+
+/// Makes a service token known.
 ///
 /// # Errors
+/// [`Refusal::PersonRequired`] for scope `publish`, if a service makes it;
 /// [`Refusal::ScopeRequired`] without any scope; [`Refusal::BindingRequired`],
 /// [`Refusal::BindingUnexpected`] if scope `ingest` and the binding do not come
 /// together; [`Refusal::BindingInvalid`]; [`Refusal::ServiceExists`].
-pub fn register(
-    world: &World,
-    new: &NewService,
-    session: Option<SessionFacts>,
-) -> Result<Vec<Event>, Refusal> {
+pub fn register(world: &World, new: &NewService, maker: Maker) -> Result<Vec<Event>, Refusal> {
+    // What a pipeline does is answered for by whoever let it.
+    if new.scopes.contains(Scope::Publish) && matches!(maker.actor, Actor::Service(_)) {
+        return Err(Refusal::PersonRequired);
+    }
     if new.scopes.0.is_empty() {
         return Err(Refusal::ScopeRequired);
     }
@@ -57,7 +67,7 @@ pub fn register(
         scopes: new.scopes.clone(),
         token: new.token,
         binding: new.binding.clone(),
-        session,
+        session: maker.session,
     })])
 }
 
@@ -104,6 +114,10 @@ mod tests {
         }
     }
 
+    fn maker() -> Maker {
+        Maker { actor: Actor::LocalOperator, session: None }
+    }
+
     fn bound(source: &str, user_type: &str) -> SourceBinding {
         let user_type = EntityType::new(user_type).unwrap();
         SourceBinding { source: source.to_owned(), user_type, max_aal: Aal::TWO }
@@ -113,7 +127,7 @@ mod tests {
     fn a_service_is_known_by_its_token_until_it_is_revoked() {
         let mut story = Story::new();
         let new = new(&mut story, &[Scope::Evaluate, Scope::Search], None);
-        let registered = register(&story.world, &new, None);
+        let registered = register(&story.world, &new, maker());
         assert_eq!(names(&story.commit(registered)), ["service.registered"]);
         assert_eq!(story.world.services.by_token(&new.token).map(|it| it.id), Some(new.id));
 
@@ -140,7 +154,7 @@ mod tests {
         ];
         for (scopes, binding, refusal) in table {
             let new = new(&mut story, &scopes, binding);
-            assert_eq!(register(&story.world, &new, None).err(), refusal, "{scopes:?}");
+            assert_eq!(register(&story.world, &new, maker()).err(), refusal, "{scopes:?}");
         }
     }
 
@@ -161,11 +175,21 @@ mod tests {
         ];
         for (source, user_type, part) in table {
             let new = new(&mut story, &[Scope::Ingest], Some(bound(source, user_type)));
-            let refusal = register(&story.world, &new, None).unwrap_err();
+            let refusal = register(&story.world, &new, maker()).unwrap_err();
             assert_eq!(refusal.code(), "binding_invalid");
             let message = refusal.to_string();
             assert!(message.starts_with(&format!("the binding's {part} must")), "{message}");
         }
+    }
+
+    /// Goal: a person answers for each pipeline, and no token breeds others that publish.
+    #[test]
+    fn a_token_that_publishes_is_made_by_no_service() {
+        let mut story = Story::new();
+        let new = new(&mut story, &[Scope::Publish, Scope::Audit], None);
+        let by_service = Maker { actor: Actor::Service(story.id()), session: None };
+        assert_eq!(register(&story.world, &new, by_service), Err(Refusal::PersonRequired));
+        assert!(register(&story.world, &new, maker()).is_ok());
     }
 
     /// Goal: an old token never gets a new service's scopes.
@@ -173,14 +197,14 @@ mod tests {
     fn ids_and_tokens_are_used_once() {
         let mut story = Story::new();
         let first = new(&mut story, &[Scope::Evaluate], None);
-        let registered = register(&story.world, &first, None);
+        let registered = register(&story.world, &first, maker());
         story.commit(registered);
         let second = new(&mut story, &[Scope::Admin], None);
         for again in [
             NewService { id: first.id, ..second.clone() },
             NewService { token: first.token, ..second.clone() },
         ] {
-            assert_eq!(register(&story.world, &again, None), Err(Refusal::ServiceExists));
+            assert_eq!(register(&story.world, &again, maker()), Err(Refusal::ServiceExists));
         }
     }
 }

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use cedar_policy_core::ast::{self, BinaryOp, Expr, ExprKind, UnaryOp};
+use cedar_policy_core::ast::{self, ActionConstraint, BinaryOp, Expr, ExprKind, UnaryOp};
 use cedar_policy_core::parser::Loc;
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,11 @@ impl CompiledPolicies {
     pub fn asked(&self) -> impl Iterator<Item = &PolicyId> {
         self.ids().filter(|id| self.policy(id).is_some())
     }
+
+    /// A policy or link; nothing for a template by itself.
+    pub(super) fn policy(&self, id: &PolicyId) -> Option<&ast::Policy> {
+        self.set().get(&ast::PolicyID::from_string(id.as_str()))
+    }
 }
 
 fn clauses(policy: &ast::Policy) -> Vec<Clause> {
@@ -116,9 +121,16 @@ pub(super) fn scope(policy: &ast::Policy) -> [Clause; 3] {
     };
     [
         part(Part::Principal, policy.principal_constraint().to_string()),
-        part(Part::Action, policy.action_constraint().to_string()),
+        part(Part::Action, action(policy.action_constraint())),
         part(Part::Resource, policy.resource_constraint().to_string()),
     ]
+}
+
+/// As Cedar writes it, with a space behind each comma.
+fn action(constraint: &ActionConstraint) -> String {
+    let ActionConstraint::In(actions) = constraint else { return constraint.to_string() };
+    let actions: Vec<_> = actions.iter().map(ToString::to_string).collect();
+    format!("action in [{}]", actions.join(", "))
 }
 
 /// The conditions of a policy in the order in which they are asked.
@@ -200,9 +212,9 @@ pub(super) fn path(expr: &Expr) -> Option<(String, Vec<String>)> {
         }
     };
     names.reverse();
-    let member = |name: &String| match name.chars().all(|c| c == '_' || c.is_alphanumeric()) {
-        true => format!(".{name}"),
-        false => format!("[\"{}\"]", name.escape_debug()),
+    let plain = |name: &str| name.chars().all(|c| c == '_' || c.is_alphanumeric());
+    let member = |name: &String| {
+        if plain(name) { format!(".{name}") } else { format!("[\"{}\"]", name.escape_debug()) }
     };
     let written = names.iter().map(member).collect::<String>();
     Some((format!("{root}{written}"), names))
@@ -231,7 +243,7 @@ mod tests {
                     at) };";
         let expected = [
             "4: principal in Group::\"staff\"",
-            "5: action in [Action::\"view\",Action::\"edit\"]",
+            "5: action in [Action::\"view\", Action::\"edit\"]",
             "6: resource is Document",
             "9: when { context.mfa }",
             "9: when { principal.level   > 2 || resource.owner == principal }",

@@ -14,6 +14,12 @@ pub const POLICY_INVALID: &str = "policy_invalid";
 pub const POLICY_WARNING: &str = "policy_warning";
 /// A policy's scope leaves everything open, so every request has to pass it. Not an error.
 pub const POLICY_SCOPE_WARNING: &str = "policy_scope_warning";
+/// A policy does not say in a `@description` what it is for. Not an error.
+pub const POLICY_DESCRIPTION_WARNING: &str = "policy_description_warning";
+/// A policy does not say in an `@owner` whom to ask about it. Not an error.
+pub const POLICY_OWNER_WARNING: &str = "policy_owner_warning";
+/// A file is not written as Cedar's formatter would write it. Not an error.
+pub const POLICY_FORMAT_WARNING: &str = "policy_format_warning";
 /// A policy, a file or a set of policies is larger than the limit.
 pub const POLICY_TOO_LARGE: &str = "policy_too_large";
 /// Brackets, `if`s or operators are nested more deeply than the limit.

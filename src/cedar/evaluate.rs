@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::index::Met;
 use super::slice::slice;
-use super::{CompiledPolicies, Context, Effect, EntitySource};
+use super::{CompiledPolicies, CompiledSchema, Context, Effect, EntitySource};
 use crate::model::{PolicyId, Uid};
 
 /// "May this principal do this to that?", in Cedar's terms and typed.
@@ -117,16 +117,7 @@ impl CompiledPolicies {
     }
 
     pub(super) fn request(&self, question: &Question) -> Option<Request> {
-        let known = |uid| {
-            let core = self.schema().tables().core_uid(uid)?;
-            Some(EntityUIDEntry::known(core, None))
-        };
-        Some(Request::new_unchecked(
-            known(&question.principal)?,
-            known(&question.action)?,
-            known(&question.resource)?,
-            Some(question.context.core().clone()),
-        ))
+        self.schema().request(question)
     }
 
     fn error(&self, error: AuthorizationError) -> Option<PolicyError> {
@@ -134,6 +125,19 @@ impl CompiledPolicies {
         let policy = self.id(&id)?.clone();
         let effect = self.effect(&policy)?;
         Some(PolicyError { policy, effect, message: error.to_string() })
+    }
+}
+
+impl CompiledSchema {
+    /// The question in Cedar's form; nothing if it names a type that is not declared.
+    pub(super) fn request(&self, question: &Question) -> Option<Request> {
+        let known = |uid| Some(EntityUIDEntry::known(self.tables().core_uid(uid)?, None));
+        Some(Request::new_unchecked(
+            known(&question.principal)?,
+            known(&question.action)?,
+            known(&question.resource)?,
+            Some(question.context.core().clone()),
+        ))
     }
 }
 

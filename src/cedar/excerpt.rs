@@ -23,11 +23,11 @@ impl Span {
         Self { start: self.start.saturating_add(offset), end: self.end.saturating_add(offset) }
     }
 
-    fn start(self) -> usize {
+    pub(super) fn start(self) -> usize {
         usize::try_from(self.start).unwrap_or(usize::MAX)
     }
 
-    fn end(self) -> usize {
+    pub(super) fn end(self) -> usize {
         usize::try_from(self.end).unwrap_or(usize::MAX)
     }
 }

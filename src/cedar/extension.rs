@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::LazyLock;
 
-use cedar_policy_core::ast::{ExtensionFunction, Name, PartialValue, Value};
+use cedar_policy_core::ast::{ExtensionFunction, Name, PartialValue, RestrictedExpr, Value};
 use cedar_policy_core::extensions::Extensions;
 use chrono::{DateTime, Utc};
 use serde_json::{Number, Value as Json};
@@ -63,6 +63,19 @@ pub(super) fn time(time: Moment) -> Option<Value> {
             }
         }
     })
+}
+
+/// The text that the value is made of, where it is of one of these types: [`value`] of it
+/// is the same value. A time beyond what a calendar has is written as Cedar's expression.
+pub(super) fn text(value: &Value) -> String {
+    let whole = RestrictedExpr::from(value.clone()).to_string();
+    let Some(argument) = whole.rsplit('"').nth(1) else { return whole };
+    if !whole.contains("offset(") {
+        return argument.to_owned();
+    }
+    let millis = argument.strip_suffix("ms").and_then(|millis| millis.parse().ok());
+    let time = millis.and_then(DateTime::from_timestamp_millis);
+    time.and_then(cedar_time).unwrap_or(whole)
 }
 
 /// Longer texts are values of none of these types, and not worth matching.

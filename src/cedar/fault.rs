@@ -88,6 +88,22 @@ impl Fault {
         self
     }
 
+    /// The same in other words.
+    pub(super) fn saying(mut self, message: impl Into<Box<str>>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Where it was found.
+    pub(super) const fn span(&self) -> Span {
+        self.span
+    }
+
+    /// What stands there in the text it was found in.
+    pub(super) fn marked<'a>(&self, text: &'a str) -> &'a str {
+        text.get(self.span.start()..self.span.end()).unwrap_or_default()
+    }
+
     /// The same, found `offset` bytes further on in the file.
     pub(super) fn in_file(mut self, file: &str, text: &str, offset: usize) -> Self {
         self.file = Some(file.into());
@@ -112,7 +128,9 @@ impl Fault {
         }
     }
 
-    fn order(&self) -> impl Ord + '_ {
+    /// What faults are told in order of: their places first.
+    #[must_use]
+    pub fn order(&self) -> impl Ord + '_ {
         (&self.file, self.line, self.column, &self.policy, self.code, &self.message)
     }
 }

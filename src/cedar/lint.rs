@@ -2,9 +2,10 @@
 
 use cedar_policy_core::ast;
 
+use super::excerpt::Span;
 use super::index::Index;
-use super::{Fault, codes};
-use crate::model::PolicyId;
+use super::{CompiledPolicies, Fault, codes, scan};
+use crate::model::{PolicyBody, PolicyId, PolicySource};
 
 const HELP: &str = "if it is meant for some only, say so in its scope, such as \
     `resource is Document` or `action == Action::\"…\"`; a guardrail is right as it is";
@@ -34,10 +35,55 @@ pub(super) fn unhooked<'a>(
     faults
 }
 
+impl CompiledPolicies {
+    /// How many policies leave principal, action and resource open in their scopes, so that
+    /// every request has to pass them. Linear.
+    #[must_use]
+    pub fn unindexed(&self) -> usize {
+        self.index().unhooked().count()
+    }
+
+    /// The policies and templates among these that do not say what they are for, or whose
+    /// they are, in order of the sources: whoever is denied wants to read the one, and
+    /// whoever reviews them to ask the other. Linear.
+    #[must_use]
+    pub fn undocumented(&self, sources: &[PolicySource]) -> Vec<Fault> {
+        let wanted = [
+            (
+                "description",
+                codes::POLICY_DESCRIPTION_WARNING,
+                "it does not say what it is for",
+                "write one sentence above it, for whoever is denied by it or audits it: \
+                 `@description(\"Editors edit internal documents.\")`",
+            ),
+            (
+                "owner",
+                codes::POLICY_OWNER_WARNING,
+                "it does not say whose it is",
+                "name the team to ask about it: `@owner(\"platform-security\")`",
+            ),
+        ];
+        let lacking = |source: &PolicySource| {
+            let (PolicyBody::Static { text } | PolicyBody::Template { text }) = &source.body else {
+                return Vec::new();
+            };
+            let place = scan::first_token(text).unwrap_or(Span::new(0, 0));
+            let lacks = |(key, ..): &(&str, _, _, _)| {
+                self.annotation(&source.id, key).is_none_or(|said| said.trim().is_empty())
+            };
+            let fault = |(_, code, message, help)| {
+                Fault::new(code, message).with_help(help).about(&source.id).at(text, place)
+            };
+            wanted.into_iter().filter(lacks).map(fault).collect::<Vec<_>>()
+        };
+        sources.iter().flat_map(lacking).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::cedar::codes;
     use crate::cedar::example::{always, policies};
+    use crate::cedar::{Limits, codes, read_policies};
 
     #[test]
     fn a_policy_for_everything_is_pointed_out_and_one_for_something_is_not() {
@@ -50,5 +96,18 @@ mod tests {
         assert_eq!(found.code, codes::POLICY_SCOPE_WARNING);
         assert_eq!(found.policy.as_ref().unwrap().as_str(), "everything");
         assert!(found.to_string().contains("say so in its scope"), "{found}");
+    }
+
+    #[test]
+    fn a_policy_says_what_it_is_for_and_whose_it_is() {
+        let text = "@id(\"a\") @description(\"All.\") @owner(\"us\")
+               permit (principal, action, resource);
+               @id(\"b\") @description(\" \") permit (principal is User, action, resource);";
+        let sources = read_policies("p", text, &Limits::default()).unwrap();
+        let found = policies(text).unwrap().undocumented(&sources);
+        let told: Vec<_> = found.iter().map(|it| (it.code, it.policy.as_ref().unwrap())).collect();
+        let b = sources.last().map(|source| &source.id).unwrap();
+        let expected = [(codes::POLICY_DESCRIPTION_WARNING, b), (codes::POLICY_OWNER_WARNING, b)];
+        assert_eq!(told, expected);
     }
 }

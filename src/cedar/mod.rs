@@ -1,9 +1,11 @@
 //! Cedar made safe: limits, parsing, compiled schema and policies, values from JSON,
-//! evaluation. The only room that names Cedar's crates.
+//! evaluation. The only room that names Cedar's crates, but for `symbolic`, which asks a
+//! process about policies in Cedar's public types.
 //!
 //! Cedar's core crate is pinned to one release: its interfaces are internal and may
 //! change in any other.
 
+mod around;
 mod clauses;
 pub mod codes;
 mod declared;
@@ -18,12 +20,15 @@ mod excerpt;
 mod expression;
 mod extension;
 mod fault;
+mod format;
 mod grants;
 mod heard;
 mod index;
+mod instance;
 mod known;
 mod limits;
 mod lint;
+mod literal;
 mod narrow;
 mod parse;
 mod personal;
@@ -34,11 +39,15 @@ mod scan;
 mod schema;
 mod seen;
 mod shape;
+mod shrink;
 mod slice;
 mod source;
 mod stack;
+mod statement;
+mod syntax_advice;
 mod terrain;
 mod trial;
+mod type_advice;
 mod types;
 mod validate;
 mod value;
@@ -49,9 +58,12 @@ pub use clauses::{Clause, Part};
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
+pub use format::formatted;
 pub use grants::{Applicable, Grant, Named};
+pub use instance::{Instance, Matched};
 pub use known::Known;
 pub use limits::Limits;
+pub use literal::entity_named;
 pub use narrow::narrowed;
 pub use policies::{CompiledPolicies, Effect};
 pub use reads::Missing;
@@ -61,6 +73,7 @@ pub use seen::{Found, Seen};
 pub use shape::{Context, Overlaid, Shaped};
 pub use source::{read_policies, read_policies_named_in_order};
 pub use stack::{on_large_stack, on_large_stacks};
+pub use statement::{Assumption, Statement};
 pub use weigh::{ClauseWeighed, ERRED_ON_PERSONAL, Near, Outcome, Piece, PolicyWeighed, Truth};
 
 /// The version of the Cedar crates.

@@ -120,6 +120,12 @@ pub(super) fn first_token(text: &str) -> Option<Span> {
     Lexer::new(text).next().map(|(place, _)| span(&place))
 }
 
+/// The tokens of a text, strings and comments aside, as they are written and where.
+pub(super) fn tokens(text: &str) -> Vec<(&str, Span)> {
+    let written = |place: Range<usize>| (text.get(place.clone()).unwrap_or_default(), span(&place));
+    Lexer::new(text).map(|(place, _)| written(place)).collect()
+}
+
 fn span(place: &Range<usize>) -> Span {
     Span::new(place.start, place.end)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy_core::ast::{self, PartialValue};
 use serde_json::{Map, Value as Json};
+use smol_str::SmolStr;
 
 use super::known::{Known, Whole};
 use super::types::Caller;
@@ -74,6 +75,14 @@ impl Context {
     pub(super) fn core(&self) -> &ast::Context {
         &self.0.core
     }
+
+    /// Its members by name, in order.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&SmolStr, &ast::Value)> {
+        match &self.0.core {
+            ast::Context::Value(members) => Some(members.iter()).into_iter().flatten(),
+            ast::Context::RestrictedResidual(_) => None.into_iter().flatten(),
+        }
+    }
 }
 
 impl Default for ContextInner {
@@ -135,9 +144,14 @@ impl CompiledSchema {
         };
         let whole = Whole { said: given, known };
         let typed = value::members(&table.context, &whole, None, &mut misfits);
+        Shaped::new(self.context(typed), misfits)
+    }
+
+    /// A context of typed members.
+    pub(super) fn context(&self, typed: BTreeMap<SmolStr, ast::Value>) -> Context {
         let references = self.mentioned(typed.values());
         let core = ast::Context::Value(Arc::new(typed));
-        Shaped::new(Context(Arc::new(ContextInner { core, references })), misfits)
+        Context(Arc::new(ContextInner { core, references }))
     }
 
     /// Types an entity that exists only in the request: all declared attributes come from

@@ -12,7 +12,7 @@ use super::excerpt::{Span, locate};
 use super::fault::in_order;
 use super::scan::{self, Grammar};
 use super::stack::on_large_stack;
-use super::{Fault, Limits, codes, diagnosis};
+use super::{Fault, Limits, codes, diagnosis, syntax_advice};
 use crate::model::{PolicyBody, PolicyId, PolicySource};
 
 /// Reads a file of Cedar policies and templates into single sources, in the order of the
@@ -154,7 +154,11 @@ pub(super) fn parse(piece: &str, limits: &Limits) -> Result<Template, Vec<Fault>
         .map_err(|flaw| diagnosis::flawed(Grammar::Policy, flaw, limits.nesting, piece))
         .map_err(|fault| vec![fault])?;
     parser::parse_policy_or_template(Some(PolicyID::from_string("policy")), piece).map_err(
-        |errors| diagnosis::faults(codes::POLICY_SYNTAX, &DetailedError::from(&errors), piece),
+        |errors| {
+            let errors = DetailedError::from(&errors);
+            let faults = diagnosis::faults(codes::POLICY_SYNTAX, &errors, piece);
+            syntax_advice::all_advised(faults, piece)
+        },
     )
 }
 

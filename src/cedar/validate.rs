@@ -8,7 +8,7 @@ use cedar_policy_core::ast;
 use cedar_policy_core::validator::ValidationMode;
 
 use super::fault::in_order;
-use super::{CompiledSchema, Fault, Limits, codes, diagnosis};
+use super::{CompiledSchema, Fault, Limits, codes, diagnosis, type_advice};
 use crate::model::{PolicyBody, PolicySource};
 
 /// What validation found.
@@ -38,7 +38,9 @@ pub(super) fn all(
     let fault = |code, id: &cedar_policy::PolicyId, error: &DetailedError| {
         // Its own text and not its display, which is escaped.
         let id: &str = id.as_ref();
-        let fault = diagnosis::fault(code, error, texts.get(id).copied().unwrap_or_default());
+        let text = texts.get(id).copied().unwrap_or_default();
+        let fault = diagnosis::fault(code, error, text);
+        let fault = type_advice::advised(fault, text, schema);
         match id.parse() {
             Ok(id) => fault.about(&id),
             Err(_) => fault,
@@ -55,8 +57,9 @@ pub(super) fn all(
     let warnings = result.validation_warnings().map(|warning| {
         fault(codes::POLICY_WARNING, warning.policy_id(), &DetailedError::from(warning))
     });
-    let warnings = in_order(warnings.collect(), limits.faults);
-    Validated { level, faults: faults.collect(), warnings }
+    let warnings = in_order(type_advice::said_once(&warnings.collect::<Vec<_>>()), limits.faults);
+    let faults = type_advice::said_once(&faults.collect::<Vec<_>>());
+    Validated { level, faults, warnings }
 }
 
 fn at_least_level(

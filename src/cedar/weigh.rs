@@ -330,7 +330,7 @@ impl One<'_> {
         };
         // A scope that leaves its variable open has looked at nothing.
         let open = clause.text == clause.part.as_str();
-        let within = clause.text.contains(" in ");
+        let within = clause.part != Part::Action && clause.text.contains(" in ");
         let values = if open { None } else { self.eye().seen(&Expr::var(var), within) };
         ClauseWeighed { clause, truth, values: values.into_iter().collect(), pieces: Vec::new() }
     }

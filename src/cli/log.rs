@@ -54,6 +54,9 @@ pub(super) struct Log {
     /// Only decisions by this policy set, or publications of it: application or system
     #[arg(long, value_name = "SET")]
     set: Option<String>,
+    /// Only decisions on which the staged policies differ, or agree: differs or same
+    #[arg(long, value_name = "HOW")]
+    shadow: Option<String>,
     /// Only entries of this time or later, as 2026-11-22T10:00:00Z
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -127,6 +130,7 @@ impl Log {
             ("decision", &self.decision),
             ("policy", &self.policy),
             ("set", &self.set),
+            ("shadow", &self.shadow),
             ("from", &self.from),
             ("to", &self.to),
         ];

@@ -105,7 +105,7 @@ impl Page {
         let width = self.layout.columns.saturating_sub(indent + 2).max(20);
         for (at, part) in wrap(&printable(text), width).iter().enumerate() {
             let mark = if at == 0 { ink.on(mark, self.layout) } else { " ".to_owned() };
-            self.lines.push(format!("{:indent$}{mark} {part}", ""));
+            self.lines.push(format!("{:indent$}{mark} {part}", "").trim_end().to_owned());
         }
     }
 

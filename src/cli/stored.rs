@@ -72,9 +72,17 @@ impl From<NotThen> for Failure {
 /// # Errors
 /// [`Failure`] if it cannot be read.
 pub(super) fn time_at(store: &dyn EventStore, index: Index) -> Result<Moment, Failure> {
+    Ok(entry(store, index)?.time)
+}
+
+/// One entry.
+///
+/// # Errors
+/// [`Failure`] if it cannot be read.
+pub(super) fn entry(store: &dyn EventStore, index: Index) -> Result<Envelope, Failure> {
     let first = block(store, index.0, 1).into_iter().next();
     let missing = || Failure::refused("log_broken", format!("there is no entry {index}"));
-    Ok(first.ok_or_else(missing)??.0.time)
+    Ok(first.ok_or_else(missing)??.0)
 }
 
 /// The decision of this id, if the log holds it.
@@ -82,15 +90,11 @@ pub(super) fn time_at(store: &dyn EventStore, index: Index) -> Result<Moment, Fa
 /// # Errors
 /// [`Failure`] if an entry cannot be read.
 pub(super) fn decision(store: &dyn EventStore, id: Uuid) -> Result<Option<Envelope>, Failure> {
-    let entry = |index: Index| -> Result<Envelope, Failure> {
-        let missing = || Failure::refused("log_broken", format!("there is no entry {index}"));
-        Ok(block(store, index.0, 1).into_iter().next().ok_or_else(missing)??.0)
-    };
-    let found = position_of(id, store.size(), |index| entry(index).map(|entry| entry.id))?;
+    let found = position_of(id, store.size(), |index| entry(store, index).map(|it| it.id))?;
     if found.0 >= store.size() {
         return Ok(None);
     }
-    let entry = entry(found)?;
+    let entry = entry(store, found)?;
     let is_it = entry.id == id && matches!(entry.event, Event::AccessDecided(_));
     Ok(is_it.then_some(entry))
 }

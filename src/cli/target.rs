@@ -94,6 +94,17 @@ impl TargetFlags {
         }
     }
 
+    /// The log, if one is named by the flags or by the environment.
+    ///
+    /// # Errors
+    /// Usage, if a server is named and no token.
+    pub(super) fn if_named(&self) -> Result<Option<Target>, Failure> {
+        let named = self.data.is_some() || self.server.is_some();
+        let around = ["COUNTERSIGN_SERVER", "COUNTERSIGN_DATA"];
+        let named = named || around.into_iter().any(|name| from_environment(name).is_some());
+        if named { self.target().map(Some) } else { Ok(None) }
+    }
+
     fn target_in(&self, environment: impl Fn(&str) -> Option<String>) -> Result<Target, Failure> {
         if let Some(data) = &self.data {
             return Ok(Target::Data(Folder::new(data.clone(), self.key_file.clone())));

@@ -11,7 +11,7 @@ use super::folder::Operator;
 use super::page::{Ink, Page, second};
 use super::table::{Column, Table};
 use super::target::{Target, TargetFlags};
-use crate::authn::services::{self, NewService};
+use crate::authn::services::{self, Maker, NewService};
 use crate::entropy::{draw, uuid_v7};
 use crate::event::SourceBinding;
 use crate::model::{Aal, EntityType, Label, Moment, Scope, Scopes, SecretToken};
@@ -144,7 +144,8 @@ pub(super) fn make(
     let token = SecretToken::new("service", &random);
     let id = uuid_v7(entropy, surroundings.clock.now()).map_err(Failure::could_not_run)?;
     let service = NewService { id, label, scopes, token: token.digest(), binding };
-    operator.commit(move |world, _| services::register(world, &service, None))?;
+    let maker = Maker { actor: Operator::origin().actor, session: None };
+    operator.commit(move |world, _| services::register(world, &service, maker))?;
     Ok(NewToken { id, token: token.expose().to_owned() })
 }
 

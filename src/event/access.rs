@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::Shadow;
 use crate::model::{
     AccessRequest, Acr, Digest, Index, Method, Moment, Personal, PolicyId, SetKind, Uid, Version,
 };
@@ -212,10 +213,13 @@ pub struct AccessDecided {
     /// Of a denial, which login would help; absent if that was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
+    /// What the staged policies would have said; absent if none were staged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-const fn is_zero(count: &u64) -> bool {
+pub(super) const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 

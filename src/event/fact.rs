@@ -16,7 +16,7 @@ use super::{
     TicketIssued, TicketUsed, VersionActivated, VersionApproved, VersionChecked, VersionDrafted,
     VersionRolledBack, VersionStaged, VersionUnstaged, WitnessKeyAdopted,
 };
-use crate::model::{SetKind, StreamName};
+use crate::model::{SetKind, StreamName, Username};
 
 macro_rules! facts {
     ($($name:ident($payload:ty) = $type_name:literal,)*) => {
@@ -120,6 +120,22 @@ facts! {
     AccessDecided(Box<AccessDecided>) = "countersign.access.decided.v1",
 }
 
+/// The pattern of the events that are steps of a version's life, for where all of them are
+/// alike.
+macro_rules! of_versions {
+    () => {
+        $crate::event::Event::PolicyTestsSubmitted(_)
+            | $crate::event::Event::VersionDrafted(_)
+            | $crate::event::Event::VersionChecked(_)
+            | $crate::event::Event::VersionStaged(_)
+            | $crate::event::Event::VersionUnstaged(_)
+            | $crate::event::Event::VersionApproved(_)
+            | $crate::event::Event::VersionActivated(_)
+            | $crate::event::Event::VersionRolledBack(_)
+    };
+}
+pub(crate) use of_versions;
+
 impl Event {
     /// The stream it belongs to: events that are versioned together.
     #[must_use]
@@ -142,28 +158,13 @@ impl Event {
             Self::PolicySubmitted(it) => StreamName::of("policies", it.set.as_str()),
             Self::PolicyWithdrawn(it) => StreamName::of("policies", it.set.as_str()),
             Self::PoliciesActivated(it) => StreamName::of("policies", it.set.as_str()),
-            Self::PolicyTestsSubmitted(_)
-            | Self::VersionDrafted(_)
-            | Self::VersionChecked(_)
-            | Self::VersionStaged(_)
-            | Self::VersionUnstaged(_)
-            | Self::VersionApproved(_)
-            | Self::VersionActivated(_)
-            | Self::VersionRolledBack(_) => {
-                StreamName::of("policies", SetKind::Application.as_str())
-            }
+            of_versions!() => StreamName::of("policies", SetKind::Application.as_str()),
             Self::EntitySubmitted(_) | Self::EntityWithdrawn(_) | Self::DirectoryActivated(_) => {
                 StreamName::single("directory")
             }
-            Self::PasswordRefused(it) => it.person.as_ref().map_or_else(
-                || StreamName::single("unknown-person"),
-                |person| StreamName::of("person", person),
-            ),
+            Self::PasswordRefused(it) => of_whom(it.person.as_ref()),
             Self::AttemptsThrottled(_) => StreamName::single("attempts"),
-            Self::PasskeyRefused(it) => it.person.as_ref().map_or_else(
-                || StreamName::single("unknown-person"),
-                |person| StreamName::of("person", person),
-            ),
+            Self::PasskeyRefused(it) => of_whom(it.person.as_ref()),
             Self::SessionStarted(SessionStarted { session, .. })
             | Self::SessionRaised(SessionRaised { session, .. })
             | Self::SessionEnded(SessionEnded { session, .. }) => {
@@ -274,4 +275,12 @@ impl Event {
             | Self::DirectoryActivated(_) => None,
         }
     }
+}
+
+/// The stream of a person, or of those whom nobody knows.
+fn of_whom(person: Option<&Username>) -> StreamName {
+    person.map_or_else(
+        || StreamName::single("unknown-person"),
+        |person| StreamName::of("person", person),
+    )
 }

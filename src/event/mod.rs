@@ -13,6 +13,7 @@ mod policy_index;
 mod publication;
 mod recovery;
 mod settings;
+mod shadow;
 mod signing;
 mod stored;
 mod version;
@@ -33,6 +34,7 @@ pub use authentication::{
 };
 pub use envelope::{Actor, Envelope, NewEvent, Whence};
 pub use fact::Event;
+pub(crate) use fact::of_versions;
 pub use passkey::{PasskeyRefused, PasskeyRegistered, PasskeyVerified};
 pub use password::{
     AttemptsThrottled, PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported,
@@ -46,6 +48,7 @@ pub use publication::{
 };
 pub use recovery::{RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued};
 pub use settings::{DecisionSettings, PolicySettings, SessionLimits, ThrottleSettings};
+pub use shadow::Shadow;
 pub use signing::{HeadRef, LossAccepted, SigningKeyAdopted, SigningKeyRetired};
 pub use stored::{BrokenEntry, ENTRY_BYTES_MAX, Stamp, Tail, decode};
 pub use version::{

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccessDecided, Event};
+use super::{AccessDecided, Event, of_versions};
 use crate::model::{Digest, KeyId, Label, Personal, Uid, Username};
 
 /// A person was erased (`countersign.person.erased.v1`): their secrets are destroyed,
@@ -72,6 +72,7 @@ impl Event {
 
     /// True for the events that hold nothing personal. Named, so that a new event has to
     /// be thought about.
+    #[expect(clippy::unnested_or_patterns, reason = "those of versions are one pattern")]
     const fn is_impersonal(&self) -> bool {
         match self {
             Self::EntitySubmitted(_) | Self::AccessDecided(_) => false,
@@ -89,14 +90,7 @@ impl Event {
             | Self::PolicySubmitted(_)
             | Self::PolicyWithdrawn(_)
             | Self::PoliciesActivated(_)
-            | Self::PolicyTestsSubmitted(_)
-            | Self::VersionDrafted(_)
-            | Self::VersionChecked(_)
-            | Self::VersionStaged(_)
-            | Self::VersionUnstaged(_)
-            | Self::VersionApproved(_)
-            | Self::VersionActivated(_)
-            | Self::VersionRolledBack(_)
+            | of_versions!()
             | Self::EntityWithdrawn(_)
             | Self::DirectoryActivated(_)
             | Self::PersonRegistered(_)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::audit::{entry, first_not_below, forward, pairs};
+use super::audit::{entry, first_since, forward, pairs};
 use super::guard::{Guarded, ReadAudit};
 use super::past::{Lookback, last};
 use super::{App, Problem, body};
@@ -53,7 +53,7 @@ fn survey(
     let newest = last(store, live, newest)?;
     let from: Moment = since.moment(entry(store, newest)?.0.time);
     let end = newest.next().0;
-    let first = first_not_below(end, |index| entry(store, index).map(|(it, _)| it.time < from))?;
+    let first = first_since(store, from, end)?;
     let start = match first.0.checked_sub(1) {
         Some(before) => look.world_after(store, Index(before))?,
         None => World::default(),

@@ -51,7 +51,11 @@ fn template(found: &str) -> Option<&'static str> {
 /// Counts a recorded decision and the policies that erred in it. A `forbid` that
 /// errs is reason for an alarm, whatever the setting makes of it.
 pub fn decided(app: &App, world: &World, decided: &AccessDecided) {
-    app.metrics.decision(decided.decision == Verdict::Allow, decided.set);
+    let allowed = decided.decision == Verdict::Allow;
+    app.metrics.decision(allowed, decided.set);
+    if let Some(shadow) = &decided.shadow {
+        app.metrics.shadow(allowed, shadow.decision == Verdict::Allow);
+    }
     if decided.errors.is_empty() {
         return;
     }

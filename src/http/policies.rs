@@ -21,6 +21,13 @@ pub struct PolicyFile {
     text: String,
 }
 
+impl PolicyFile {
+    /// Its name and its text.
+    pub fn into_named(self) -> (String, String) {
+        (self.name, self.text)
+    }
+}
+
 /// A whole new policy set, as files or as single policies.
 #[derive(Deserialize)]
 struct Publication {

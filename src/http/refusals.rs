@@ -17,6 +17,7 @@ impl From<authn::Refusal> for Problem {
             "assurance_too_low"
             | "reauthentication_required"
             | "not_yours"
+            | "person_required"
             | "password_change_required"
             | "recovery_only" => StatusCode::FORBIDDEN,
             "person_unknown" | "service_unknown" | "session_unknown" | "authenticator_unknown" => {

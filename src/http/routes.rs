@@ -8,14 +8,14 @@ use actix_web::web::{ServiceConfig, delete, get, patch, post, put, resource, rou
 use actix_web::{Error, HttpResponse};
 
 use super::{
-    Problem, audit, authenticators, enrol, entities, erasures, evaluation, evaluations, events,
-    explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa, pages,
-    passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema, session,
-    sessions, tokens, users, versions, witness,
+    Problem, audit, authenticators, checks, enrol, entities, erasures, evaluation, evaluations,
+    events, explain, health, impact, import, keys, least_privilege, log, login, metadata, mfa,
+    pages, passkey_login, passkeys, password, past, policies, proof, recovery, reports, schema,
+    session, sessions, shadow, tokens, users, versions, witness,
 };
 
 /// Every template below, for metrics (a path never becomes a label) and for tests.
-pub const TEMPLATES: [&str; 86] = [
+pub const TEMPLATES: [&str; 88] = [
     "/access/v1/evaluation",
     "/access/v1/evaluations",
     "/.well-known/authzen-configuration",
@@ -41,10 +41,12 @@ pub const TEMPLATES: [&str; 86] = [
     "/auth/v1/recover",
     "/events/v1",
     "/policies/v1",
+    "/policies/v1/check",
     "/policies/v1/{policy}",
     "/schema/v1",
     "/versions/v1",
     "/versions/v1/rollback",
+    "/versions/v1/shadow",
     "/versions/v1/{version}",
     "/versions/v1/{version}/check",
     "/versions/v1/{version}/stage",
@@ -129,6 +131,7 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(
             at("/policies/v1").route(get().to(policies::list)).route(put().to(policies::replace)),
         )
+        .service(at("/policies/v1/check").route(post().to(checks::check)))
         .service(at("/policies/v1/{policy}").route(get().to(policies::show)))
         .service(at("/schema/v1").route(get().to(schema::show)).route(put().to(schema::replace)))
         .service(
@@ -151,7 +154,6 @@ pub fn routes(server: &mut ServiceConfig) {
         .service(at("/audit/v1/decisions/{id}/explain").route(post().to(explain::decision)))
         .service(at("/audit/v1/explain").route(post().to(explain::question)))
         .configure(of_reports)
-        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)))
         .service(at("/log/v1/checkpoint").route(get().to(log::checkpoint)))
         .service(at("/log/v1/tile/{path:.*}").route(get().to(log::tile)))
         .service(at("/log/v1/keys").route(get().to(keys::list)).route(post().to(keys::adopt)))
@@ -179,7 +181,8 @@ fn of_reports(server: &mut ServiceConfig) {
             at("/audit/v1/reports/blast-radius")
                 .route(get().to(reports::blast_radius))
                 .route(post().to(reports::blast_radius_of_draft)),
-        );
+        )
+        .service(at("/audit/v1/reports/least-privilege").route(get().to(least_privilege::report)));
 }
 
 /// What persons do about their own sessions and authenticators.
@@ -214,6 +217,7 @@ fn of_versions(server: &mut ServiceConfig) {
                 .route(put().to(versions::apply)),
         )
         .service(at("/versions/v1/rollback").route(post().to(versions::roll_back)))
+        .service(at("/versions/v1/shadow").route(get().to(shadow::show)))
         .service(at("/versions/v1/{version}").route(get().to(versions::show)))
         .service(at("/versions/v1/{version}/check").route(post().to(versions::check)))
         .service(at("/versions/v1/{version}/stage").route(post().to(versions::stage)))

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::guard::{Guarded, ManageTokens};
 use super::{App, Problem, body};
-use crate::authn::services::{self, NewService};
+use crate::authn::services::{self, Maker, NewService};
 use crate::entropy::{token, uuid_v7};
 use crate::event::SourceBinding;
 use crate::model::{Label, Scope, Scopes};
@@ -60,9 +60,11 @@ pub async fn create(
     let id = uuid_v7(&*app.entropy, app.clock.now())?;
     let (label, binding) = (new.label, new.binding);
     let service = NewService { id, label, scopes, token: secret.digest(), binding };
-    let presented = may.caller.presented();
-    let decide =
-        move |world: &World, _| services::register(world, &service, vouched(world, presented));
+    let (actor, presented) = (may.caller.actor(), may.caller.presented());
+    let decide = move |world: &World, _| {
+        let maker = Maker { actor, session: vouched(world, presented) };
+        services::register(world, &service, maker)
+    };
     app.sequencer.commit(may.caller.origin(&request), may.expected(), decide).await?;
     let body = json!({"id": id, "token": secret.expose()});
     Ok(HttpResponse::Created().insert_header(("cache-control", "no-store")).json(body))

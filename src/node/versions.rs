@@ -56,7 +56,7 @@ pub async fn draft(
         let written = away(move || pap::write(&world, new, &Limits::default())).await?;
         let digest = written.digest();
         let publication = uuid_v7(entropy, sequencer.now(&sequencer.world()))?;
-        let decide = move |world: &World| pap::draft(world, &written, publication, by);
+        let decide = move |world: &World| pap::draft(world, &written, publication, &by);
         match command.decided(sequencer, decide).await {
             Ok(committed) => return Ok((committed, digest)),
             Err(CommitError::Refused(Refusal::Conflict { .. })) if tries < TRIES => tries += 1,
@@ -89,7 +89,7 @@ pub async fn apply(
         let digest = written.digest();
         let publication = uuid_v7(entropy, sequencer.now(&sequencer.world()))?;
         let decide =
-            move |world: &World| pap::apply(world, &written, &fitness, publication, expected, by);
+            move |world: &World| pap::apply(world, &written, &fitness, publication, expected, &by);
         match command.decided(sequencer, decide).await {
             Ok(committed) => return Ok((committed, digest)),
             Err(CommitError::Refused(Refusal::Conflict { .. })) if tries < TRIES => tries += 1,

@@ -188,7 +188,11 @@ impl NewSet {
     }
 }
 
-pub(super) fn storable(sources: &[PolicySource]) -> Result<(), Vec<Fault>> {
+/// Whether each policy fits an event, as it is stored.
+///
+/// # Errors
+/// A fault for each that does not.
+pub fn storable(sources: &[PolicySource]) -> Result<(), Vec<Fault>> {
     let size = |source: &PolicySource| serde_json::to_vec(source).map_or(usize::MAX, |b| b.len());
     let too_large = |source: &PolicySource| {
         let bytes = size(source);

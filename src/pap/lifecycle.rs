@@ -208,9 +208,10 @@ fn allowed(version: &PolicyVersion, what: &'static str, from: &[Stage]) -> Resul
     }
     let instead = match version.stage {
         Stage::Draft => "have it checked first",
-        Stage::Checked if what == "rolled back to" => "it was never in force; put it in force",
+        Stage::Checked | Stage::Staged if what == "rolled back to" => {
+            "it was never in force: put it in force"
+        }
         Stage::Checked => "it is not staged",
-        Stage::Staged if what == "rolled back to" => "it was never in force; put it in force",
         Stage::Staged => "take it off the stage first",
         Stage::InForce => "it is decided by already",
         Stage::Retired => "roll back to it",

@@ -16,7 +16,7 @@ mod supposed;
 mod tests;
 mod version;
 
-pub use admission::{Admission, Changes, Draft, admit};
+pub use admission::{Admission, Changes, Draft, admit, storable};
 pub use force::put_in_force;
 pub use lifecycle::{By, Ready, Step, ready, take_step, version_before, version_named};
 pub use refusal::{Part, Refusal};

@@ -179,7 +179,7 @@ pub fn draft(
     world: &World,
     written: &Written,
     publication: Uuid,
-    by: By,
+    by: &By,
 ) -> Result<Vec<Event>, Refusal> {
     as_admitted(&written.base_now(world), &written.base)?;
     if written.is_in_force(world) {
@@ -207,7 +207,7 @@ pub fn apply(
     fitness: &Fitness,
     publication: Uuid,
     expected: Option<Version>,
-    by: By,
+    by: &By,
 ) -> Result<Vec<Event>, Refusal> {
     if world.settings.policies.four_eyes {
         return Err(Refusal::ApprovalRequired("a version".to_owned()));
@@ -242,7 +242,7 @@ impl Written {
     }
 }
 
-fn drafting(world: &World, written: &Written, publication: Uuid, by: By) -> Vec<Event> {
+fn drafting(world: &World, written: &Written, publication: Uuid, by: &By) -> Vec<Event> {
     let set = SetKind::Application;
     let mut events = Vec::new();
     if let Some(text) = &written.schema {

@@ -10,7 +10,12 @@ const MESSAGE_CHARS_MAX: usize = 512;
 
 /// The first items that fit, and how many did not.
 pub(super) fn fitting<T: Serialize>(items: Vec<T>) -> (Vec<T>, u64) {
-    let mut left = LIST_BYTES_MAX;
+    fitting_in(LIST_BYTES_MAX, items)
+}
+
+/// The first items that fit into so many bytes, and how many did not.
+pub(super) fn fitting_in<T: Serialize>(bytes_max: usize, items: Vec<T>) -> (Vec<T>, u64) {
+    let mut left = bytes_max;
     let all = items.len();
     let kept: Vec<T> = items
         .into_iter()

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::entities::Entities;
 use super::personal::{Gaps, separate};
 use super::step_up::step_up;
-use super::{Ask, bounded, naming, session};
+use super::{Ask, bounded, naming, rests_on_unrecorded, session, shadow};
 use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Known, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
@@ -26,7 +26,8 @@ pub(super) const ACTION_PROPERTIES: &str = "action_properties";
 /// wrong with the question is a deny with a [`Note`].
 ///
 /// Where the question wants it, a denial says which login would help; that costs up to
-/// twenty decisions more.
+/// twenty decisions more. While policies are staged, what they would say stands beside it;
+/// that costs one decision more and changes nothing of it.
 ///
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
@@ -42,6 +43,8 @@ pub struct Again {
     /// The keys of what was personal, cannot be seen any more, and may have decided. If
     /// there is none, the decision must be the recorded one.
     pub rests_on: BTreeSet<KeyId>,
+    /// Whether what the staged policies say beside it must be what is recorded of them.
+    pub shadow_repeats: bool,
 }
 
 /// As [`decide`], of a World of the past that is folded with the keys of now: says too
@@ -66,7 +69,14 @@ pub fn decide_if(world: &World, ask: &Ask, then: Moment, session: &SessionFacts)
 #[must_use]
 pub fn decide_again(world: &World, recorded: &AccessDecided) -> Again {
     let ask = Ask::recorded(recorded);
-    taken(world, &ask, recorded.now, &Gaps::of(recorded), Way::of(world, ask.set))
+    let mut again = taken(world, &ask, recorded.now, &Gaps::of(recorded), Way::of(world, ask.set));
+    if again.decided.shadow.is_some() && again.shadow_repeats {
+        // A staged schema may have heard more of the caller than the record holds.
+        let beside = shadow::staged(world);
+        let unrecorded = |beside| rests_on_unrecorded(world, &beside, recorded);
+        again.shadow_repeats = shadow::compiles(world, recorded) && !beside.is_some_and(unrecorded);
+    }
+    again
 }
 
 /// Which policies are asked. The answer is the same; if ever it is not, that is on the
@@ -96,6 +106,7 @@ pub(super) fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way
         again.rests_on.extend(rests_on);
     }
     bound(&mut again.decided);
+    shadow::beside(world, ask, now, gaps, way, &mut again);
     again
 }
 
@@ -112,7 +123,7 @@ pub(super) fn supposing(
     concluded(world, ask, now, gaps, way, Some(supposed))
 }
 
-fn concluded(
+pub(super) fn concluded(
     world: &World,
     ask: &Ask,
     now: Moment,
@@ -120,7 +131,8 @@ fn concluded(
     way: Way,
     supposed: Option<&SessionFacts>,
 ) -> Again {
-    let mut again = Again { decided: undecided(world, ask, now), rests_on: BTreeSet::new() };
+    let (decided, rests_on) = (undecided(world, ask, now), BTreeSet::new());
+    let mut again = Again { decided, rests_on, shadow_repeats: true };
     let asked = named(world, ask).and_then(|names| {
         let presented = || session::look_up(world, ask.set, ask.presented, &names.subject, now);
         again.decided.session =
@@ -152,6 +164,7 @@ pub(super) fn undecided(world: &World, ask: &Ask, now: Moment) -> AccessDecided 
         omitted: 0,
         note: None,
         step_up: None,
+        shadow: None,
     }
 }
 

@@ -10,8 +10,8 @@ use super::entities::Entities;
 use super::sentence::Words;
 use super::{Again, Ask, Gaps};
 use crate::cedar::{
-    ClauseWeighed, CompiledPolicies, Effect, Found, Misfit, Near, Outcome, Part, Piece,
-    PolicyWeighed, Question, Seen,
+    ClauseWeighed, CompiledPolicies, Effect, EntitySource as _, Found, Misfit, Near, Outcome, Part,
+    Piece, PolicyWeighed, Question, Seen,
 };
 use crate::event::{AccessDecided, Note, Verdict, VersionRef};
 use crate::model::{KeyId, Moment, PolicyId, Uid};
@@ -130,17 +130,21 @@ fn explained(
     let way = Way::of(world, ask.set);
     // Which login would help is told, whether it was asked or not.
     let again = taken(world, &Ask { step_up: true, ..ask.clone() }, now, gaps, way);
-    let Again { decided, rests_on } = again;
+    let Again { decided, rests_on, .. } = again;
     let named = named(world, ask);
     let mut scratch =
         AccessDecided { session: decided.session.clone(), ..undecided(world, ask, now) };
     let put = named.as_ref().map_err(|note| *note);
     let put = put.and_then(|names| posed(world, ask, names, gaps, &mut scratch));
-    let (mut told, mut obstacle) = (Told::default(), None);
+    let (mut told, mut obstacle, mut strangers) = (Told::default(), None, Vec::new());
     match &put {
         Ok(Posed { compiled, question: Ok(question), entities }) => {
             told = Told::of(&compiled.policies, question, entities, &decided);
             told.hide(&gaps.unseen(&entities.met.borrow()), erasures);
+            let known = |uid: &&Uid| entities.entity(uid).is_some();
+            strangers.extend(
+                [&question.principal, &question.resource].into_iter().filter(|uid| !known(uid)),
+            );
         }
         Ok(Posed { question: Err(missing), .. }) => obstacle = Some(missing.join("`, `")),
         Err(_) => obstacle = misfit(world, ask),
@@ -149,6 +153,7 @@ fn explained(
         decided: &decided,
         policies: &told.policies,
         obstacle: obstacle.as_deref(),
+        strangers: &strangers,
         unseen: !rests_on.is_empty(),
     };
     Explanation {

@@ -3,6 +3,7 @@
 mod administration;
 mod ask;
 mod bounded;
+mod covered;
 mod decide;
 mod doubt;
 mod entities;
@@ -11,15 +12,16 @@ mod naming;
 mod personal;
 mod sentence;
 mod session;
+mod shadow;
 mod step_up;
 mod unrecorded;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
+pub use covered::truths;
 pub use decide::{Again, OURS, decide, decide_again, decide_as_of, decide_if};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
-pub use naming::Access;
 pub use naming::{asked_of, names_of};
 pub use personal::Gaps;
 pub use session::vouched;

@@ -2,37 +2,9 @@
 
 use serde_json::Map;
 
-use crate::event::{AccessDecided, Note};
-use crate::model::{AccessRequest, Action, EntityAsked, EntityType, SetKind, Uid};
+use crate::event::Note;
+use crate::model::{AccessRequest, Action, EntityAsked, EntityType, Uid};
 use crate::projection::World;
-
-/// Who asked to do what to what, in Cedar's names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Who.
-    pub principal: Uid,
-    /// What.
-    pub action: Uid,
-    /// To what.
-    pub resource: Uid,
-}
-
-impl Access {
-    /// What a decision was about; nothing if its names were none.
-    #[must_use]
-    pub fn of(world: &World, decided: &AccessDecided) -> Option<Self> {
-        let namespace = match decided.set {
-            SetKind::Application => world.settings.namespace.as_ref(),
-            SetKind::System => None,
-        };
-        let request = &decided.request;
-        Some(Self {
-            principal: entity(&request.subject, namespace).ok()?,
-            action: action(&request.action.name, namespace).ok()?,
-            resource: entity(&request.resource, namespace).ok()?,
-        })
-    }
-}
 
 /// The entity that a subject or resource names, in the namespace where its type
 /// has none of its own.

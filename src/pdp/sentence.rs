@@ -3,7 +3,7 @@
 use super::explain::{PolicyExplained, Role};
 use crate::cedar::{ClauseWeighed, Effect, Outcome, Part, Piece, Seen, Truth};
 use crate::event::{AccessDecided, Note, SessionFacts, SessionUsed, StepUp, Verdict};
-use crate::model::{Acr, Methods, Moment};
+use crate::model::{Acr, Methods, Moment, SetKind, Uid};
 
 /// How many conditions one sentence names, and how many policies a list of them.
 const CONDITIONS_MAX: usize = 3;
@@ -15,6 +15,8 @@ pub(super) struct Words<'a> {
     pub(super) policies: &'a [PolicyExplained],
     /// What kept the question from being asked of policies.
     pub(super) obstacle: Option<&'a str>,
+    /// The subject and the resource, as far as the directory does not hold them.
+    pub(super) strangers: &'a [&'a Uid],
     /// Whether something personal that counts cannot be seen any more.
     pub(super) unseen: bool,
 }
@@ -48,6 +50,10 @@ impl<'a> Words<'a> {
                  can say for certain that this is why."
                     .to_owned(),
             );
+        }
+        if self.decided.decision == Verdict::Deny && self.decided.set == SetKind::Application {
+            let unknown = |uid: &&Uid| format!("The directory holds no {uid}.");
+            remarks.extend(self.strangers.iter().map(unknown));
         }
         remarks.extend(self.also_denied());
         remarks.extend(self.erred());
@@ -105,7 +111,7 @@ impl<'a> Words<'a> {
 
     fn forbid_erred(&self) -> String {
         let forbid = self.of(Role::Erred).find(|it| it.weighed.effect == Effect::Forbid);
-        let which = forbid.map_or_else(|| "a policy".to_owned(), |it| told(it));
+        let which = forbid.map_or_else(|| "a policy".to_owned(), told);
         let why = forbid.map_or("", message);
         format!(
             "Denied: {which} forbids under some conditions, and whether they held could not be \
@@ -331,6 +337,13 @@ fn was(truth: &Truth) -> Option<bool> {
 fn facts(all: &[Fact<'_>]) -> String {
     let mut told = Vec::new();
     for of_a_kind in all.chunk_by(|one, next| one.truth == next.truth).take(2) {
+        if let [Fact { text, truth: false, .. }] = of_a_kind
+            && let Some((of, name)) = text.split_once(" has ")
+            && !name.contains(' ')
+        {
+            told.push(format!("there was no `{of}.{name}`"));
+            continue;
+        }
         let texts = of_a_kind.iter().take(CONDITIONS_MAX).map(|fact| format!("`{}`", fact.text));
         let verb = if of_a_kind.len() > 1 { "were" } else { "was" };
         let truth = of_a_kind.first().is_some_and(|fact| fact.truth);

@@ -12,6 +12,7 @@ mod policies;
 mod recovery;
 mod services;
 mod sessions;
+mod shadows;
 mod sign_ins;
 mod signing_keys;
 mod state;
@@ -32,6 +33,7 @@ pub use person::{Credential, PasswordCredential, PendingTotp, Person, Ticket, To
 pub use policies::{Artefacts, Compiled, Content, PolicySetState};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
+pub use shadows::Shadows;
 pub use sign_ins::{Remembered, SignIns};
 pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use state::NotAWorld;

@@ -17,7 +17,8 @@ use super::sign_ins::Remembered;
 use super::versions_state::VersionsSaved;
 use super::{
     Accesses, Artefacts, Directory, Erasures, HierarchyFault, Identities, IndexDoubts,
-    PolicySetState, Services, Sessions, SignIns, SigningKeys, Streams, Versions, Witnessing, World,
+    PolicySetState, Services, Sessions, Shadows, SignIns, SigningKeys, Streams, Versions,
+    Witnessing, World,
 };
 use crate::event::DecisionSettings;
 use crate::model::{
@@ -63,6 +64,7 @@ struct WorldState<'a> {
     signing: SigningKeys,
     witnessing: Witnessing,
     accesses: Accesses,
+    shadows: Shadows,
     streams: Vec<(StreamName, Version)>,
 }
 
@@ -91,6 +93,7 @@ impl World {
             signing: self.signing.clone(),
             witnessing: self.witnessing.clone(),
             accesses: self.accesses,
+            shadows: self.shadows.clone(),
             streams: self.streams.state(),
         };
         // No state of ours fails to become JSON; if one did, it could not be taken up.
@@ -131,6 +134,7 @@ impl World {
             signing: state.signing,
             witnessing: state.witnessing,
             accesses: state.accesses,
+            shadows: state.shadows,
             streams: Streams::restored(state.streams),
             ..Self::new(artefacts.clone())
         })
@@ -145,7 +149,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 21] = [
+const SOURCES: [&str; 22] = [
     include_str!("accesses.rs"),
     include_str!("buckets.rs"),
     include_str!("directory.rs"),
@@ -159,6 +163,7 @@ const SOURCES: [&str; 21] = [
     include_str!("recovery.rs"),
     include_str!("services.rs"),
     include_str!("sessions.rs"),
+    include_str!("shadows.rs"),
     include_str!("sign_ins.rs"),
     include_str!("signing_keys.rs"),
     include_str!("state.rs"),

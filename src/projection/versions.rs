@@ -234,6 +234,11 @@ impl Versions {
         retired.max_by_key(|version| version.since.0)
     }
 
+    /// The same with none that is decided by beside the one in force.
+    pub(super) fn without_staged(&self) -> Self {
+        Self { staged: None, ..self.clone() }
+    }
+
     pub(super) fn staged_set(&self) -> Option<&PolicySetState> {
         self.staged.as_ref().map(|(_, set)| set)
     }

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::{
     Accesses, Artefacts, Directory, Erasures, Identities, IndexDoubts, Node, PolicySetState,
-    Services, Sessions, SignIns, SigningKeys, Streams, Versions, Witnessing,
+    Services, Sessions, Shadows, SignIns, SigningKeys, Streams, Versions, Witnessing,
 };
 use crate::event::{
-    Actor, DecisionSettings, Envelope, Event, SessionEnded, SessionStarted, SubjectErased,
+    Actor, DecisionSettings, Envelope, Event, PoliciesActivated, SchemaActivated, SessionEnded,
+    SessionStarted, SubjectErased, of_versions,
 };
 use crate::model::{Digest, Index, Label, Moment, SetKind, StreamName, Uid, Username, canonical};
 
@@ -57,6 +58,8 @@ pub struct World {
     pub witnessing: Witnessing,
     /// The counts of decisions.
     pub accesses: Accesses,
+    /// How the staged version compares.
+    pub shadows: Shadows,
     /// The stream heads.
     pub streams: Streams,
     pub(super) artefacts: Artefacts,
@@ -105,6 +108,7 @@ impl World {
             signing: SigningKeys::default(),
             witnessing: Witnessing::default(),
             accesses: Accesses::default(),
+            shadows: Shadows::default(),
             streams: Streams::default(),
             artefacts,
         }
@@ -114,13 +118,19 @@ impl World {
     /// they would decide. Never to be committed on.
     #[must_use]
     pub fn supposing(&self, application: PolicySetState) -> Self {
-        Self { application, ..self.clone() }
+        Self { application, ..self.without_staged() }
     }
 
     /// The owner's policies that are decided by beside those in force, without effect.
     #[must_use]
     pub fn staged(&self) -> Option<&PolicySetState> {
         self.versions.staged_set()
+    }
+
+    /// This World as if nothing were staged.
+    #[must_use]
+    pub fn without_staged(&self) -> Self {
+        Self { versions: self.versions.without_staged(), ..self.clone() }
     }
 
     /// The World after `log`, oldest entry first.
@@ -175,7 +185,7 @@ impl World {
 
     /// Applies the fact; true if it can alter a decision.
     fn fact(&mut self, entry: &Envelope) -> bool {
-        let (at, artefacts) = (entry.time, self.artefacts.clone());
+        let at = entry.time;
         match &entry.event {
             Event::LogCreated(it) => self.log = Some(it.log),
             Event::LossAccepted(_) => self.witnessing.loss_accepted(),
@@ -188,27 +198,11 @@ impl World {
             Event::CheckpointCosigned(it) => self.witnessing.cosigned(it),
             Event::SettingsAdopted(it) => self.settings = Arc::new(it.clone()),
             Event::SchemaSubmitted(it) => self.set_mut(it.set).schema_submitted(it),
-            Event::SchemaActivated(it) => {
-                self.set_mut(it.set).schema_activated(it, &artefacts);
-                self.published(entry, it.set, it.publication, &it.message);
-            }
+            Event::SchemaActivated(it) => self.schema_activated(entry, it),
             Event::PolicySubmitted(it) => self.set_mut(it.set).policy_submitted(it),
             Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
-            Event::PoliciesActivated(it) => {
-                self.set_mut(it.set).policies_activated(it, &artefacts);
-                self.published(entry, it.set, it.publication, &it.message);
-            }
-            Event::PolicyTestsSubmitted(_)
-            | Event::VersionDrafted(_)
-            | Event::VersionChecked(_)
-            | Event::VersionStaged(_)
-            | Event::VersionUnstaged(_)
-            | Event::VersionApproved(_)
-            | Event::VersionActivated(_)
-            | Event::VersionRolledBack(_) => {
-                let writer = self.behind(&entry.actor);
-                self.versions.lived(entry, writer, &mut self.application, &artefacts);
-            }
+            Event::PoliciesActivated(it) => self.policies_activated(entry, it),
+            of_versions!() => self.version_lived(entry),
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
             Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
@@ -252,6 +246,7 @@ impl World {
             Event::ServiceRevoked(it) => self.services.revoked(it),
             Event::AccessDecided(it) => {
                 self.accesses.decided(it);
+                self.shadows.decided(it, entry.index);
                 return self.sessions.used(it);
             }
         }
@@ -262,6 +257,26 @@ impl World {
         match kind {
             SetKind::Application => &mut self.application,
             SetKind::System => &mut self.system,
+        }
+    }
+
+    fn schema_activated(&mut self, entry: &Envelope, it: &SchemaActivated) {
+        let artefacts = self.artefacts.clone();
+        self.set_mut(it.set).schema_activated(it, &artefacts);
+        self.published(entry, it.set, it.publication, &it.message);
+    }
+
+    fn policies_activated(&mut self, entry: &Envelope, it: &PoliciesActivated) {
+        let artefacts = self.artefacts.clone();
+        self.set_mut(it.set).policies_activated(it, &artefacts);
+        self.published(entry, it.set, it.publication, &it.message);
+    }
+
+    fn version_lived(&mut self, entry: &Envelope) {
+        let (artefacts, writer) = (self.artefacts.clone(), self.behind(&entry.actor));
+        self.versions.lived(entry, writer, &mut self.application, &artefacts);
+        if let Event::VersionStaged(it) = &entry.event {
+            self.shadows.staged(it.digest, entry.index);
         }
     }
 
@@ -334,6 +349,9 @@ impl World {
         // Old logs have versions too, by this build's reckoning, and the state they had.
         if self.versions.have_lived() {
             parts.insert("versions", of(&self.versions));
+        }
+        if !self.shadows.is_empty() {
+            parts.insert("shadows", of(&self.shadows));
         }
         if !self.index_doubts.is_empty() {
             parts.insert("index_doubts", unordered(self.index_doubts.iter()));

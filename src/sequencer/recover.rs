@@ -5,7 +5,7 @@ use crate::cedar::Fault;
 use crate::event::{BrokenEntry, decode};
 use crate::event_store::{EventStore, StoreError};
 use crate::model::{Index, SetKind};
-use crate::projection::{Artefacts, World};
+use crate::projection::{Artefacts, PolicySetState, World};
 use crate::tlog::{TileId, Tree, leaf_hash};
 use crate::vault::{Sealer, VaultError};
 
@@ -152,6 +152,8 @@ fn fold(
             return Err(RecoverError::DoesNotCompile { set, faults: faults.to_vec() });
         }
     }
+    // One that this build cannot compile decides nothing anyway, and keeps nobody from it.
+    let _staged = world.staged().map(PolicySetState::compiled);
     Ok(Log { world, tree })
 }
 

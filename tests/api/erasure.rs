@@ -177,6 +177,8 @@ fn an_erased_person_is_forgotten_and_every_replay_still_holds() {
     assert_eq!(outcomes[1]["replay"]["reason"], "erased");
     assert_eq!(told(1).1["state"], "erased");
     assert_eq!((told(3).0, &told(3).1["state"]), (&json!("identical"), &json!("known")));
+    let id = |at: usize| outcomes[at]["entry"]["id"].as_str().unwrap().to_owned();
+    explained(&office, &auditor, [&id(1), &id(3)]);
     assert_eq!(office.app.get("/auth/v1/session", &alice.token).status, 401);
     assert_eq!(office.app.login("alice", crate::app::PASSWORD).status, 401);
     office.app.restart();
@@ -193,6 +195,26 @@ fn an_erased_person_is_forgotten_and_every_replay_still_holds() {
     assert_eq!((again.status, again.code().as_str()), (409, "person_erased"));
     let nobody = office.erase("/users/v1/nobody/erase", &body);
     assert_eq!((nobody.status, nobody.code().as_str()), (404, "person_unknown"));
+}
+
+/// Nobody pretends to know why of the one that rested on Alice's e-mail, and of Bob, who is
+/// not erased, nothing personal is told.
+fn explained(office: &Office, auditor: &str, [of_alice, of_bob]: [&str; 2]) {
+    let why = |id: &str| {
+        let path = format!("/audit/v1/decisions/{id}/explain");
+        office.app.post(&path, auditor, &json!({})).expect(200)
+    };
+    let email = |explained: &Value| {
+        let clauses = explained["policies"][0]["clauses"].as_array().unwrap();
+        let seen = &clauses.last().unwrap()["values"][0];
+        assert_eq!(seen["at"], "principal.email", "{explained}");
+        seen["state"].clone()
+    };
+    let (erased, known) = (why(of_alice), why(of_bob));
+    let again = json!({"outcome": "not_replayable", "reason": "erased"});
+    assert_eq!((&erased["recorded"]["again"], &erased["unseen"]), (&again, &json!(true)));
+    assert_eq!((email(&erased), email(&known)), (json!("erased"), json!("personal")));
+    assert!(!known.to_string().contains("bob@example.org"));
 }
 
 /// Goal: the same for an entity that nobody logs in as, and it may come back.

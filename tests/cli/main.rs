@@ -3,18 +3,23 @@
 
 #![cfg(test)]
 
+mod analysis;
 mod authoring;
 #[allow(dead_code)] // the tests that kill the program use the rest
 #[path = "../binary/mod.rs"]
 mod binary;
+mod checking;
 mod endings;
 mod evidence;
+mod explaining;
 mod founding;
 mod impact;
 mod importing;
+mod mistakes;
 mod office;
 mod people;
 mod place;
 mod reading;
 mod reports;
+mod versions;
 mod witnesses;

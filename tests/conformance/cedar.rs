@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign::cedar::{
-    CompiledPolicies, CompiledSchema, EntitySource, Evaluation, Limits, Question, TypedEntity,
-    read_policies, read_policies_named_in_order,
+    CompiledPolicies, CompiledSchema, Effect, EntitySource, Evaluation, Limits, Outcome,
+    PolicyError, Question, TypedEntity, read_policies, read_policies_named_in_order,
 };
 use countersign::model::{EntityDocument, PolicyBody, PolicyId, PolicySource, SetKind, Uid};
 use serde_json::{Map, Value};
@@ -131,7 +131,31 @@ fn evaluated(
 ) -> Evaluation {
     let evaluation = policies.evaluate(question, directory);
     assert_eq!(evaluation, policies.evaluate_each(question, directory), "{question:?}");
+    assert_eq!(clause_by_clause(policies, question, directory), evaluation, "{question:?}");
     evaluation
+}
+
+/// The answer that the clauses of all policies add up to.
+fn clause_by_clause(
+    policies: &CompiledPolicies,
+    question: &Question,
+    directory: &Directory,
+) -> Evaluation {
+    let (mut permits, mut forbids, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for weighed in policies.weigh(question, directory, policies.asked()) {
+        let (policy, effect) = (weighed.policy, weighed.effect);
+        let all = weighed.clauses.iter().all(|clause| clause.holds() == Some(true));
+        assert_eq!(weighed.outcome == Outcome::Applies, all, "{policy}");
+        match (weighed.outcome, effect) {
+            (Outcome::Applies, Effect::Permit) => permits.push(policy),
+            (Outcome::Applies, Effect::Forbid) => forbids.push(policy),
+            (Outcome::Erred { message }, _) => errors.push(PolicyError { policy, effect, message }),
+            (Outcome::DoesNotApply, _) => {}
+        }
+    }
+    let allowed = forbids.is_empty() && !permits.is_empty();
+    let determining = if forbids.is_empty() { permits } else { forbids };
+    Evaluation { allowed, determining, errors }
 }
 
 /// Two applications name types in their entities that their schemas do not: the strict

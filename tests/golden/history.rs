@@ -3,7 +3,7 @@
 use countersign::authn::enrol::{Enrolment, enrol};
 use countersign::authn::mfa::{MfaVerdict, Offer};
 use countersign::authn::persons::{NewPerson, disable, grant_role, register, revoke_role};
-use countersign::authn::services::NewService;
+use countersign::authn::services::{Maker, NewService};
 use countersign::authn::{FreshTokens, Report, login, mfa, report, services, session};
 use countersign::cedar::Limits;
 use countersign::event::{
@@ -27,6 +27,7 @@ use crate::passkeys::passkeys;
 use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
+use crate::versions::versions;
 
 const SCHEMA: &str = "\
 type Session = {aal: Long, amr: Set<String>, authenticated_at: datetime, age_seconds: Long,
@@ -64,6 +65,7 @@ pub fn written() -> Vec<String> {
     doubt(&mut scribe);
     witnessing(&mut scribe);
     recovered(&mut scribe);
+    versions(&mut scribe);
     scribe.lines
 }
 
@@ -219,7 +221,8 @@ fn tokens(scribe: &mut Scribe) -> (Uuid, Uuid) {
             token: scribe.digest(),
             binding,
         };
-        let events = services::register(&scribe.world, &new, None);
+        let maker = Maker { actor: Actor::LocalOperator, session: None };
+        let events = services::register(&scribe.world, &new, maker);
         scribe.write(&Actor::LocalOperator, events);
         new.id
     });

@@ -81,6 +81,7 @@ pub fn targets(house: &House) -> Vec<Target> {
         persons(house),
         passkeys(house),
         authors(house),
+        versions(house),
         administrators(house),
         auditors(house),
         own(house),
@@ -282,12 +283,22 @@ fn authors(house: &House) -> Vec<Target> {
     ]);
     let entities = [
         json!({"put": put.clone(), "message": "two more"}),
-        json!({"put": put, "delete": [{"type": "User", "id": "mallory"}]}),
+        json!({"put": put.clone(), "delete": [{"type": "User", "id": "mallory"}]}),
     ];
     let whole = [policies.clone(), schema.clone()];
     policies["policies"] = singles.clone();
     schema["policies"] = singles;
     let [whole_policies, whole_schema] = whole;
+    let mut draft = policies.clone();
+    draft["schema"] = whole_schema["schema"].clone();
+    draft["suites"] = json!([{"name": "t.json", "files": {"e.json": put.clone()}, "tests": [{
+        "name": "a", "entities": "e.json", "session": {"aal": 2, "age_seconds": 9},
+        "request": {"principal": "User::\"zoe\"", "action": "Action::\"view\"",
+                    "resource": {"type": "Document", "id": "memo"}, "context": {}},
+        "decision": "deny", "reason": [], "reason_exact": [], "num_errors": 0, "step_up": "none",
+        "also_entities": put.clone(), "now": "2026-11-22T12:00:00Z", "pep": "web",
+    }]}]);
+    draft["which"] = json!({"style": true, "tests": true, "strict": true});
     let listing = [
         "/entities/v1?type=User&limit=2",
         "/entities/v1?cursor=%7B%22type%22%3A%22User%22%2C%22id%22%3A%22a%22%7D",
@@ -298,6 +309,7 @@ fn authors(house: &House) -> Vec<Target> {
             .with(office)
             .reading([whole_policies, policies])
             .weighing(6),
+        Target::new("POST", "/policies/v1/check", 200).with(office).reading([draft]).weighing(4),
         Target::new("GET", "/policies/v1/{policy}", 200)
             .with(office)
             .at(&["/policies/v1/wall-data"]),
@@ -311,6 +323,48 @@ fn authors(house: &House) -> Vec<Target> {
         Target::new("GET", "/entities/v1/{type}/{id:.*}", 200)
             .with(office)
             .at(&["/entities/v1/User/alice", "/entities/v1/User/a%2Fb/c"]),
+    ]
+}
+
+/// Versions of the policies. Whatever becomes of them, the one that is asked for here is
+/// none: what is in force stays.
+fn versions(house: &House) -> Vec<Target> {
+    let office = std::slice::from_ref(&house.office);
+    let chief = std::slice::from_ref(&house.chief);
+    let text = "@id(\"one\") permit (principal, action, resource);";
+    let sent = |text: &str, why: &str| {
+        let files = json!([{"name": "one.cedar", "text": text}]);
+        json!({"files": files, "message": why, "tests": "[]"})
+    };
+    let nobodys = "0123456789ab";
+    let step = |template: &'static str, tokens: &[String]| {
+        let path = template.replace("{version}", nobodys);
+        Target::new("POST", template, 404)
+            .with(tokens)
+            .at(&[&path])
+            .reading([json!({"reason": "to see"})])
+    };
+    vec![
+        Target::new("GET", "/versions/v1", 200).with(office),
+        Target::new("POST", "/versions/v1", 200)
+            .with(office)
+            .reading([sent(text, "one"), sent(text, "two")])
+            .weighing(6),
+        Target::new("PUT", "/versions/v1", 422)
+            .with(office)
+            .reading([sent("@id(\"one\") permit (principal is Robot, action, resource);", "x")])
+            .weighing(6),
+        Target::new("GET", "/versions/v1/{version}", 404)
+            .with(office)
+            .at(&[&format!("/versions/v1/{nobodys}")]),
+        Target::new("POST", "/versions/v1/rollback", 404)
+            .with(office)
+            .reading([json!({"reason": "to see", "to": nobodys})]),
+        step("/versions/v1/{version}/check", office),
+        step("/versions/v1/{version}/stage", office),
+        step("/versions/v1/{version}/unstage", office),
+        step("/versions/v1/{version}/approve", chief),
+        step("/versions/v1/{version}/activate", office),
     ]
 }
 

@@ -4,7 +4,7 @@ use super::source::{File, Violation};
 
 /// The rooms, core first. A room knows those of earlier lines, never its own line's
 /// others nor a later one.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 16] = [
     &["model"],
     &["tlog"],
     &["event"],
@@ -12,9 +12,19 @@ const ORDER: [&[&str]; 15] = [
     &["projection"],
     &["pdp"],
     &["pap", "pip", "authn"],
+    &["checks"],
     &["audit"],
     &["clock", "entropy"],
-    &["settings", "telemetry", "hasher", "vault", "webauthn", "event_store", "checkpoint"],
+    &[
+        "settings",
+        "symbolic",
+        "telemetry",
+        "hasher",
+        "vault",
+        "webauthn",
+        "event_store",
+        "checkpoint",
+    ],
     &["snapshot"],
     &["sequencer"],
     &["node"],
@@ -23,8 +33,19 @@ const ORDER: [&[&str]; 15] = [
 ];
 
 /// The rooms without effects.
-pub(crate) const CORE: [&str; 10] =
-    ["model", "tlog", "event", "cedar", "projection", "pdp", "pap", "pip", "authn", "audit"];
+pub(crate) const CORE: [&str; 11] = [
+    "model",
+    "tlog",
+    "event",
+    "cedar",
+    "projection",
+    "pdp",
+    "pap",
+    "pip",
+    "authn",
+    "checks",
+    "audit",
+];
 
 pub(crate) fn one_way(file: &File) -> Vec<Violation> {
     let Some(room) = file.room() else { return Vec::new() };

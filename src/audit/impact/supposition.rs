@@ -146,7 +146,8 @@ impl Supposition {
 
     /// A World of the past with the draft in it, and its directory as it was.
     pub(super) fn drafted(&self, then: &World) -> World {
-        self.draft.clone().map_or_else(|| then.clone(), |draft| then.supposing(draft))
+        let draft = self.draft.clone();
+        draft.map_or_else(|| then.without_staged(), |draft| then.supposing(draft))
     }
 }
 

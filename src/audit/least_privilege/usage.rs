@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::cedar::Grant;
 use crate::event::{AccessDecided, Envelope, Event, Verdict};
 use crate::model::{Digest, EntityType, Moment, PolicyId, SetKind, Uid};
-use crate::pdp::Access;
+use crate::pdp::{Asked, names_of};
 use crate::projection::World;
 
 /// How many principals are told apart for each policy, action and type; the uses of
@@ -105,7 +105,9 @@ impl Usage {
     }
 
     fn decided(&mut self, world: &World, decided: &AccessDecided) {
-        let asked = Access::of(world, decided);
+        let names = names_of(world, &decided.request);
+        let asked =
+            names.map(|[principal, action, resource]| Asked { principal, action, resource });
         match (decided.decision, asked) {
             (Verdict::Allow, asked) => {
                 self.allowed += 1;
@@ -124,7 +126,7 @@ impl Usage {
         }
     }
 
-    fn used(&mut self, policy: PolicyId, asked: &Access, at: Moment) {
+    fn used(&mut self, policy: PolicyId, asked: &Asked, at: Moment) {
         let count = self.count(policy, asked);
         count.uses += 1;
         count.last = count.last.max(Some(at));
@@ -138,7 +140,7 @@ impl Usage {
         }
     }
 
-    fn attempted(&mut self, world: &World, asked: &Access, at: Moment) {
+    fn attempted(&mut self, world: &World, asked: &Asked, at: Moment) {
         let none = BTreeSet::new();
         let within = |uid: &Uid| world.directory.get(uid).map(|node| Arc::clone(&node.ancestors));
         let (principal, resource) = (within(&asked.principal), within(&asked.resource));
@@ -155,7 +157,7 @@ impl Usage {
         }
     }
 
-    fn count(&mut self, policy: PolicyId, asked: &Access) -> &mut Count {
+    fn count(&mut self, policy: PolicyId, asked: &Asked) -> &mut Count {
         let (action, resource) = (asked.action.clone(), asked.resource.kind().clone());
         self.counts.entry(Use { policy, action, resource }).or_default()
     }

@@ -96,7 +96,7 @@ fn tell_policy(policy: &PolicyExplained, page: &mut Page) {
         Effect::Forbid => "forbid",
     };
     let about = policy.description.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
-    page.paragraph(&format!("  {effect} {}{about}", weighed.policy));
+    page.hanging(0, " ", Ink::Plain, &format!("{effect} {}{about}", weighed.policy));
     for clause in &weighed.clauses {
         // A scope that leaves something open says nothing about it.
         if clause.clause.text != clause.clause.part.as_str() {
@@ -121,7 +121,10 @@ fn tell_clause(clause: &ClauseWeighed, page: &mut Page) {
     // That an exception is not met is good for its policy, and easily misread.
     let told = if unless { format!("{told}: {}", outcome(&clause.truth)) } else { told };
     page.hanging(INDENT, mark, ink, &told);
-    tell_seen(INDENT + 2, &clause.values, page);
+    // Where the scope holds, it says itself what was found.
+    if !clause.clause.part.is_scope() || clause.fails() {
+        tell_seen(INDENT + 2, &clause.values, page);
+    }
     clause.pieces.iter().for_each(|piece| tell_piece(INDENT + 2, piece, page));
 }
 

@@ -61,8 +61,7 @@ pub(super) fn take_step(
         Step::Check | Step::Stage | Step::Unstage => {
             operator.permit_anew(Administration::DraftPolicies)?;
         }
-        // Refused below, whatever the system policies say: nobody has logged in.
-        Step::Approve => {}
+        Step::Approve => operator.permit_anew(Administration::ApprovePolicies)?,
         Step::Activate | Step::RollBack => {
             operator.permit(Administration::PublishPolicies)?;
             let world = sequencer.world();

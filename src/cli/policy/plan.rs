@@ -9,9 +9,9 @@ use super::super::console::{Console, Telling};
 use super::super::failure::{Exit, Failure};
 use super::super::page::{Ink, Page};
 use super::super::target::{Target, TargetFlags};
-use super::diff::{self, Line};
 use super::told::short;
 use super::written::Files;
+use crate::checks::{Line, differing_lines};
 use crate::model::{Digest, Label, PolicyBody, PolicyId, PolicySource};
 use crate::pap::{NewVersion, VersionWhole, VersionsShown};
 
@@ -111,7 +111,7 @@ impl Planned {
 /// The lines by which two texts differ; those that differ in their ends of lines alone are
 /// told whole, for they are other texts.
 fn differing(before: &str, after: &str) -> Vec<Line> {
-    let found = diff::lines(before, after);
+    let found = differing_lines(before, after);
     if found.is_empty() && before != after {
         let removed = before.lines().map(|line| Line::Removed(line.to_owned()));
         let added = after.lines().map(|line| Line::Added(line.to_owned()));
@@ -162,21 +162,22 @@ impl Telling for Planned {
             for policy in list {
                 page.blank();
                 page.inked(&format!("{what}: {}", policy.id), Ink::Strong);
-                tell(&policy.lines, page);
+                lines(&policy.lines, page);
             }
         }
         for (name, lines) in [("schema", &self.schema), ("tests", &self.tests)] {
             if !lines.is_empty() {
                 page.blank();
                 page.inked(&format!("changed: the {name}"), Ink::Strong);
-                tell(lines, page);
+                self::lines(lines, page);
             }
         }
     }
 }
 
-fn tell(lines: &[Line], page: &mut Page) {
-    for line in lines {
+/// Lays out the lines by which two texts differ.
+pub(super) fn lines(differing: &[Line], page: &mut Page) {
+    for line in differing {
         match line {
             Line::Removed(line) => page.inked(&format!("  - {line}"), Ink::Bad),
             Line::Added(line) => page.inked(&format!("  + {line}"), Ink::Good),

@@ -18,9 +18,9 @@ use super::failure::{Exit, Failure};
 /// What is granted, what is used, what could be reached
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
+    countersign report least-privilege --since 90d --csv grants.csv --data ./data\n  \
     countersign report segments --since 90d --svg segments.svg --data ./data\n  \
-    countersign report blast-radius 'User::\"dave\"' --server https://pdp.example.com\n  \
-    countersign report least-privilege --since 90d --csv grants.csv --data ./data")]
+    countersign report blast-radius 'User::\"dave\"' --server https://pdp.example.com")]
 pub(super) struct Report {
     #[command(subcommand)]
     command: Command,

@@ -6,16 +6,17 @@ mod passkeys;
 mod passwords;
 mod persons;
 mod recovery;
+mod versions;
 
 use std::sync::Arc;
 
-use countersign::authn::services::{self, NewService};
+use countersign::authn::services::{self, Maker, NewService};
 use countersign::authn::{FreshTokens, Report, report};
 use countersign::cedar::{Limits, on_large_stack};
 use countersign::entropy::SeededEntropy;
 use countersign::event::{
-    Actor, DecisionSettings, Envelope, Event, KeyRotated, LogCreated, NewEvent, Presented,
-    Reported, SourceBinding, Stamp, Tail, ThrottleSettings, Whence,
+    Actor, DecisionSettings, Envelope, Event, KeyRotated, LogCreated, NewEvent, PolicySettings,
+    Presented, Reported, SourceBinding, Stamp, Tail, ThrottleSettings, Whence,
 };
 use countersign::model::{
     Aal, AccessRequest, Digest, EntityType, Index, Label, Method, Moment, Scope, SetKind, Uid,
@@ -32,6 +33,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use self::recovery::{Way, way};
+use self::versions::{Life, life};
 use crate::writer::{doubt, noon, tick};
 
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "nobody"];
@@ -62,6 +64,7 @@ pub enum Step {
     Start,
     Adopt(u64),
     Publish { schema: bool, policies: u8 },
+    Version(Life),
     Put(u8, Vec<u8>, Option<i32>),
     Remove(u8),
     Register(usize, Vec<usize>),
@@ -118,6 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (1_u64..5).prop_map(Step::Adopt),
         4 => (any::<bool>(), 0_u8..64)
             .prop_map(|(schema, policies)| Step::Publish { schema, policies }),
+        14 => life(who()).prop_map(Step::Version),
         6 => (0_u8..8, parents, prop::option::of(0..9))
             .prop_map(|(id, parents, rank)| Step::Put(id, parents, rank)),
         2 => (0_u8..8).prop_map(Step::Remove),
@@ -252,6 +256,7 @@ impl Course {
             Step::Doubt => Some(vec![doubt(&self.live)]),
             Step::Adopt(free) => Some(vec![Event::SettingsAdopted(settings(*free))]),
             Step::Publish { schema, policies } => self.publish(*schema, *policies),
+            Step::Version(life) => self.live_version(life),
             Step::Put(id, parents, rank) => self.put(*id, parents, *rank),
             Step::Remove(id) => self.change(Change::Remove(entity(*id))),
             Step::Ask(who, session) => Some(vec![self.ask(*who, *session)]),
@@ -317,7 +322,8 @@ impl Course {
             token: self.digest(),
             binding: provider.then_some(binding),
         };
-        services::register(&self.live, &new, None).ok()
+        let maker = Maker { actor: Actor::LocalOperator, session: None };
+        services::register(&self.live, &new, maker).ok()
     }
 
     fn report(&mut self, which: Pick, token: u8, what: Reported) -> Option<Vec<Event>> {
@@ -403,5 +409,6 @@ fn settings(failures_free: u64) -> DecisionSettings {
         failures_max_totp: 1,
         ..ThrottleSettings::default()
     };
-    DecisionSettings { throttle, ..DecisionSettings::default() }
+    let policies = PolicySettings { four_eyes: failures_free == 4 };
+    DecisionSettings { throttle, policies, ..DecisionSettings::default() }
 }

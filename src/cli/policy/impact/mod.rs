@@ -2,6 +2,8 @@
 
 mod page;
 
+pub(super) use page::noted;
+
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};

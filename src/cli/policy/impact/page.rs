@@ -138,7 +138,8 @@ fn because(reasons: &FlipReasons, allowed: bool) -> String {
     format!("{told}; in error: {}", names(&erred))
 }
 
-const fn noted(note: Note) -> &'static str {
+/// A note in words.
+pub(in super::super) const fn noted(note: Note) -> &'static str {
     match note {
         Note::NoPolicies => "no policies are in force",
         Note::UnknownType => "the schema does not know such a subject or resource",

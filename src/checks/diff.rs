@@ -1,6 +1,6 @@
 //! The lines by which two texts differ.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many lines around a difference are shown.
 const CONTEXT: usize = 3;
@@ -10,9 +10,9 @@ const CONTEXT: usize = 3;
 const PAIRS_MAX: usize = 4_000_000;
 
 /// A line of a difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "what", content = "line")]
-pub(super) enum Line {
+pub enum Line {
     /// Only in the text before.
     Removed(String),
     /// Only in the text after.
@@ -26,7 +26,8 @@ pub(super) enum Line {
 /// The difference of two texts, line by line; nothing if they are the same.
 ///
 /// Costs the product of the lines that differ, up to a limit.
-pub(super) fn lines(before: &str, after: &str) -> Vec<Line> {
+#[must_use]
+pub fn differing_lines(before: &str, after: &str) -> Vec<Line> {
     let (old, new): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     let start = old.iter().zip(&new).take_while(|(one, other)| one == other).count();
     let ends = old.iter().skip(start).rev().zip(new.iter().skip(start).rev());
@@ -73,7 +74,6 @@ fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
     let (mut i, mut j, mut all) = (0, 0, Vec::new());
     loop {
         match (old.get(i), new.get(j)) {
-            (None, None) => return all,
             (Some(one), Some(other)) if one == other => {
                 all.push(Line::Kept(one.clone()));
                 (i, j) = (i + 1, j + 1);
@@ -86,7 +86,8 @@ fn aligned(old: &[String], new: &[String]) -> Vec<Line> {
                 all.push(Line::Added(other.clone()));
                 j += 1;
             }
-            (Some(_), None) => return all,
+            // Nothing is left of either: what is left of the one was taken above.
+            (_, None) => return all,
         }
     }
 }
@@ -128,7 +129,7 @@ mod tests {
             Line::Kept(line) => format!(" {line}"),
             Line::Skipped(count) => format!("…{count}"),
         };
-        lines(before, after).iter().map(told).collect()
+        differing_lines(before, after).iter().map(told).collect()
     }
 
     #[test]
@@ -147,7 +148,8 @@ mod tests {
         /// what is kept is the text after.
         #[test]
         fn both_texts_are_in_the_difference(
-            before in prop::collection::vec("[ab]", 0..6), after in prop::collection::vec("[ab]", 0..6),
+            before in prop::collection::vec("[ab]", 0..6),
+            after in prop::collection::vec("[ab]", 0..6),
         ) {
             let found = aligned(&before, &after);
             let left: Vec<_> = found.iter().filter_map(|line| match line {

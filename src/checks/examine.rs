@@ -1,0 +1,283 @@
+//! All checks of a draft.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::coverage::{COVERAGE_ASKED_MAX, Coverage, Start, Tally};
+use super::diff::differing_lines;
+use super::report::{Report, SuiteReport, TestsReport, Unformatted};
+use super::run::{misfits, run, seen};
+use super::suite::{Read, Suite, directory};
+use crate::cedar::{
+    CompiledPolicies, CompiledSchema, Fault, Limits, codes, formatted, on_large_stack,
+    read_policies,
+};
+use crate::model::{Label, PolicyBody, PolicyId, PolicySource, SetKind};
+use crate::pap::{self, Draft, Refusal};
+use crate::projection::{PolicySetState, World};
+
+/// A file of tests cannot be read as such. The other codes are those of
+/// [`cedar`](crate::cedar::codes).
+pub const TESTS_INVALID: &str = "tests_invalid";
+
+/// What is checked.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Files of policies, each by the name that messages call it, and its text.
+    pub files: Vec<(String, String)>,
+    /// Policies, templates and links given one by one.
+    pub policies: Vec<PolicySource>,
+    /// The schema; absent for the one in force. A fault in it names no file.
+    pub schema: Option<String>,
+    /// Their tests.
+    pub suites: Vec<Suite>,
+    /// The entities of those tests that have none of their own, in Cedar's JSON form; absent
+    /// for the directory there is.
+    pub entities: Option<Value>,
+}
+
+/// Which checks are made. That policies are Cedar, have ids and validate is always checked:
+/// without it there is nothing to check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    /// Whether all is written as Cedar's formatter would write it, and says what it is for
+    /// and whose it is.
+    pub style: bool,
+    /// Whether tests are run.
+    pub tests: bool,
+    /// Whether what is only doubtful counts as wrong.
+    pub strict: bool,
+}
+
+impl Default for Which {
+    /// All of them, and doubts are no faults.
+    fn default() -> Self {
+        Self { style: true, tests: true, strict: false }
+    }
+}
+
+/// Checks a draft as it would be in force in this World: with its settings, its schema where
+/// none is given, and its directory. Nothing comes of it.
+///
+/// Costs a compilation of the whole set (some 100 µs a policy), formatting it (some 200 µs a
+/// policy), and a decision or a few for each test.
+#[must_use]
+pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Report {
+    let Given { files, policies, schema, suites, entities } = given;
+    let mut report = Report::empty();
+    let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let sources = match pap::set_of(&texts, limits) {
+        Ok(read) => [read, policies].concat(),
+        Err(faults) => {
+            report.faults = faults;
+            return report.concluded(which.strict);
+        }
+    };
+    report.policies = sources.len();
+    let suites = if which.tests {
+        read_suites(world, &suites, entities.as_ref(), &mut report)
+    } else {
+        Vec::new()
+    };
+    let places = Places::of(&texts, limits);
+    match compiled(world, schema, &sources, limits) {
+        Ok(state) => {
+            admitted(world, &state, &sources, &suites, &places.starts(), which, &mut report)
+        }
+        Err(faults) => report.faults.extend(faults),
+    }
+    // Whoever has something to put right does not care for line breaks yet.
+    if which.style && report.faults.is_empty() {
+        unformatted(&files, limits, &mut report);
+    }
+    report.faults = places.told(std::mem::take(&mut report.faults));
+    report.warnings = places.told(std::mem::take(&mut report.warnings));
+    report.concluded(which.strict)
+}
+
+/// Notes each file that the formatter would change. What it cannot read is told by those
+/// who read it for its sense.
+fn unformatted(files: &[(String, String)], limits: &Limits, report: &mut Report) {
+    for (file, text) in files {
+        match formatted(file, text, limits) {
+            Ok(pretty) if pretty != *text => {
+                let lines = differing_lines(text, &pretty);
+                report.unformatted.push(Unformatted { file: file.clone(), lines });
+            }
+            Ok(_) => {}
+            Err(faults) => {
+                let ours = faults.into_iter().filter(|fault| fault.code == codes::INTERNAL);
+                report.warnings.extend(ours);
+            }
+        }
+    }
+}
+
+/// The tests by their files; a file that cannot be read is a fault like another.
+fn read_suites(
+    world: &World,
+    suites: &[Suite],
+    entities: Option<&Value>,
+    report: &mut Report,
+) -> Vec<Read> {
+    let common = match entities.map(directory).transpose() {
+        Ok(own) => own.unwrap_or_else(|| world.directory.clone()),
+        Err(why) => {
+            report.faults.push(Fault::new(codes::ENTITY_INVALID, why.to_string()));
+            return Vec::new();
+        }
+    };
+    let mut read = Vec::new();
+    for suite in suites {
+        match suite.read(&common) {
+            Ok(tests) => read.push(tests),
+            Err(why) => report.faults.push(in_tests(&suite.name, why.to_string())),
+        }
+    }
+    read
+}
+
+fn in_tests(file: &str, message: String) -> Fault {
+    let mut fault = Fault::new(TESTS_INVALID, message);
+    fault.file = Some(file.into());
+    fault
+}
+
+fn compiled(
+    world: &World,
+    schema: Option<String>,
+    sources: &[PolicySource],
+    limits: &Limits,
+) -> Result<PolicySetState, Vec<Fault>> {
+    let draft = Draft {
+        set: SetKind::Application,
+        schema,
+        policies: Some(sources.to_vec()),
+        message: Label::default(),
+    };
+    pap::storable(sources)?;
+    pap::supposed(world, &draft, limits).map_err(|refusal| match refusal {
+        Refusal::SchemaInvalid(faults) | Refusal::PolicyInvalid(faults) => faults,
+        other => {
+            let fault = Fault::new(codes::SCHEMA_INVALID, other.to_string());
+            vec![fault.with_help("give the schema that the policies are written for")]
+        }
+    })
+}
+
+/// What can be said of policies that could be put in force.
+fn admitted(
+    world: &World,
+    state: &PolicySetState,
+    sources: &[PolicySource],
+    suites: &[Read],
+    starts: &BTreeMap<PolicyId, Start>,
+    which: Which,
+    report: &mut Report,
+) {
+    let Some(Ok(compiled)) = state.compiled() else { return };
+    let policies: &CompiledPolicies = &compiled.policies;
+    report.digest = Some(policies.digest());
+    report.level = policies.level();
+    report.unindexed = Some(policies.unindexed());
+    report.faults.extend(policies.tried().err().into_iter().flatten());
+    report.warnings.extend_from_slice(compiled.schema.warnings());
+    report.warnings.extend_from_slice(policies.warnings());
+    if which.style {
+        report.warnings.extend(policies.undocumented(sources));
+    }
+    for suite in suites {
+        let misfits = suite.listed.iter().flat_map(|it| misfits(it.iter(), &compiled.schema));
+        report.faults.extend(misfits.map(|why| in_tests(&suite.name, why)));
+    }
+    if suites.is_empty() || !report.faults.is_empty() {
+        return;
+    }
+    let mut world = world.supposing(state.clone());
+    Arc::make_mut(&mut world.settings).namespace = None;
+    let ran = on_large_stack(|| {
+        let tests = tested(&world, &compiled.schema, suites);
+        (tests, covered(&world, policies, suites, starts))
+    });
+    match ran {
+        Ok((tests, coverage)) => (report.tests, report.coverage) = (Some(tests), coverage),
+        Err(fault) => report.faults.push(fault),
+    }
+}
+
+/// The tests in this World, where the draft is in force and each name is whole.
+fn tested(world: &World, schema: &CompiledSchema, suites: &[Read]) -> TestsReport {
+    let one = |suite: &Read| SuiteReport {
+        name: suite.name.clone(),
+        tests: suite.tests.iter().map(|test| run(test, world, schema)).collect(),
+    };
+    TestsReport::of(suites.iter().map(one).collect())
+}
+
+fn covered(
+    world: &World,
+    policies: &CompiledPolicies,
+    suites: &[Read],
+    starts: &BTreeMap<PolicyId, Start>,
+) -> Option<Coverage> {
+    let tests: usize = suites.iter().map(|suite| suite.tests.len()).sum();
+    if tests.saturating_mul(policies.len()) > COVERAGE_ASKED_MAX {
+        return None;
+    }
+    let mut tally = Tally::of(policies, starts);
+    for test in suites.iter().flat_map(|suite| &suite.tests) {
+        tally.saw(seen(test, world));
+    }
+    Some(tally.coverage())
+}
+
+/// Where policies stand in the author's files.
+struct Places<'a>(Vec<(&'a str, &'a str, Vec<PolicySource>)>);
+
+impl<'a> Places<'a> {
+    fn of(files: &[(&'a str, &'a str)], limits: &Limits) -> Self {
+        let read = |&(name, text): &(&'a str, &'a str)| {
+            Some((name, text, read_policies(name, text, limits).ok()?))
+        };
+        Self(files.iter().filter_map(read).collect())
+    }
+
+    /// Where each policy's text begins. Linear.
+    fn starts(&self) -> BTreeMap<PolicyId, Start> {
+        let mut starts = BTreeMap::new();
+        for (file, text, sources) in &self.0 {
+            // They are in the order of the file.
+            let (mut rest, mut above) = (*text, 0_u32);
+            for source in sources {
+                let PolicyBody::Static { text: own } = &source.body else { continue };
+                let Some((before, after)) = rest.split_once(own.as_ref()) else { continue };
+                above = above.saturating_add(breaks(before));
+                starts.insert(source.id.clone(), ((*file).to_owned(), above));
+                (rest, above) = (after, above.saturating_add(breaks(own)));
+            }
+        }
+        starts
+    }
+
+    /// Faults by their places in the files, in order.
+    fn told(&self, faults: Vec<Fault>) -> Vec<Fault> {
+        let place = |fault: Fault| match &fault.file {
+            Some(_) => fault,
+            None => self
+                .0
+                .iter()
+                .fold(fault, |fault, (name, text, sources)| fault.placed(name, text, sources)),
+        };
+        let mut faults: Vec<_> = faults.into_iter().map(place).collect();
+        faults.sort_by(|one, other| one.order().cmp(&other.order()));
+        faults
+    }
+}
+
+fn breaks(text: &str) -> u32 {
+    u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,244 @@
+//! The policies an author works on, with all that belongs to them, as files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::super::authored::{self, NamedText};
+use super::super::client::Verb;
+use super::super::failure::{Failure, FaultTold};
+use super::super::publication::placed;
+use super::super::target::{Target, TargetFlags};
+use crate::cedar::{Limits, on_large_stack};
+use crate::checks::{Given, Report, Suite, Which, examine};
+use crate::model::{JsonLimits, parse_json};
+use crate::projection::World;
+
+/// How deeply objects and arrays may stand within each other in a file of tests.
+const DEPTH: usize = 64;
+
+/// Policies and what they are held against, on the command line.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Work {
+    /// Cedar policies: files, or folders of *.cedar files
+    #[arg(value_name = "DIR|FILE", required = true)]
+    policies: Vec<PathBuf>,
+    /// Their schema [default: the only *.cedarschema in DIR, else the one in force]
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// Their tests [default: every *.cedartests.json in DIR]
+    #[arg(long, value_name = "FILE")]
+    tests: Vec<PathBuf>,
+    /// Entities for tests that have none of their own [default: the only
+    /// *.cedarentities.json in DIR, else the directory in force]
+    #[arg(long, value_name = "FILE")]
+    entities: Option<PathBuf>,
+    #[command(flatten)]
+    target: TargetFlags,
+}
+
+/// The files, read.
+struct Read {
+    files: Vec<NamedText>,
+    schema: Option<NamedText>,
+    suites: Vec<Suite>,
+    entities: Option<Value>,
+}
+
+impl Work {
+    /// Checks them: here, and against nothing in force unless a log is named; over a server
+    /// by the server.
+    ///
+    /// # Errors
+    /// Usage, if there is no schema to check them against; could not run, for what cannot
+    /// be read.
+    pub(super) fn report(&self, which: Which) -> Result<Report<FaultTold>, Failure> {
+        let read = self.read(which.tests)?;
+        let (files, schema) = (read.files.clone(), self.schema_file()?);
+        let mut report = match self.target()? {
+            Some(Target::Server(client)) => {
+                client.send(Verb::Post, "/policies/v1/check", &read.body(which))?
+            }
+            Some(Target::Data(folder)) => examined(&folder.world()?, read, which)?,
+            None if read.schema.is_none() => {
+                return Err(Failure::usage(
+                    "no schema to check against: give --schema FILE, put one *.cedarschema \
+                     beside the policies, or name a log with --data or --server",
+                ));
+            }
+            None => examined(&World::default(), read, which)?,
+        };
+        let place = |fault| placed(fault, &files, schema.as_deref());
+        report.faults = report.faults.into_iter().map(place).collect();
+        report.warnings = report.warnings.into_iter().map(place).collect();
+        Ok(report)
+    }
+
+    /// The log whose schema and directory count, if one is named: never one of the
+    /// environment, for checking needs none.
+    fn target(&self) -> Result<Option<Target>, Failure> {
+        let named = self.target.data.is_some() || self.target.server.is_some();
+        named.then(|| self.target.target()).transpose()
+    }
+
+    fn read(&self, tests: bool) -> Result<Read, Failure> {
+        let schema = self.schema_file()?;
+        let named =
+            |path: &PathBuf| Ok::<_, Failure>((path.display().to_string(), authored::text(path)?));
+        let (mut suites, mut entities) = (Vec::new(), None);
+        if tests {
+            suites = self.suites()?;
+            let default = self.only("cedarentities.json")?;
+            let path = self.entities.clone().or(default);
+            entities = path.as_deref().map(json_in).transpose()?;
+        }
+        Ok(Read {
+            files: authored::policies(&self.policies)?,
+            schema: schema.as_ref().map(named).transpose()?,
+            suites,
+            entities,
+        })
+    }
+
+    fn schema_file(&self) -> Result<Option<PathBuf>, Failure> {
+        match &self.schema {
+            Some(path) => Ok(Some(path.clone())),
+            None => self.only("cedarschema"),
+        }
+    }
+
+    fn suites(&self) -> Result<Vec<Suite>, Failure> {
+        let paths = match self.tests.as_slice() {
+            [] => self.beside("cedartests.json")?,
+            named => named.to_vec(),
+        };
+        paths.iter().map(|path| suite(path)).collect()
+    }
+
+    /// The files beside the policies whose names end so, in order.
+    fn beside(&self, ending: &str) -> Result<Vec<PathBuf>, Failure> {
+        let ending = format!(".{ending}");
+        let mut found = Vec::new();
+        for folder in self.policies.iter().filter(|path| path.is_dir()) {
+            let unread = |error: std::io::Error| {
+                Failure::could_not_run(format!("cannot read `{}`: {error}", folder.display()))
+            };
+            for entry in fs::read_dir(folder).map_err(unread)? {
+                let path = entry.map_err(unread)?.path();
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                if name.is_some_and(|name| name.ends_with(&ending)) {
+                    found.push(path);
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn only(&self, ending: &str) -> Result<Option<PathBuf>, Failure> {
+        match self.beside(ending)?.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            [one, other, ..] => Err(Failure::usage(format!(
+                "`{}` and `{}` are both there: name the one that counts",
+                one.display(),
+                other.display(),
+            ))),
+        }
+    }
+}
+
+fn examined(world: &World, read: Read, which: Which) -> Result<Report<FaultTold>, Failure> {
+    let Read { files, schema, suites, entities } = read;
+    let schema = schema.map(|(_, text)| text);
+    let given = Given { files, policies: Vec::new(), schema, suites, entities };
+    let report = on_large_stack(|| examine(world, given, which, &Limits::default()));
+    let report = report.map_err(Failure::could_not_run)?;
+    let json = serde_json::to_value(report).map_err(Failure::could_not_run)?;
+    serde_json::from_value(json).map_err(Failure::could_not_run)
+}
+
+impl Read {
+    /// What a server is sent.
+    fn body(self, which: Which) -> Value {
+        let named = |(name, text): NamedText| json!({"name": name, "text": text});
+        let files: Vec<_> = self.files.into_iter().map(named).collect();
+        let optional = [
+            ("schema", self.schema.map(|(_, text)| Value::String(text))),
+            ("entities", self.entities),
+        ];
+        let mut body = Map::from_iter([
+            ("files".to_owned(), Value::Array(files)),
+            ("suites".to_owned(), json!(self.suites)),
+            ("which".to_owned(), json!(which)),
+        ]);
+        let given = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        body.extend(given.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(body)
+    }
+}
+
+/// A file of tests, with the files of entities that it names.
+fn suite(path: &Path) -> Result<Suite, Failure> {
+    let name = path.display().to_string();
+    let mut suite = Suite { name, tests: json_in(path)?, files: BTreeMap::new() };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for name in suite.wanted() {
+        let within = |failure: Failure| failure.within(format!("`{}`", path.display()));
+        let json = json_in(&inside(folder, &name).map_err(within)?)?;
+        suite.files.insert(name, json);
+    }
+    Ok(suite)
+}
+
+/// A file within a folder, by the name that a file of tests gives it: whoever writes tests
+/// has only that folder read.
+fn inside(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let outside = || Failure::usage(format!("entities: `{name}` is not a file beside these tests"));
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    if !Path::new(name).components().all(plain) {
+        return Err(outside());
+    }
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let unread = |path: &Path, error: std::io::Error| {
+        Failure::could_not_run(format!("cannot read `{}`: {error}", path.display()))
+    };
+    // A link may lead elsewhere.
+    let whole = here.canonicalize().map_err(|error| unread(here, error))?;
+    let path = folder.join(name);
+    let real = path.canonicalize().map_err(|error| unread(&path, error))?;
+    if real.starts_with(&whole) { Ok(path) } else { Err(outside()) }
+}
+
+/// Reads a file as JSON, strictly: no member named twice.
+fn json_in(path: &Path) -> Result<Value, Failure> {
+    let limits = JsonLimits { bytes: usize::MAX, depth: DEPTH };
+    let json = parse_json(authored::text(path)?.as_bytes(), limits);
+    let name = path.display();
+    json.map_err(|error| Failure::refused("bad_json", error).within(format!("`{name}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_name_only_files_in_their_own_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let tests = folder.path().join("tests");
+        fs::create_dir_all(tests.join("deep")).unwrap();
+        for path in ["secret.json", "tests/a.json", "tests/deep/b.json"] {
+            fs::write(folder.path().join(path), "[]").unwrap();
+        }
+        std::os::unix::fs::symlink("../secret.json", tests.join("link.json")).unwrap();
+        assert_eq!(inside(&tests, "a.json").unwrap(), tests.join("a.json"));
+        assert!(inside(&tests, "deep/b.json").is_ok());
+        let absolute = folder.path().join("secret.json").display().to_string();
+        for wrong in ["../secret.json", "deep/../../secret.json", "link.json", &absolute] {
+            let refused = inside(&tests, wrong).unwrap_err();
+            assert!(refused.what().contains("is not a file beside"), "{}", refused.what());
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! `POST /policies/v1/check`: what would be wrong with policies, and whether their tests
+//! hold.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::guard::{DraftPolicies, Guarded};
+use super::policies::PolicyFile;
+use super::{App, Problem, body};
+use crate::cedar::{Limits, on_large_stack};
+use crate::checks::{Given, Suite, Which, examine};
+use crate::model::PolicySource;
+
+/// The most tests that one call runs.
+const TESTS_MAX: usize = 10_000;
+
+/// A policy set as a publication has it, and its tests.
+#[derive(Deserialize)]
+struct Draft {
+    #[serde(default)]
+    files: Vec<PolicyFile>,
+    #[serde(default)]
+    policies: Vec<PolicySource>,
+    schema: Option<String>,
+    #[serde(default)]
+    suites: Vec<Suite>,
+    entities: Option<Value>,
+    #[serde(default)]
+    which: Which,
+}
+
+/// Checks a whole policy set against what is in force: its schema, if none is sent with it,
+/// and its directory. Nothing changes. What is found wrong is no error of the call.
+///
+/// # Errors
+/// [`Problem`]: 422 `too_many_tests` for more than 10,000 tests; 503 while enough others are
+/// being checked.
+pub async fn check(
+    _may: Guarded<DraftPolicies>,
+    app: web::Data<App>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let draft: Draft = body::typed(body::publication(&app, &request, payload).await?)?;
+    if draft.suites.iter().map(Suite::len).sum::<usize>() > TESTS_MAX {
+        let detail = format!("one call runs at most {TESTS_MAX} tests: send several");
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_tests", detail));
+    }
+    let Draft { files, policies, schema, suites, entities, which } = draft;
+    let files = files.into_iter().map(PolicyFile::into_named).collect();
+    let given = Given { files, policies, schema, suites, entities };
+    let world = app.sequencer.world();
+    let work = move || on_large_stack(|| examine(&world, given, which, &Limits::default()));
+    let report = body::admitted(&app, body::blocking(work)).await??;
+    Ok(HttpResponse::Ok().json(report.map_err(|fault| Problem::defect(&fault))?))
+}

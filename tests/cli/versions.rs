@@ -1,0 +1,139 @@
+//! `policy plan`, `apply`, `draft` and what may become of a version.
+
+use serde_json::{Value, json};
+
+use crate::binary::shipped;
+use crate::place::Place;
+
+const ONE: &str = "@id(\"one\")\npermit (principal, action, resource)\nwhen { false };\n";
+
+/// Runs a command in both places for programs: it ends alike; what both said.
+#[track_caller]
+fn both(places: &[Place; 2], asked: &[&str], code: i32) -> [Value; 2] {
+    let asked = [asked, &["--format", "json"]].concat();
+    places.each_ref().map(|place| {
+        let said = place.say(&asked).ended(code);
+        let told = if said.out.is_empty() { &said.err } else { &said.out };
+        serde_json::from_str(told).expect("JSON")
+    })
+}
+
+/// The members of what both said that are the same wherever it happens.
+#[track_caller]
+fn same(places: &[Place; 2], asked: &[&str], code: i32, members: &[&str]) -> Value {
+    let [here, there] = both(places, asked, code).map(|said| {
+        members.iter().map(|name| ((*name).to_owned(), said[name].clone())).collect::<Value>()
+    });
+    assert_eq!(here, there, "{asked:?}");
+    here
+}
+
+fn in_both(places: &[Place; 2], name: &str, text: &str) {
+    places.iter().for_each(|place| place.write(name, text));
+}
+
+/// Goal: a pipeline sees what would change, changes it, and sees that nothing is left to
+/// change; and what it did is taken back by one command.
+#[test]
+fn what_is_in_files_is_planned_applied_and_taken_back_over_both() {
+    let places = Place::both();
+    let cloud = shipped("policies/cloud");
+    let parts = ["changes", "in_force", "added", "changed", "withdrawn", "schema", "tests"];
+    let none = same(&places, &["policy", "plan", &cloud], 0, &parts);
+    assert_eq!((&none["changes"], &none["schema"]), (&json!(false), &json!([])));
+
+    in_both(&places, "more/one.cedar", ONE);
+    let plan = ["policy", "plan", &cloud, "more"];
+    let planned = same(&places, &plan, 1, &parts);
+    assert_eq!((&planned["changes"], &planned["added"][0]["id"]), (&json!(true), &json!("one")));
+    let text = places[0].say(&plan).ended(1).out;
+    assert!(text.starts_with("1 added, against version "), "{text}");
+    assert!(text.contains("added: one\n  + @id(\"one\")\n"), "{text}");
+
+    let life = ["digest", "stage", "count", "in_force_as"];
+    let apply = ["policy", "apply", &cloud, "more", "--message", "one more"];
+    let applied = both(&places, &apply, 0);
+    let [here, there] = &applied;
+    assert_eq!((&here["digest"], &here["stage"]), (&there["digest"], &json!("in_force")));
+    assert_eq!(here["in_force_as"]["version"], 2);
+    same(&places, &plan, 0, &parts);
+    let again = same(&places, &apply, 0, &["unchanged"]);
+    assert_eq!(again["unchanged"], true);
+
+    in_both(&places, "more/one.cedar", &ONE.replace("false", "principal == resource"));
+    let changed = same(&places, &plan, 1, &parts);
+    assert_eq!(
+        changed["changed"][0]["lines"][2],
+        json!({"what": "removed", "line": "when { false };"})
+    );
+
+    let back = both(&places, &["policy", "rollback", "--reason", "undone"], 0);
+    assert_eq!(back[0]["digest"], none["in_force"], "{back:?}");
+    assert_eq!(back[1]["in_force_as"]["version"], 3);
+    same(&places, &["policy", "plan", &cloud], 0, &life[..1]);
+}
+
+/// Goal: each step by the first digits of a version's name, and what there is in a table.
+#[test]
+fn a_version_is_drafted_staged_and_put_in_force_over_both() {
+    let places = Place::both();
+    in_both(&places, "next/one.cedar", ONE);
+    in_both(&places, "next/one.cedartests.json", "[]");
+    let life = ["digest", "stage", "count", "tests_digest", "message"];
+    let draft = ["policy", "draft", "next", "--message", "the next"];
+    let drafted = same(&places, &draft, 0, &life);
+    assert_eq!((&drafted["stage"], &drafted["count"]), (&json!("checked"), &json!(1)));
+    let name: String = drafted["digest"].as_str().unwrap().chars().take(8).collect();
+    assert_eq!(same(&places, &draft, 1, &["code"])["code"], "version_exists");
+
+    let step = |word: &str, code| {
+        let members = if code == 0 { "stage" } else { "code" };
+        same(&places, &["policy", word, &name, "--reason", "r"], code, &[members])[members].clone()
+    };
+    assert_eq!(step("stage", 0), "staged");
+    assert_eq!(step("stage", 1), "wrong_stage");
+    assert_eq!(step("unstage", 0), "checked");
+    assert_eq!(step("stage", 0), "staged");
+    for place in &places {
+        let refused = place.say(&["policy", "approve", &name]).ended(1).err;
+        assert!(refused.contains("forbidden by `system-approve-person`"), "{refused}");
+        let table = place.say(&["policy", "versions"]).done().out;
+        let row = table.lines().find(|line| line.starts_with(&name)).unwrap();
+        assert!(row.contains("staged") && row.ends_with("the next"), "{table}");
+    }
+    assert_eq!(step("activate", 0), "in_force");
+    let whole = same(&places, &["policy", "versions", &name], 0, &["policies", "tests", "schema"]);
+    assert_eq!((&whole["policies"][0]["id"], &whole["tests"]), (&json!("one"), &json!("[]")));
+    let text = places[0].say(&["policy", "versions", &name]).done().out;
+    assert!(text.contains("is in force, as version 2") && text.contains("@id(\"one\")"), "{text}");
+    let log = places[0].say(&["log", "--format", "text"]).done().out;
+    for words in
+        ["was drafted", "was checked", "was staged", "taken off the stage", "came in force"]
+    {
+        assert!(log.contains(words), "{words}: {log}");
+    }
+}
+
+/// Goal: a draft that is not fit is shown with its faults where they are, and is no more
+/// than a draft.
+#[test]
+fn a_draft_that_is_not_fit_says_why_over_both() {
+    let places = Place::both();
+    in_both(
+        &places,
+        "bad/x.cedar",
+        "// one\n@id(\"x\")\npermit (principal is Usr, action, resource);\n",
+    );
+    for words in [["policy", "draft", "bad"], ["policy", "apply", "bad"]] {
+        let refused = same(&places, &words, 1, &["code", "faults"]);
+        let fault = &refused["faults"][0];
+        assert_eq!(refused["code"], "policy_invalid");
+        assert!(fault["file"].as_str().unwrap().ends_with("x.cedar"), "{fault}");
+        assert_eq!(fault["line"], 3, "{fault}");
+    }
+    for said in both(&places, &["policy", "versions"], 0) {
+        let versions = said["versions"].as_array().unwrap();
+        let stages: Vec<_> = versions.iter().map(|it| &it["stage"]).collect();
+        assert_eq!(stages, ["draft", "in_force"]);
+    }
+}
