@@ -51,7 +51,7 @@ pub use filter::Filter;
 pub use ground::{Before, Ground};
 pub use impact::{
     Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
-    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Unsupposable, read_patch,
+    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable, read_patch,
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,

@@ -50,7 +50,13 @@ fn checked(it: &VersionChecked) -> String {
         1 => "1 warning".to_owned(),
         many => format!("{many} warnings"),
     };
-    format!("version {} was checked{}: {found}", short(&it.digest), shown(it.session.as_ref()))
+    let tests = match it.tests {
+        None => String::new(),
+        Some(1) => ", 1 test held".to_owned(),
+        Some(held) => format!(", {held} tests held"),
+    };
+    let (digest, at) = (short(&it.digest), shown(it.session.as_ref()));
+    format!("version {digest} was checked{at}: {found}{tests}")
 }
 
 /// One of the steps that are said in one word.

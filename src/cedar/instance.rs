@@ -193,3 +193,49 @@ pub(super) fn reachable(instance: &Instance) -> BTreeSet<Uid> {
     }
     seen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cedar::example::{directory, object, schema, uid};
+
+    #[test]
+    fn a_request_is_written_as_its_context_can_be_read_again() {
+        let (schema, action) = (schema(), uid("Action", "view"));
+        let said = object(json!({
+            "mfa": true, "from": "10.0.0.0/8", "at": "2026-11-22T12:00:00.001Z",
+            "score": "0.5", "ttl": "1500ms", "device": {"serial": "s", "risk": 3},
+            "devices": [{"serial": "t"}], "tags": ["a", "b"],
+            "on_behalf_of": {"type": "User", "id": "bob"},
+            "colour": {"type": "Colour", "id": "red"},
+        }));
+        let shaped = schema.shape_context(&action, &said);
+        assert!(shaped.pruned.is_empty() && shaped.missing.is_empty(), "{shaped:?}");
+        let (principal, resource) = (uid("User", "alice"), uid("Document", "plan"));
+        let context = shaped.value.clone();
+        let question = Question { principal, action: action.clone(), resource, context };
+        let instance = Instance { question, entities: directory(&schema).0, schema };
+        let written = instance.request_json();
+        let again = instance.schema.shape_context(&action, &object(written["context"].clone()));
+        assert_eq!(again.value, shaped.value, "{written}");
+        assert_eq!(written["principal"], "User::\"alice\"");
+        assert_eq!(written["context"]["at"], "2026-11-22T12:00:00.001Z");
+    }
+
+    #[test]
+    fn entities_are_written_as_cedar_reads_them_and_bare_names_are_left_out() {
+        let schema = schema();
+        let question = crate::cedar::example::view(&schema, "alice");
+        let entities = directory(&schema).0;
+        let instance = Instance { question, entities, schema };
+        let written = instance.entities_json();
+        let bob = written.iter().find(|one| one["uid"]["id"] == "bob").unwrap();
+        let expected = json!({
+            "uid": {"type": "User", "id": "bob"},
+            "attrs": {"level": 1, "manager": {"type": "User", "id": "alice"}},
+            "parents": [{"type": "Group", "id": "all"}],
+        });
+        assert_eq!(bob, &expected);
+        assert!(written.iter().all(|one| one["uid"]["id"] != "all"), "{written:?}");
+    }
+}

@@ -25,6 +25,7 @@ mod grants;
 mod heard;
 mod index;
 mod instance;
+mod kin;
 mod known;
 mod limits;
 mod lint;

@@ -2,14 +2,10 @@
 //! says is kept, so it allows nothing that it did not allow before.
 
 use cedar_policy::Policy;
-use cedar_policy_formatter::{Config, policies_str_to_pretty};
 use serde_json::{Value, json};
 
-use super::{Fault, codes};
+use super::{Fault, Limits, codes, formatted};
 use crate::model::Uid;
-
-/// How a narrowed policy is laid out.
-const LAYOUT: Config = Config { line_width: 80, indent_width: 2 };
 
 /// The policy with a further clause that only these principals satisfy, if any are given,
 /// and with only these actions in its scope, if any are given. Comments are lost. To be
@@ -36,7 +32,8 @@ pub fn narrowed(text: &str, principals: &[Uid], actions: &[Uid]) -> Result<Strin
     let body = Policy::from_json(None, json).map_err(|error| failed(&error))?;
     let body = body.to_cedar().ok_or_else(|| failed(&"it has slots"))?;
     let whole = format!("{}{body}", annotations(&policy));
-    policies_str_to_pretty(&whole, &LAYOUT).map_err(|error| failed(&error))
+    let laid_out = formatted("a narrower policy", &whole, &Limits::default());
+    laid_out.map_err(|faults| faults.into_iter().next().unwrap_or_else(|| failed(&"no reason")))
 }
 
 /// Its annotations, the usual ones first and as usual.

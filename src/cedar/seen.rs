@@ -40,10 +40,10 @@ impl fmt::Display for Seen {
         match &self.found {
             Found::Known { value, is_in: None, .. } => write!(f, "`{at}` was {value}"),
             Found::Known { value, is_in: Some(above), .. } if above.is_empty() => {
-                write!(f, "`{at}` was {value}, in nothing")
+                write!(f, "`{at}` was {value}, which is in nothing")
             }
             Found::Known { value, is_in: Some(above), more } => {
-                write!(f, "`{at}` was {value}, in {}", above.join(", "))?;
+                write!(f, "`{at}` was {value}, which is in {}", above.join(", "))?;
                 if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
             }
             Found::Absent => write!(f, "there was no `{at}`"),

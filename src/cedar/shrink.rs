@@ -22,16 +22,12 @@ impl Instance {
     /// instance of usual size some dozen.
     #[must_use]
     pub fn shrunk(self, holds: impl Fn(&Self) -> bool) -> Self {
-        let mut small = self;
-        let bare = small.bare();
-        if holds(&bare) {
-            small = bare;
-        }
+        let mut small = self.bare(&holds);
         for _ in 0..CHANGES_MAX {
             let Some(smaller) = small.smaller().find(&holds) else { break };
             small = smaller;
         }
-        small.named(holds)
+        small.bare(&holds).named(holds)
     }
 
     /// With names to be read, where policies do not ask for another.
@@ -90,11 +86,11 @@ impl Instance {
     }
 
     /// Without the entities that nothing leads to.
-    fn bare(&self) -> Self {
-        let kept = reachable(self);
+    fn bare(self, holds: impl Fn(&Self) -> bool) -> Self {
+        let kept = reachable(&self);
         let mut bare = self.clone();
         bare.entities.retain(|uid, _| kept.contains(uid));
-        bare
+        if holds(&bare) { bare } else { self }
     }
 
     /// The same with one thing less.
@@ -242,5 +238,76 @@ fn simpler(value: &Value, kind: &Kind) -> Vec<Value> {
             smaller.map(|members| Value::record_arc(members.into(), None)).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cedar::example::{always, directory, object, policies, schema, uid};
+
+    /// Alice views the plan, with all that a context can say.
+    fn large() -> Instance {
+        let (schema, action) = (schema(), uid("Action", "view"));
+        let said = object(json!({
+            "mfa": true, "score": "0.5", "at": "2026-11-22", "tags": ["a"],
+            "device": {"serial": "s", "risk": 7}, "on_behalf_of": "bob",
+        }));
+        let context = schema.shape_context(&action, &said).value;
+        let (principal, resource) = (uid("User", "alice"), uid("Document", "plan"));
+        let question = Question { principal, action, resource, context };
+        Instance { question, entities: directory(&schema).0, schema }
+    }
+
+    fn shrunk(condition: &str) -> Instance {
+        let policies = policies(&always("p", "permit", condition)).unwrap();
+        let holds = |one: &Instance| policies.evaluate(&one.question, one).allowed;
+        assert!(holds(&large()), "{condition}");
+        let small = large().shrunk(holds);
+        assert!(holds(&small), "{condition}");
+        small
+    }
+
+    #[test]
+    fn what_does_not_matter_is_gone_and_what_does_stays() {
+        let small = shrunk("context has device && context.device has risk && principal.level > 1");
+        let request = json!({
+            "principal": "User::\"user-1\"",
+            "action": "Action::\"view\"",
+            "resource": "Document::\"document-1\"",
+            "context": {"mfa": false, "device": {"serial": "s", "risk": 0}},
+        });
+        assert_eq!(small.request_json(), request);
+        let entities = json!([
+            {
+                "uid": {"type": "Document", "id": "document-1"},
+                "attrs": {"owner": {"type": "User", "id": "user-1"}},
+                "parents": [],
+            },
+            {"uid": {"type": "User", "id": "user-1"}, "attrs": {"level": 2}, "parents": []},
+        ]);
+        assert_eq!(json!(small.entities_json()), entities);
+    }
+
+    #[test]
+    fn names_that_policies_ask_for_are_kept() {
+        let small = shrunk("principal == User::\"alice\" && resource in Folder::\"plans\"");
+        let request = small.request_json();
+        assert_eq!(request["principal"], "User::\"alice\"");
+        assert_eq!(request["resource"], "Document::\"document-1\"");
+        let entities = small.entities_json();
+        let plan = entities.iter().find(|one| one["uid"]["type"] == "Document").unwrap();
+        assert_eq!(plan["parents"], json!([{"type": "Folder", "id": "plans"}]));
+    }
+
+    #[test]
+    fn who_is_in_something_by_way_of_another_stays_in_both_or_neither() {
+        let small = shrunk("principal in Group::\"all\"");
+        let entities = small.entities_json();
+        let user = entities.iter().find(|one| one["uid"]["type"] == "User").unwrap();
+        // In `all` alone, since what lay between does not matter; never in `staff` alone.
+        assert_eq!(user["parents"], json!([{"type": "Group", "id": "all"}]));
     }
 }

@@ -142,3 +142,77 @@ impl CompiledSchema {
         self.tables().actions.get(action).map(|table| &table.context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::cedar::example::{always, directory, policies, schema, shown, uid, view};
+    use crate::cedar::{Instance, Limits, Matched};
+    use crate::model::{PolicyBody, PolicySource, SetKind};
+
+    fn alices_view() -> Instance {
+        let schema = schema();
+        let (question, entities) = (view(&schema, "alice"), directory(&schema).0);
+        Instance { question, entities, schema }
+    }
+
+    #[test]
+    fn a_policy_says_as_one_condition_what_it_says_in_its_parts() {
+        let text = "@id(\"scope\") permit (principal in Group::\"all\", action in \
+                    [Action::\"readers\"], resource is Document in Folder::\"plans\");\n"
+            .to_owned()
+            + &always("no", "permit", "principal.level < 3")
+            + &always("unless", "forbid", "principal.level + 9223372036854775807 > 0")
+            + "@id(\"other\") permit (principal == User::\"bob\", action, resource);";
+        let policies = policies(&text).unwrap_or_else(|faults| panic!("{}", shown(&faults)));
+        let statements = policies.statements();
+        let names: Vec<_> = statements.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(names, ["no", "other", "scope", "unless"]);
+        let matched = alices_view().matches(&statements).unwrap();
+        assert_eq!(matched, [Matched::No, Matched::No, Matched::Yes, Matched::Error]);
+        let guarded = statements[2].unless_error_in(&statements[3]);
+        assert_eq!(alices_view().matches([&guarded]).unwrap(), [Matched::Error]);
+        let harmless = statements[2].unless_error_in(&statements[0]);
+        assert_eq!(alices_view().matches([&harmless]).unwrap(), [Matched::Yes]);
+    }
+
+    #[test]
+    fn a_link_is_the_condition_with_its_slots_filled_and_a_template_is_none() {
+        let template = "@id(\"t\") permit (principal == ?principal, action, resource);";
+        let source = |id: &str, body| PolicySource { id: id.parse().unwrap(), body };
+        let link = |id: &str, user: &str| {
+            let (template, principal) = ("t".parse().unwrap(), Some(uid("User", user)));
+            source(id, PolicyBody::Link { template, principal, resource: None })
+        };
+        let template = source("t", PolicyBody::Template { text: Arc::from(template) });
+        let sources = [template, link("b", "bob"), link("a", "alice")];
+        let limits = Limits::default();
+        let compiled =
+            CompiledPolicies::compile(&sources, &schema(), SetKind::Application, &limits);
+        let statements = compiled.unwrap().statements();
+        let matched = alices_view().matches(&statements).unwrap();
+        let told: Vec<_> = statements.iter().map(|one| one.id.as_str()).zip(matched).collect();
+        assert_eq!(told, [("a", Matched::Yes), ("b", Matched::No)]);
+    }
+
+    #[test]
+    fn only_what_is_declared_of_a_session_is_assumed() {
+        let of = |session: &str| {
+            let text = format!(
+                "entity U; action a appliesTo {{ principal: U, resource: U, context: {{ {session} }} }};"
+            );
+            let schema = crate::cedar::example::compiled(&text).unwrap();
+            let assumed = schema.assumption(&uid("Action", "a"));
+            assumed.condition().map(ToString::to_string).unwrap_or_default()
+        };
+        assert_eq!(of("mfa: Bool"), "");
+        assert_eq!(of("session: String"), "");
+        assert_eq!(of("session: { aal: String, source: String }"), "");
+        let required = of("session: { aal: Long }");
+        assert!(required.contains("aal") && !required.contains("has"), "{required}");
+        let optional = of("session?: { aal: Long, age_seconds: Long }");
+        assert!(optional.contains("has session") && optional.contains("age_seconds"), "{optional}");
+    }
+}

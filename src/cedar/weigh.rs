@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use cedar_policy_core::ast::{self, Expr, ExprKind, UnaryOp, Var};
+use cedar_policy_core::ast::{self, EntityUID, Expr, ExprKind, UnaryOp, Var};
 use cedar_policy_core::entities::Entities;
 use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
 use cedar_policy_core::extensions::Extensions;
@@ -152,7 +152,7 @@ impl PolicyWeighed {
     }
 }
 
-/// A policy whose scope holds, or all but one part of it.
+/// A policy whose scope holds, or all but one part of it, and that one could.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Near {
     /// Its name.
@@ -198,17 +198,25 @@ impl CompiledPolicies {
         truths.unwrap_or_default()
     }
 
-    /// The policies whose scope holds, and those of which one part does not, in order of
-    /// their names. Linear in the policies, a fraction of a microsecond each.
+    /// The policies whose scope holds, and those of which one part does not though it could
+    /// for entities of these types, in order of their names. Linear in the policies, a fraction of a microsecond each.
     #[must_use]
     pub fn near(&self, question: &Question, source: &dyn EntitySource) -> Vec<Near> {
         let near = self.on_scale(question, source, |scale| {
-            let of = |(policy, held): (&ast::Policy, [bool; 3])| {
+            let kinds = self.request(question);
+            let kinds = kinds.as_ref().map(|it| [it.principal(), it.resource()]);
+            let kinds = kinds.map(|both| both.map(|it| it.uid().map(EntityUID::entity_type)));
+            let could = |policy: &ast::Policy| match kinds {
+                Some([Some(who), Some(what)]) => self.schema().could_hold(policy, [who, what]),
+                _ => false,
+            };
+            let of = |(core, held): (&ast::Policy, [bool; 3])| {
                 let parts = [Part::Principal, Part::Action, Part::Resource];
                 let mut failing = parts.into_iter().zip(held).filter(|(_, held)| !held);
                 let but_for = failing.next().map(|(part, _)| part);
-                let (policy, effect) = (self.id(policy.id())?.clone(), Effect::of(policy.effect()));
-                failing.next().is_none().then_some(Near { policy, effect, but_for })
+                let (policy, effect) = (self.id(core.id())?.clone(), Effect::of(core.effect()));
+                let near = failing.next().is_none() && (but_for.is_none() || could(core));
+                near.then_some(Near { policy, effect, but_for })
             };
             let mut near: Vec<_> = self.index().scopes(scale.asked).filter_map(of).collect();
             near.sort_by(|one, other| one.policy.cmp(&other.policy));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cedar::{Clause, CompiledPolicies, Truth};
+use crate::cedar::{Clause, ClauseWeighed, CompiledPolicies, Outcome, Piece, PolicyWeighed, Truth};
 use crate::model::PolicyId;
 
 /// The most questions put to policies for coverage: tests times policies. Above it, none is
@@ -61,6 +61,22 @@ pub struct ClauseCoverage {
     pub failed: usize,
     /// In how many it could not be evaluated.
     pub erred: usize,
+    /// What it is made of, once a test has reached it: the operands of `&&`, `||` and `if`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<PieceCoverage>,
+}
+
+/// What tests have seen of a piece of a condition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PieceCoverage {
+    /// As it is written.
+    pub text: String,
+    /// In how many tests it was true.
+    #[serde(rename = "true")]
+    pub held: usize,
+    /// In how many it was false.
+    #[serde(rename = "false")]
+    pub failed: usize,
 }
 
 impl PolicyCoverage {
@@ -84,16 +100,29 @@ impl PolicyCoverage {
         if self.did_not_apply == 0 && !self.always_applies {
             unseen.push(whole("it always applied"));
         }
-        for ClauseCoverage { clause, held, failed, erred } in &self.clauses {
-            let never = match (held, failed, erred) {
-                (0, 0, 0) => "never reached",
-                (0, ..) => "never true",
-                (_, 0, _) => "never false",
-                _ => continue,
-            };
-            unseen.push(Unseen { line: clause.line, what: format!("{never}: {clause}") });
+        for ClauseCoverage { clause, held, failed, erred, pieces } in &self.clauses {
+            let told = |what: String| Unseen { line: clause.line, what };
+            match never(*held, *failed) {
+                Some(_) if held + failed + erred == 0 => {
+                    unseen.push(told(format!("never reached: {clause}")));
+                }
+                Some(never) => unseen.push(told(format!("{never}: {clause}"))),
+                None => {}
+            }
+            let gaps = pieces.iter().filter_map(|it| Some((never(it.held, it.failed)?, &it.text)));
+            unseen
+                .extend(gaps.map(|(never, text)| told(format!("{never}: `{text}`, in {clause}"))));
         }
         unseen
+    }
+}
+
+const fn never(held: usize, failed: usize) -> Option<&'static str> {
+    match (held, failed) {
+        (0, 0) => Some("never reached"),
+        (0, _) => Some("never true"),
+        (_, 0) => Some("never false"),
+        _ => None,
     }
 }
 
@@ -110,30 +139,37 @@ pub struct Unseen {
 pub(super) type Start = (String, u32);
 
 /// Counts in the making.
-pub(super) struct Tally<'a> {
-    policies: &'a CompiledPolicies,
+pub(super) struct Tally {
     counted: BTreeMap<PolicyId, PolicyCoverage>,
+    /// How many tests policies were asked in.
+    asked: usize,
 }
 
-impl<'a> Tally<'a> {
+impl Tally {
     /// Nothing seen yet. Linear in the policies.
-    pub(super) fn of(policies: &'a CompiledPolicies, starts: &BTreeMap<PolicyId, Start>) -> Self {
+    pub(super) fn of(policies: &CompiledPolicies, starts: &BTreeMap<PolicyId, Start>) -> Self {
         let fresh = |id: &PolicyId| (id.clone(), uncovered(policies, id, starts.get(id)));
-        Self { policies, counted: policies.asked().map(fresh).collect() }
+        Self { counted: policies.asked().map(fresh).collect(), asked: 0 }
     }
 
-    /// Counts what one test has seen.
-    pub(super) fn saw(&mut self, truths: Vec<(PolicyId, Vec<Truth>)>) {
-        for (policy, truths) in truths {
-            let Some(counted) = self.counted.get_mut(&policy) else { continue };
-            let parts = self.policies.clauses(&policy);
-            counted.saw(&parts, &truths);
+    /// Counts what one test has seen: the policies in whose scope it is. No other applied.
+    pub(super) fn saw(&mut self, in_scope: &[PolicyWeighed]) {
+        self.asked += 1;
+        for weighed in in_scope {
+            if let Some(counted) = self.counted.get_mut(&weighed.policy) {
+                counted.saw(weighed);
+            }
         }
     }
 
     /// What was seen.
     pub(super) fn coverage(self) -> Coverage {
-        let policies: Vec<_> = self.counted.into_values().collect();
+        let asked = self.asked;
+        let whole = |mut it: PolicyCoverage| {
+            it.did_not_apply = asked.saturating_sub(it.applied + it.erred);
+            it
+        };
+        let policies: Vec<_> = self.counted.into_values().map(whole).collect();
         let all = policies.iter().map(PolicyCoverage::ways);
         let (ways, seen) = all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         Coverage { ways, seen, policies }
@@ -141,24 +177,55 @@ impl<'a> Tally<'a> {
 }
 
 impl PolicyCoverage {
-    fn saw(&mut self, parts: &[Clause], truths: &[Truth]) {
-        let holds =
-            |(clause, truth): (&Clause, &Truth)| truth.known() == Some(clause.part.wanted());
-        let erred = truths.iter().any(|truth| matches!(truth, Truth::Error { .. }));
-        if erred {
-            self.erred += 1;
-        } else if parts.iter().zip(truths).all(holds) {
-            self.applied += 1;
-        } else {
-            self.did_not_apply += 1;
+    fn saw(&mut self, weighed: &PolicyWeighed) {
+        match weighed.outcome {
+            Outcome::Applies => self.applied += 1,
+            Outcome::DoesNotApply => {}
+            Outcome::Erred { .. } => self.erred += 1,
         }
-        let conditions = parts.iter().zip(truths).filter(|(clause, _)| !clause.part.is_scope());
-        for (counted, (_, truth)) in self.clauses.iter_mut().zip(conditions) {
-            match truth {
-                Truth::True => counted.held += 1,
-                Truth::False => counted.failed += 1,
-                Truth::Error { .. } => counted.erred += 1,
-                Truth::NotReached { .. } => {}
+        let conditions = weighed.clauses.iter().filter(|it| !it.clause.part.is_scope());
+        for (counted, weighed) in self.clauses.iter_mut().zip(conditions) {
+            counted.saw(weighed);
+        }
+    }
+}
+
+impl ClauseCoverage {
+    fn saw(&mut self, weighed: &ClauseWeighed) {
+        let mut pieces = Vec::new();
+        leaves(&weighed.pieces, &mut pieces);
+        if self.pieces.is_empty() {
+            let fresh = |(text, _): &(&str, _)| PieceCoverage {
+                text: (*text).to_owned(),
+                held: 0,
+                failed: 0,
+            };
+            self.pieces = pieces.iter().map(fresh).collect();
+        }
+        count(&weighed.truth, &mut self.held, &mut self.failed);
+        self.erred += usize::from(matches!(weighed.truth, Truth::Error { .. }));
+        for (counted, (_, truth)) in self.pieces.iter_mut().zip(pieces) {
+            count(truth, &mut counted.held, &mut counted.failed);
+        }
+    }
+}
+
+fn count(truth: &Truth, held: &mut usize, failed: &mut usize) {
+    match truth.known() {
+        Some(true) => *held += 1,
+        Some(false) => *failed += 1,
+        None => {}
+    }
+}
+
+/// The smallest pieces. One that stands alone, as behind `!`, tells nothing that the whole
+/// does not.
+fn leaves<'a>(pieces: &'a [Piece], found: &mut Vec<(&'a str, &'a Truth)>) {
+    if let [_, _, ..] = pieces {
+        for piece in pieces {
+            match piece.pieces.as_slice() {
+                inner @ [_, _, ..] => leaves(inner, found),
+                _ => found.push((&piece.text, &piece.truth)),
             }
         }
     }
@@ -175,6 +242,7 @@ fn uncovered(policies: &CompiledPolicies, id: &PolicyId, start: Option<&Start>) 
         held: 0,
         failed: 0,
         erred: 0,
+        pieces: Vec::new(),
     };
     PolicyCoverage {
         policy: id.clone(),
@@ -185,5 +253,80 @@ fn uncovered(policies: &CompiledPolicies, id: &PolicyId, start: Option<&Start>) 
         did_not_apply: 0,
         erred: 0,
         clauses: conditions.map(fresh).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Given, Report, Suite, Which, examine};
+    use super::*;
+    use crate::cedar::Limits;
+    use crate::projection::World;
+    use serde_json::{Value, json};
+
+    const SCHEMA: &str = "entity User = { level: Long }; entity Doc; action view appliesTo { \
+        principal: [User], resource: [Doc], context: { mfa: Bool } };";
+
+    const POLICIES: &str = "@id(\"a\")\npermit (principal, action == Action::\"view\", resource)\n\
+        when { context.mfa || principal.level > 3 };\n\n\
+        @id(\"b\")\nforbid (principal is User, action, resource)\nunless { context.mfa };\n\
+        @id(\"c\")\npermit (principal, action, resource is Doc)\nwhen { !context.mfa };\n";
+
+    fn report(asked: &[(u8, bool)]) -> Report {
+        let test = |(level, mfa): &(u8, bool)| -> Value {
+            json!({
+                "request": {
+                    "principal": "User::\"a\"", "action": "Action::\"view\"",
+                    "resource": "Doc::\"d\"", "context": {"mfa": mfa},
+                },
+                "entities": [{"uid": {"type": "User", "id": "a"}, "attrs": {"level": level}}],
+                "decision": if *mfa { "allow" } else { "deny" },
+            })
+        };
+        let tests = asked.iter().map(test).collect();
+        let suite = Suite { name: "t.json".to_owned(), tests, files: BTreeMap::new() };
+        let given = Given {
+            files: vec![("p.cedar".to_owned(), POLICIES.to_owned())],
+            schema: Some(SCHEMA.to_owned()),
+            suites: vec![suite],
+            ..Given::default()
+        };
+        examine(&World::default(), given, Which::default(), &Limits::default())
+    }
+
+    fn unseen(asked: &[(u8, bool)]) -> (usize, Vec<String>) {
+        let report = report(asked);
+        assert!(report.passed, "{report:?}");
+        let coverage = report.coverage.unwrap();
+        let told = |policy: &PolicyCoverage| {
+            let id = policy.policy.clone();
+            let told = move |it: Unseen| format!("{}: {id} {}", it.line.unwrap(), it.what);
+            policy.unseen().into_iter().map(told).collect::<Vec<_>>()
+        };
+        (coverage.ways - coverage.seen, coverage.policies.iter().flat_map(told).collect())
+    }
+
+    #[test]
+    fn what_no_test_has_seen_is_told_with_its_line() {
+        let (missing, told) = unseen(&[(1, true)]);
+        let when = "when { context.mfa || principal.level > 3 }";
+        let expected = [
+            "1: a it always applied".to_owned(),
+            format!("3: a never false: {when}"),
+            format!("3: a never false: `context.mfa`, in {when}"),
+            format!("3: a never reached: `principal.level > 3`, in {when}"),
+            "5: b it never applied".to_owned(),
+            "7: b never false: unless { context.mfa }".to_owned(),
+            "8: c it never applied".to_owned(),
+            "10: c never true: when { !context.mfa }".to_owned(),
+        ];
+        assert_eq!(told, expected);
+        // Of what was never reached, both ways are missing.
+        assert_eq!(missing, expected.len() + 1);
+    }
+
+    #[test]
+    fn once_all_is_seen_nothing_is_told() {
+        assert_eq!(unseen(&[(1, true), (1, false), (4, false)]), (0, Vec::new()));
     }
 }

@@ -197,8 +197,7 @@ fn admitted(
     if suites.is_empty() || !report.faults.is_empty() {
         return;
     }
-    let mut world = world.supposing(state.clone());
-    Arc::make_mut(&mut world.settings).namespace = None;
+    let world = asked(world, state.clone());
     let ran = on_large_stack(|| {
         let tests = tested(&world, &compiled.schema, suites);
         (tests, covered(&world, policies, suites, starts))
@@ -207,6 +206,13 @@ fn admitted(
         Ok((tests, coverage)) => (report.tests, report.coverage) = (Some(tests), coverage),
         Err(fault) => report.faults.push(fault),
     }
+}
+
+/// The World that tests are asked in: the draft is in force, and each name is whole.
+pub(super) fn asked(world: &World, draft: PolicySetState) -> World {
+    let mut world = world.supposing(draft);
+    Arc::make_mut(&mut world.settings).namespace = None;
+    world
 }
 
 /// The tests in this World, where the draft is in force and each name is whole.
@@ -230,7 +236,9 @@ fn covered(
     }
     let mut tally = Tally::of(policies, starts);
     for test in suites.iter().flat_map(|suite| &suite.tests) {
-        tally.saw(seen(test, world));
+        if let Some(weighed) = seen(test, world) {
+            tally.saw(&weighed);
+        }
     }
     Some(tally.coverage())
 }

@@ -13,7 +13,9 @@ mod run;
 mod session;
 mod suite;
 
-pub use coverage::{COVERAGE_ASKED_MAX, ClauseCoverage, Coverage, PolicyCoverage, Unseen};
+pub use coverage::{
+    COVERAGE_ASKED_MAX, ClauseCoverage, Coverage, PieceCoverage, PolicyCoverage, Unseen,
+};
 pub use diff::{Line, differing_lines};
 pub use examine::{Given, TESTS_INVALID, Which, examine};
 pub use report::{Failed, Outcome, Report, SuiteReport, TestsReport, Unformatted};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::report::{Failed, Outcome};
 use super::session::SupposedSession;
 use super::suite::{Expected, Help, Test};
-use crate::cedar::{CompiledSchema, Fault, Truth};
+use crate::cedar::{CompiledSchema, Fault, PolicyWeighed};
 use crate::event::{AccessDecided, Note, Presented, Verdict};
 use crate::model::{Aal, Acr, PolicyId, Uid};
-use crate::pdp::{Ask, decide, decide_if, truths};
+use crate::pdp::{Ask, decide, decide_if, weighed};
 use crate::projection::{Node, World};
 
 /// How many entities that do not fit are told of one directory.
@@ -35,13 +35,13 @@ pub(super) fn run(test: &Test, world: &World, schema: &CompiledSchema) -> Outcom
     }
 }
 
-/// What each clause of each policy was in a test.
-pub(super) fn seen(test: &Test, world: &World) -> Vec<(PolicyId, Vec<Truth>)> {
+/// What became in a test of the policies in whose scope it is; nothing if none was asked.
+pub(super) fn seen(test: &Test, world: &World) -> Option<Vec<PolicyWeighed>> {
     let mut world = world.clone();
     world.directory = test.directory.clone();
     let ask = Ask::access(test.request.clone(), Presented::Nothing, test.pep.clone());
     let facts = test.session.as_ref().map(|session| session.facts(test.now));
-    truths(&world, &ask, test.now, facts.as_ref())
+    weighed(&world, &ask, test.now, facts.as_ref())
 }
 
 fn decided(test: &Test, session: Option<&SupposedSession>, world: &World) -> AccessDecided {

@@ -58,6 +58,9 @@ pub struct VersionChecked {
     pub level: Option<u32>,
     /// How much in it is allowed, but probably not meant.
     pub warnings: u64,
+    /// How many tests held, all of them; none if it has no tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<u64>,
     /// The session of whoever had it checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionFacts>,

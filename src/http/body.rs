@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::{App, Problem};
@@ -114,6 +115,27 @@ pub async fn admitted<T: 'static>(
 ) -> Result<T, Problem> {
     let busy = |_| Problem::unavailable("busy", "other publications are being checked; try again");
     let held = Arc::clone(&app.admitting).try_acquire_owned().map_err(busy)?;
+    seen_through(held, work).await
+}
+
+/// The same for what cannot wait for a quieter time, such as going back: it waits for its
+/// turn, behind a few compilations at most.
+///
+/// # Errors
+/// 500 if it panicked.
+pub async fn in_turn<T: 'static>(
+    app: &App,
+    work: impl Future<Output = T> + 'static,
+) -> Result<T, Problem> {
+    let closed = |_| Problem::defect(&"publications are no longer admitted");
+    let held = Arc::clone(&app.admitting).acquire_owned().await.map_err(closed)?;
+    seen_through(held, work).await
+}
+
+async fn seen_through<T: 'static>(
+    held: OwnedSemaphorePermit,
+    work: impl Future<Output = T> + 'static,
+) -> Result<T, Problem> {
     let seen_through = actix_web::rt::spawn(async move {
         let _held = held;
         work.await

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -32,19 +33,33 @@ struct Drafted {
     policies: Option<Vec<PolicySource>>,
     #[serde(default)]
     schema: Option<String>,
+    /// True to ask what was staged then.
+    #[serde(default)]
+    staged: bool,
 }
 
-/// A draft that has been read, and the files it was read from.
-struct Supposed {
-    draft: Draft,
-    files: Vec<PolicyFile>,
+/// What is asked in place of what is in force.
+enum Supposed {
+    /// A draft that has been read, and the files it was read from.
+    Draft(Draft, Vec<PolicyFile>),
+    /// What was staged then.
+    Staged,
 }
 
 impl Drafted {
     /// # Errors
     /// 422 with each fault of what is not Cedar.
     async fn read(self) -> Result<Option<Supposed>, Problem> {
-        let Self { files, policies, schema } = self;
+        let Self { files, policies, schema, staged } = self;
+        let some = files.is_some() || policies.is_some() || schema.is_some();
+        match (staged, some) {
+            (true, true) => {
+                let both = "staged: a draft was given as well";
+                return Err(Problem::bad("bad_request", both));
+            }
+            (true, false) => return Ok(Some(Supposed::Staged)),
+            (false, _) => {}
+        }
         if files.is_none() && policies.is_none() && schema.is_none() {
             return Ok(None);
         }
@@ -57,7 +72,7 @@ impl Drafted {
             policies: some.then_some(all),
             message: Label::default(),
         };
-        Ok(Some(Supposed { draft, files }))
+        Ok(Some(Supposed::Draft(draft, files)))
     }
 }
 
@@ -67,19 +82,29 @@ impl Supposed {
     /// # Errors
     /// 422 with each fault, at its place.
     fn within(supposed: Option<Self>, world: World) -> Result<World, Problem> {
-        let Some(Self { draft, files }) = supposed else { return Ok(world) };
+        let (draft, files) = match supposed {
+            None => return Ok(world),
+            Some(Self::Draft(draft, files)) => (draft, files),
+            Some(Self::Staged) => return supposing_staged(&world),
+        };
         let compiled = pap::supposed(&world, &draft, &Limits::default());
         let set = compiled.map_err(|refusal| placed(NodeError::Policies(refusal), &files))?;
-        Ok(world.supposing(set))
+        Ok(world.without_staged().supposing(set))
     }
 }
 
+fn supposing_staged(world: &World) -> Result<World, Problem> {
+    let none = || Problem::new(StatusCode::CONFLICT, "nothing_staged", "nothing was staged then");
+    let staged = world.staged().cloned().ok_or_else(none)?;
+    Ok(world.without_staged().supposing(staged))
+}
+
 /// `POST /audit/v1/decisions/{id}/explain`: why a recorded decision was taken, in the
-/// World as it was then. A body is not needed; a draft in it is asked in place of the
-/// policies then in force.
+/// World as it was then. A body is not needed; a draft in it, or `"staged": true`, is asked
+/// in place of the policies then in force.
 ///
 /// # Errors
-/// [`Problem`]: 404 if the log holds no such decision; 422 for a draft that cannot be; 503
+/// [`Problem`]: 404 if the log holds no such decision; 409 if nothing was staged; 422 for a draft that cannot be; 503
 /// while another past is being looked at.
 pub async fn decision(
     _may: Guarded<ReadAudit>,
@@ -134,6 +159,8 @@ struct Question {
     policies: Option<Vec<PolicySource>>,
     #[serde(default)]
     schema: Option<String>,
+    #[serde(default)]
+    staged: bool,
 }
 
 /// `POST /audit/v1/explain`: why an access would be allowed or denied, now or as of then,
@@ -141,7 +168,7 @@ struct Question {
 /// asked.
 ///
 /// # Errors
-/// [`Problem`]: 400 for a question that is none; 422 for a draft that cannot be; 503 while
+/// [`Problem`]: 400 for a question that is none; 409 if nothing was staged; 422 for a draft that cannot be; 503 while
 /// another past is being looked at.
 pub async fn question(
     may: Guarded<ReadAudit>,
@@ -150,7 +177,7 @@ pub async fn question(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let said: Question = body::typed(body::publication(&app, &request, payload).await?)?;
-    let Question { request: asked, at, session, pep, files, policies, schema } = said;
+    let Question { request: asked, at, session, pep, files, policies, schema, staged } = said;
     let mut access = AccessRequest::from_json(&asked)?;
     let token = presented(&request, &mut access)?;
     if token.is_some() && session.is_some() {
@@ -160,7 +187,7 @@ pub async fn question(
     let pep = pep.map_or_else(|| may.caller.name(), |pep| pep.to_string());
     let now = app.clock.now();
     let at: At = at.map_or(Ok(At::Time(now)), |at| at.parse())?;
-    let supposed = Drafted { files, policies, schema }.read().await?;
+    let supposed = Drafted { files, policies, schema, staged }.read().await?;
     let erasures = app.sequencer.world().erasures.clone();
     let explained = looking(&app, at, move |past| {
         let time = at.time(past.written, now)?;

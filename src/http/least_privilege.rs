@@ -7,15 +7,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::audit::{entry, first_since, forward, pairs};
 use super::guard::{Guarded, ReadAudit};
 use super::past::{Lookback, last};
+use super::reports::Asked;
 use super::{App, Problem, body};
-use crate::audit::{At, LeastPrivilege, Since};
+use crate::audit::{At, LeastPrivilege};
 use crate::cedar::on_large_stack;
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
 use crate::projection::World;
-
-/// How far back is looked unless something else is asked for, in seconds: 90 days.
-const SINCE: Since = Since::Ago(90 * 86_400);
 
 /// Makes the report as of `at` (an entry or a time; the newest entry, if nothing is said),
 /// over a window that begins `since` (so long before that, or a time; `90d`). Goes through
@@ -28,15 +26,20 @@ pub async fn report(
     app: web::Data<App>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let (at, since) = asked(pairs(&request)?)?;
+    let (asked, others) = Asked::of(pairs(&request)?)?;
+    let foreign = asked.compare.map(|_| "compare").or(others.first().map(|(it, _)| it.as_str()));
+    if let Some(name) = foreign {
+        let wrong = format!("`{name}`: the parameters are at and since");
+        return Err(Problem::bad("bad_query", wrong));
+    }
     let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (live, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
-    let look = Lookback::of(&app);
+    let (look, now) = (Lookback::of(&app), app.clock.now());
     let work = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        on_large_stack(|| survey(&*store, &look, &live, (at, since)))
+        on_large_stack(|| survey(&*store, &look, &live, (asked, now)))
             .map_err(|fault| Problem::defect(&fault))?
     };
     let report = body::blocking(work).await??;
@@ -47,11 +50,11 @@ fn survey(
     store: &dyn EventStore,
     look: &Lookback,
     live: &World,
-    (at, since): (Option<At>, Since),
+    (asked, now): (Asked, Moment),
 ) -> Result<LeastPrivilege, Problem> {
-    let newest = at.unwrap_or(At::Entry(live.through.unwrap_or(Index(0))));
-    let newest = last(store, live, newest)?;
-    let from: Moment = since.moment(entry(store, newest)?.0.time);
+    let at = asked.at.unwrap_or(At::Entry(live.through.unwrap_or(Index(0))));
+    let newest = last(store, live, at)?;
+    let from = asked.since.moment(at.time(entry(store, newest)?.0.time, now)?);
     let end = newest.next().0;
     let first = first_since(store, from, end)?;
     let start = match first.0.checked_sub(1) {
@@ -66,20 +69,4 @@ fn survey(
         }
         Ok(())
     })
-}
-
-fn asked(pairs: Vec<(String, String)>) -> Result<(Option<At>, Since), Problem> {
-    let bad = |name: &str, what: &str| Problem::bad("bad_query", format!("`{name}`: {what}"));
-    let (mut at, mut since) = (None, None);
-    for (name, value) in pairs {
-        let twice = match name.as_str() {
-            "at" => at.replace(value.parse()?).is_some(),
-            "since" => since.replace(value.parse()?).is_some(),
-            _ => return Err(bad(&name, "the parameters are at and since")),
-        };
-        if twice {
-            return Err(bad(&name, "given twice: give it once"));
-        }
-    }
-    Ok((at, since.unwrap_or(SINCE)))
 }

@@ -131,17 +131,20 @@ async fn of_blast_radius(
 
 /// As of when a report is, what it looks through and what it is held against.
 #[derive(Clone, Copy)]
-struct Asked {
-    at: Option<At>,
-    since: Since,
-    compare: Option<At>,
+pub(super) struct Asked {
+    pub(super) at: Option<At>,
+    pub(super) since: Since,
+    pub(super) compare: Option<At>,
 }
 
 type Pairs = Vec<(String, String)>;
 
 impl Asked {
     /// Takes these out of a query's parameters.
-    fn of(pairs: Pairs) -> Result<(Self, Pairs), Problem> {
+    ///
+    /// # Errors
+    /// 400 for one that is wrong or given twice.
+    pub(super) fn of(pairs: Pairs) -> Result<(Self, Pairs), Problem> {
         let (mut at, mut since, mut compare, mut others) = (None, None, None, Pairs::new());
         for (name, value) in pairs {
             let twice = match name.as_str() {

@@ -11,6 +11,7 @@ use super::guard::{
 use super::policies::{PolicyFile, placed, sources};
 use super::{App, Problem, body};
 use crate::cedar::Fault;
+use crate::checks::Suite;
 use crate::model::{Digest, Label, PolicySource, Version};
 use crate::node::{self, Command};
 use crate::pap::{self, NewVersion, Step, VersionShown, VersionWhole, VersionsShown};
@@ -27,7 +28,7 @@ struct Sent {
     #[serde(default)]
     schema: Option<String>,
     #[serde(default)]
-    tests: Option<String>,
+    suites: Vec<Suite>,
     #[serde(default)]
     message: Label,
     #[serde(default)]
@@ -224,8 +225,12 @@ async fn stepped(
     let node = app.clone();
     let work =
         async move { node::take_step(&node.sequencer, command, step, Some(name), reason).await };
-    // What compiles waits its turn like a publication.
-    let done = if step.compiles() { body::admitted(&app, work).await? } else { work.await };
+    // What compiles is admitted like a publication.
+    let done = match step {
+        Step::RollBack => body::in_turn(&app, work).await?,
+        _ if step.compiles() => body::admitted(&app, work).await?,
+        _ => work.await,
+    };
     let (recorded, digest, warnings) = done?;
     told(&recorded, digest, &warnings)
 }
@@ -271,7 +276,8 @@ async fn sent(
     payload: web::Payload,
 ) -> Result<(NewVersion, Vec<PolicyFile>, Option<Version>), Problem> {
     let sent: Sent = body::typed(body::publication(app, request, payload).await?)?;
-    let Sent { files, policies, schema, tests, message, expected_version } = sent;
+    let Sent { files, policies, schema, suites, message, expected_version } = sent;
+    let tests = Suite::text_of(&suites);
     let read = sources(files.clone(), policies).await?;
     let new = NewVersion { schema, policies: Some(read), tests, message };
     Ok((new, files, expected_version))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NodeError;
 use crate::audit::{Case, Impact, ImpactReport};
-use crate::cedar::{Fault, on_large_stacks};
+use crate::cedar::{Fault, on_large_stack, on_large_stacks};
 use crate::event::{Envelope, decode};
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
@@ -116,8 +116,7 @@ impl Weighing<'_> {
             cases.extend(impact.step(entry?).map_err(RecoverError::from)?);
         }
         let judged = on_large_stacks(self.threads, cases, Case::judged).map_err(defect)?;
-        judged.iter().for_each(|judged| impact.count(judged));
-        Ok(())
+        on_large_stack(|| judged.iter().for_each(|judged| impact.count(judged))).map_err(defect)
     }
 
     fn opened(&self, index: Index, bytes: &[u8]) -> Result<Envelope, RecoverError> {

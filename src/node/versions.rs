@@ -2,13 +2,19 @@
 //! again if something else came in force meanwhile.
 
 use super::NodeError;
-use crate::cedar::{Fault, Limits};
+use crate::cedar::{Fault, Limits, on_large_stack};
+use crate::checks::{Given, Suite, TESTS_INVALID, Which, examine};
 use crate::entropy::{Entropy, uuid_v7};
 use crate::event::{Event, Presented};
-use crate::model::{Digest, Label, Moment, Version};
-use crate::pap::{self, By, NewVersion, Refusal, Step};
-use crate::projection::World;
+use crate::model::{Digest, Label, Moment, PolicySource, Version};
+use crate::pap::{self, By, NewVersion, Ready, Refusal, Step};
+use crate::projection::{Stage, World};
 use crate::sequencer::{Authority, CommitError, Committed, Expected, Origin, Sequencer};
+
+/// The code of a test that does not hold.
+const TEST_FAILED: &str = "test_failed";
+/// How many tests that do not hold are told one by one.
+const FAILED_TOLD_MAX: usize = 20;
 
 /// How often a command is tried again because something else came in force first.
 const TRIES: usize = 5;
@@ -82,7 +88,9 @@ pub async fn apply(
         let checked = move || {
             let limits = Limits::default();
             let written = pap::write(&world, new, &limits)?;
-            let fitness = written.check(&world, &limits)?;
+            let mut fitness = written.check(&world, &limits)?;
+            let (schema, sources, tests) = written.parts();
+            fitness.tests = tested(&world, schema, sources, tests)?;
             Ok((written, fitness))
         };
         let (written, fitness) = away(checked).await?;
@@ -118,7 +126,7 @@ pub async fn take_step(
             (_, name) => pap::version_named(&world, name.as_deref().unwrap_or_default())?.digest,
         };
         let ready = if step.compiles() {
-            Some(away(move || pap::ready(&world, &digest, &Limits::default())).await?)
+            Some(away(move || made_ready(&world, step, &digest)).await?)
         } else {
             None
         };
@@ -130,6 +138,54 @@ pub async fn take_step(
             Err(CommitError::Refused(Refusal::Conflict { .. })) if tries < TRIES => tries += 1,
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Compiles a version, and has its tests run where this is its check: what was put in force
+/// once is gone back to whatever its tests say by now.
+fn made_ready(world: &World, step: Step, digest: &Digest) -> Result<Ready, Refusal> {
+    let ready = pap::ready(world, digest, &Limits::default())?;
+    let Some(version) = world.versions.get(digest) else { return Ok(ready) };
+    if step != Step::Check && version.stage != Stage::Draft {
+        return Ok(ready);
+    }
+    let sources = version.content.policies.values().map(|it| PolicySource::clone(it));
+    let (sources, schema) = (sources.collect::<Vec<_>>(), &*version.content.schema);
+    Ok(ready.tested(tested(world, Some(schema), &sources, version.tests.as_deref())?))
+}
+
+/// Runs the tests of a version that compiles; how many there are.
+fn tested(
+    world: &World,
+    schema: Option<&str>,
+    sources: &[PolicySource],
+    tests: Option<&str>,
+) -> Result<Option<u64>, Refusal> {
+    let Some(tests) = tests else { return Ok(None) };
+    let unread = |why: String| Refusal::TestsFailed(vec![Fault::new(TESTS_INVALID, why)]);
+    let suites = Suite::of_text(tests).map_err(|why| unread(why.to_string()))?;
+    let (policies, schema) = (sources.to_vec(), schema.map(str::to_owned));
+    let given = Given { policies, schema, suites, ..Given::default() };
+    let which = Which { style: false, tests: true, strict: false };
+    let report = on_large_stack(|| examine(world, given, which, &Limits::default()));
+    let report = report.map_err(|fault| Refusal::TestsFailed(vec![fault]))?;
+    if !report.faults.is_empty() {
+        return Err(Refusal::TestsFailed(report.faults));
+    }
+    let Some(found) = report.tests else { return Ok(Some(0)) };
+    let failed = found.suites.iter().flat_map(|suite| {
+        suite.tests.iter().filter(|test| !test.passed()).map(|test| {
+            let what = format!("test `{}`: {}", test.name, test.failed.join("; "));
+            let mut fault = Fault::new(TEST_FAILED, what);
+            fault.file = Some(suite.name.as_str().into());
+            fault
+        })
+    });
+    let failed: Vec<_> = failed.take(FAILED_TOLD_MAX).collect();
+    if failed.is_empty() {
+        Ok(Some(found.passed as u64))
+    } else {
+        Err(Refusal::TestsFailed(failed))
     }
 }
 

@@ -89,6 +89,13 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// The same after so many of its tests have held.
+    #[must_use]
+    pub fn tested(mut self, held: Option<u64>) -> Self {
+        self.fitness.tests = held;
+        self
+    }
+
     /// What is allowed in it, but probably not meant.
     #[must_use]
     pub fn warnings(&self) -> &[Fault] {
@@ -192,9 +199,10 @@ pub fn take_step(
     Ok(checked.filter(|_| unchecked).into_iter().chain([taken]).collect())
 }
 
-fn checked(digest: Digest, fitness: &Fitness, session: Option<SessionFacts>) -> Event {
-    let (level, warnings) = (fitness.level, fitness.warnings.len() as u64);
-    Event::VersionChecked(VersionChecked { digest, level, warnings, session })
+/// The event of a check.
+pub(super) fn checked(digest: Digest, fitness: &Fitness, session: Option<SessionFacts>) -> Event {
+    let (level, warnings, tests) = (fitness.level, fitness.warnings.len() as u64, fitness.tests);
+    Event::VersionChecked(VersionChecked { digest, level, warnings, tests, session })
 }
 
 fn known<'a>(world: &'a World, digest: &Digest) -> Result<&'a PolicyVersion, Refusal> {

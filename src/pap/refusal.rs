@@ -109,6 +109,9 @@ pub enum Refusal {
     /// There is no version to go back to (409).
     #[error("no version was in force before this one, so there is none to go back to")]
     NothingBefore,
+    /// A test that it brings along does not hold (422).
+    #[error("its tests do not hold: {}", counted(.0))]
+    TestsFailed(Vec<Fault>),
     /// The tests are too long (422).
     #[error("the tests take {found} bytes; at most {most} do")]
     TestsTooLarge {
@@ -147,6 +150,7 @@ impl Refusal {
             Self::ApproverIsNoPerson => "approver_is_no_person",
             Self::ApprovedAlready => "approved_already",
             Self::NothingBefore => "nothing_before",
+            Self::TestsFailed(_) => "tests_failed",
             Self::TestsTooLarge { .. } => "tests_too_large",
             Self::Conflict { .. } => "conflict",
         }
@@ -177,7 +181,9 @@ impl Refusal {
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         match self {
-            Self::SchemaInvalid(faults) | Self::PolicyInvalid(faults) => faults,
+            Self::SchemaInvalid(faults)
+            | Self::PolicyInvalid(faults)
+            | Self::TestsFailed(faults) => faults,
             _ => &[],
         }
     }

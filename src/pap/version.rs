@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::admission::{Base, NewSet, compile, storable};
 use super::force::{as_admitted, parts_of, pieces, schema_parts, version};
-use super::lifecycle::{By, numbers};
+use super::lifecycle::{By, checked, numbers};
 use super::{Part, Refusal};
 use crate::cedar::{Fault, Limits, codes};
-use crate::event::{Event, PolicyTestsSubmitted, VersionActivated, VersionChecked, VersionDrafted};
+use crate::event::{Event, PolicyTestsSubmitted, VersionActivated, VersionDrafted};
 use crate::model::{Digest, Label, PolicySource, SetKind, Version};
 use crate::projection::{Compiled, PolicyVersion, Stage, World};
 
@@ -127,6 +127,12 @@ impl Written {
         })
     }
 
+    /// Its schema, if it is another than the one in force, its policies, and its tests.
+    #[must_use]
+    pub fn parts(&self) -> (Option<&str>, &[PolicySource], Option<&str>) {
+        (self.schema.as_deref(), &self.sources, self.tests.as_deref())
+    }
+
     /// Compiles it, for being put in force at once. What comes of it is left with the World's
     /// artefacts.
     ///
@@ -150,6 +156,8 @@ pub struct Fitness {
     pub level: Option<u32>,
     /// What is allowed, but probably not meant.
     pub warnings: Vec<Fault>,
+    /// How many tests held, for whoever has run them; none if there are none.
+    pub tests: Option<u64>,
 }
 
 impl Fitness {
@@ -164,7 +172,7 @@ impl Fitness {
     /// What is known of a set that was tried before.
     pub(super) fn found(compiled: &Compiled) -> Self {
         let warnings = [compiled.schema.warnings(), compiled.policies.warnings()].concat();
-        Self { level: compiled.policies.level(), warnings }
+        Self { level: compiled.policies.level(), warnings, tests: None }
     }
 }
 
@@ -226,9 +234,7 @@ pub fn apply(
     let digest = written.digest;
     let session = by.session(world);
     let mut events = drafting(world, written, publication, by);
-    let (level, warnings) = (fitness.level, fitness.warnings.len() as u64);
-    let checked = VersionChecked { digest, level, warnings, session: session.clone() };
-    events.push(Event::VersionChecked(checked));
+    events.push(checked(digest, fitness, session.clone()));
     let (policies, schema) = numbers(world, written.policies.digest, written.schema_digest);
     let reason = written.message.clone();
     let activated = VersionActivated { digest, policies, schema, reason, session };

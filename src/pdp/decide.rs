@@ -32,7 +32,7 @@ pub(super) const ACTION_PROPERTIES: &str = "action_properties";
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
 pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
-    taken(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
+    taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
 }
 
 /// A decision taken again.
@@ -69,7 +69,8 @@ pub fn decide_if(world: &World, ask: &Ask, then: Moment, session: &SessionFacts)
 #[must_use]
 pub fn decide_again(world: &World, recorded: &AccessDecided) -> Again {
     let ask = Ask::recorded(recorded);
-    let mut again = taken(world, &ask, recorded.now, &Gaps::of(recorded), Way::of(world, ask.set));
+    let (gaps, way) = (Gaps::of(recorded), Way::of(world, ask.set));
+    let mut again = taken_beside(world, &ask, recorded.now, &gaps, way);
     if again.decided.shadow.is_some() && again.shadow_repeats {
         // A staged schema may have heard more of the caller than the record holds.
         let beside = shadow::staged(world);
@@ -106,6 +107,12 @@ pub(super) fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way
         again.rests_on.extend(rests_on);
     }
     bound(&mut again.decided);
+    again
+}
+
+/// The same, with what the staged policies say beside it: whatever is recorded.
+pub(super) fn taken_beside(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way) -> Again {
+    let mut again = taken(world, ask, now, gaps, way);
     shadow::beside(world, ask, now, gaps, way, &mut again);
     again
 }

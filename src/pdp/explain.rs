@@ -141,7 +141,9 @@ fn explained(
         Ok(Posed { compiled, question: Ok(question), entities }) => {
             told = Told::of(&compiled.policies, question, entities, &decided);
             told.hide(&gaps.unseen(&entities.met.borrow()), erasures);
-            let known = |uid: &&Uid| entities.entity(uid).is_some();
+            let known = |uid: &&Uid| {
+                entities.entity(uid).is_some() || !compiled.schema.has_anything(uid.kind())
+            };
             strangers.extend(
                 [&question.principal, &question.resource].into_iter().filter(|uid| !known(uid)),
             );

@@ -18,7 +18,7 @@ mod unrecorded;
 
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
-pub use covered::truths;
+pub use covered::weighed;
 pub use decide::{Again, OURS, decide, decide_again, decide_as_of, decide_if};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};

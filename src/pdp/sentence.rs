@@ -30,12 +30,12 @@ impl<'a> Words<'a> {
         let first = self.of(Role::Determined).next();
         match (self.decided.decision, first) {
             (Verdict::Allow, Some(policy)) => {
-                format!("Allowed: {}.", self.with_others(&purpose(policy)))
+                format!("Allowed{}.", self.with_others(&purpose(policy)))
             }
             (Verdict::Allow, None) => "Allowed.".to_owned(),
             (Verdict::Deny, Some(policy)) => {
                 let why = facts(&reasons(policy));
-                format!("Denied: {}{}.", purpose(policy), behind("; ", &why))
+                format!("Denied{}{}.", purpose(policy), behind("; ", &why))
             }
             (Verdict::Deny, None) => format!("Denied: {}.", self.by_default()),
         }
@@ -61,6 +61,7 @@ impl<'a> Words<'a> {
         remarks.extend(self.session());
         remarks.extend(self.decided.step_up.as_ref().and_then(login));
         remarks.extend(self.left_out());
+        remarks.extend(self.staged());
         remarks
     }
 
@@ -69,7 +70,7 @@ impl<'a> Words<'a> {
     }
 
     fn with_others(&self, purpose: &str) -> String {
-        match self.of(Role::Determined).count().saturating_sub(1) {
+        match self.decided.determining.len().saturating_sub(1) {
             0 => purpose.to_owned(),
             1 => format!("{purpose}, and one more policy allows it"),
             more => format!("{purpose}, and {more} more policies allow it"),
@@ -140,11 +141,7 @@ impl<'a> Words<'a> {
             .take(NAMES_MAX)
             .map(|policy| {
                 let why = facts(&reasons(policy));
-                format!(
-                    "It is denied by another policy too: {}{}.",
-                    purpose(policy),
-                    behind("; ", &why)
-                )
+                format!("It is also denied{}{}.", purpose(policy), behind("; ", &why))
             })
             .collect();
         let more = all.len().saturating_sub(NAMES_MAX);
@@ -174,17 +171,19 @@ impl<'a> Words<'a> {
     /// What would have come of it without those that forbid.
     fn otherwise(&self) -> Option<String> {
         let mut overruled = self.of(Role::Overruled);
-        let forbidden = self.of(Role::Determined).next().is_some();
+        let forbidding = self.of(Role::Determined).count();
+        let forbidden = forbidding > 0;
+        let that = if forbidding > 1 { "those" } else { "that" };
         match (overruled.next(), self.of(Role::Nearest).next()) {
             (Some(policy), _) => {
-                Some(format!("But for that it would be allowed: {}.", purpose(policy)))
+                Some(format!("But for {that} it would be allowed{}.", purpose(policy)))
             }
             (None, Some(nearest)) if forbidden => Some(format!(
-                "Even without that no policy would permit it; the nearest is {}.",
+                "Even without {that} no policy would permit it; the nearest is {}.",
                 near(nearest)
             )),
             (None, None) if forbidden && self.decided.decision == Verdict::Deny => {
-                Some("Even without that no policy would permit it.".to_owned())
+                Some(format!("Even without {that} no policy would permit it."))
             }
             _ => None,
         }
@@ -224,6 +223,13 @@ impl<'a> Words<'a> {
         })
     }
 
+    /// What the staged policies would answer, if they would answer otherwise.
+    fn staged(&self) -> Option<String> {
+        let shadow = self.decided.shadow.as_ref()?;
+        let otherwise = shadow.decision != self.decided.decision;
+        otherwise.then(|| format!("The staged policies would {} it.", shadow.decision.as_str()))
+    }
+
     fn left_out(&self) -> Option<String> {
         let pruned = &self.decided.pruned;
         (!pruned.is_empty()).then(|| {
@@ -233,15 +239,15 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The policy's purpose, and its name.
+/// The policy's purpose and name, as what follows "allowed" or "denied".
 fn purpose(policy: &PolicyExplained) -> String {
     let forbids = policy.weighed.effect == Effect::Forbid;
     let words = policy.deny_message.as_ref().filter(|_| forbids).or(policy.description.as_ref());
     match words {
         Some(words) => {
-            format!("{} (policy `{}`)", words.trim_end_matches('.'), policy.weighed.policy)
+            format!(": {} (policy `{}`)", words.trim_end_matches('.'), policy.weighed.policy)
         }
-        None => format!("by policy `{}`", policy.weighed.policy),
+        None => format!(" by policy `{}`", policy.weighed.policy),
     }
 }
 
@@ -338,17 +344,21 @@ fn facts(all: &[Fact<'_>]) -> String {
     let mut told = Vec::new();
     for of_a_kind in all.chunk_by(|one, next| one.truth == next.truth).take(2) {
         if let [Fact { text, truth: false, .. }] = of_a_kind
-            && let Some((of, name)) = text.split_once(" has ")
-            && !name.contains(' ')
+            && let Some((of, name)) = member(text)
         {
             told.push(format!("there was no `{of}.{name}`"));
             continue;
         }
-        let texts = of_a_kind.iter().take(CONDITIONS_MAX).map(|fact| format!("`{}`", fact.text));
-        let verb = if of_a_kind.len() > 1 { "were" } else { "was" };
+        // That something was there goes without saying where it is told what it was.
+        let mut telling: Vec<_> = of_a_kind.iter().filter(|it| member(it.text).is_none()).collect();
+        if telling.is_empty() || of_a_kind.iter().any(|it| !it.truth) {
+            telling = of_a_kind.iter().collect();
+        }
+        let texts = telling.iter().take(CONDITIONS_MAX).map(|fact| format!("`{}`", fact.text));
+        let verb = if telling.len() > 1 { "were" } else { "was" };
         let truth = of_a_kind.first().is_some_and(|fact| fact.truth);
         let mut seen: Vec<String> = Vec::new();
-        for value in of_a_kind.iter().take(CONDITIONS_MAX).flat_map(|fact| fact.values) {
+        for value in telling.iter().take(CONDITIONS_MAX).flat_map(|fact| fact.values) {
             let words = value.to_string();
             if !seen.contains(&words) {
                 seen.push(words);
@@ -359,10 +369,18 @@ fn facts(all: &[Fact<'_>]) -> String {
     told.join("; ")
 }
 
+/// The parts of a test for a member, such as `context has session`.
+fn member(text: &str) -> Option<(&str, &str)> {
+    text.split_once(" has ").filter(|(of, name)| !of.contains(' ') && !name.contains(' '))
+}
+
 fn in_force(facts: &SessionFacts, now: Moment) -> String {
     let methods = Methods(facts.methods.clone());
     let names = methods.names();
-    let age = age(now.seconds_since(facts.authenticated_at));
+    let age = match now.seconds_since(facts.authenticated_at) {
+        ..60 => "less than a minute".to_owned(),
+        seconds => age(seconds),
+    };
     format!(
         "The session presented was at assurance level {} ({}), authenticated {age} before.",
         facts.aal,

@@ -66,6 +66,8 @@ pub struct Checked {
     pub level: Option<u32>,
     /// How much is allowed, but probably not meant.
     pub warnings: u64,
+    /// How many tests held; none if it has none.
+    pub tests: Option<u64>,
 }
 
 /// Who has approved a version, and when.
@@ -264,7 +266,7 @@ impl Versions {
             Event::VersionDrafted(it) => self.drafted(entry, writer, it, set),
             Event::VersionChecked(it) => self.change(it.digest, entry, |version| {
                 let (at, level, warnings) = (entry.time, it.level, it.warnings);
-                version.checked = Some(Checked { at, level, warnings });
+                version.checked = Some(Checked { at, level, warnings, tests: it.tests });
                 version.stage = version.stage.max(Stage::Checked);
             }),
             Event::VersionStaged(it) => {

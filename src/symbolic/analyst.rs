@@ -7,7 +7,7 @@ use cedar_policy_symcc::{WellFormedAsserts, never_errors_asserts};
 
 use super::review::Review;
 use super::session::{Found, Session};
-use super::side::{Place, Side, Stance, compiled_one};
+use super::side::{Place, Side, Stance, compiled, compiled_one};
 use super::{Environment, Example, Report, Solver, Undecided, Verdict, compare};
 use crate::cedar::{
     Assumption, CompiledPolicies, CompiledSchema, Effect, Fault, Instance, on_large_stack,
@@ -123,11 +123,13 @@ impl<'a> Analyst<'a> {
             assumes |= !assumed.is_empty();
             let new = self.stance(true, index, place, &assumed, &mut review).await;
             let mut environment = Environment::of(place, new.statements.len());
+            let set = compiled(&new.whole(), place, &self.schema);
             if self.old.is_some() {
                 let old = self.stance(false, index, place, &assumed, &mut review).await;
-                compare::compare(&mut self, place, &assumed, [&new, &old], &mut environment).await;
+                let sets = [&set, &compiled(&old.whole(), place, &self.schema)];
+                compare::compare(&mut self, place, &assumed, sets, &mut environment).await;
             }
-            compare::always(&mut self, place, &new, &mut environment).await;
+            compare::always(&mut self, place, &set, &mut environment).await;
             review.step(&mut self, place, new).await;
             environments.push(environment);
         }

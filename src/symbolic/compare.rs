@@ -6,9 +6,12 @@ use cedar_policy_symcc::{
 
 use super::analyst::Analyst;
 use super::session::Found;
-use super::side::{Place, Stance, both, compiled};
+use super::side::{Place, both};
 use super::{Always, Environment, Example, Verdict};
 use crate::cedar::{Assumption, Instance};
+
+/// A set as a formula of one environment, or why it is none.
+type Compiled = Result<CompiledPolicySet, String>;
 
 impl Environment {
     pub(super) fn of(place: &Place, policies: usize) -> Self {
@@ -44,12 +47,11 @@ pub(super) async fn compare(
     analyst: &mut Analyst<'_>,
     place: &Place,
     assumed: &Assumption,
-    [new, old]: [&Stance; 2],
+    sets: [&Compiled; 2],
     environment: &mut Environment,
 ) {
-    let sets = [new, old].map(|stance| compiled(&stance.whole(), place, &analyst.schema));
-    let more = difference(analyst, place, assumed, &sets, Direction::Allowed).await;
-    let less = difference(analyst, place, assumed, &sets, Direction::Denied).await;
+    let more = difference(analyst, place, assumed, sets, Direction::Allowed).await;
+    let less = difference(analyst, place, assumed, sets, Direction::Denied).await;
     environment.verdict = Some(match (&more, &less) {
         (Difference::Unknown, _) | (_, Difference::Unknown) => Verdict::Undecided,
         (Difference::None, Difference::None) => Verdict::Equivalent,
@@ -69,7 +71,7 @@ async fn difference(
     analyst: &mut Analyst<'_>,
     place: &Place,
     assumed: &Assumption,
-    sets: &[Result<CompiledPolicySet, String>; 2],
+    sets: [&Compiled; 2],
     direction: Direction,
 ) -> Difference {
     let question = match direction {
@@ -102,10 +104,9 @@ async fn difference(
 pub(super) async fn always(
     analyst: &mut Analyst<'_>,
     place: &Place,
-    new: &Stance,
+    set: &Compiled,
     environment: &mut Environment,
 ) {
-    let set = compiled(&new.whole(), place, &analyst.schema);
     let (is_denied, is_allowed) =
         (set.as_ref().map(always_denies_asserts), set.as_ref().map(always_allows_asserts));
     environment.always = match analyst.ask(place, "is everything denied?", is_denied).await {

@@ -49,7 +49,7 @@ fn candidates(id: &PolicyId, kind: Kind, live: &[Live<'_>]) -> Vec<PolicyId> {
 }
 
 fn may_cover(at: &Live<'_>, kind: Kind, other: &PolicyId) -> bool {
-    let mut each = at.stance.statements.iter().zip(&at.matched);
+    let mut each = at.stance.statements.iter().zip(at.matched);
     let is_forbidden = |(one, matched): (&Statement, &Matched)| {
         one.effect == Effect::Forbid && *matched != Matched::No
     };
@@ -90,13 +90,14 @@ async fn is_covered(
     let found = if kind == Kind::Redundant {
         let sets = [id, other]
             .map(|permit| compiled(&with_forbids(stance, permit), place, &analyst.schema));
-        let asserts = both(&sets).map(|[narrow, wide]| implies_asserts(narrow, wide));
+        let asserts = both(sets.each_ref()).map(|[narrow, wide]| implies_asserts(narrow, wide));
         analyst.ask(place, &question, asserts).await
     } else {
         let of = |id: &PolicyId| stance.statements.iter().find(|one| one.id == *id);
         let (own, other) = (of(id)?, of(other)?);
         let both_of = [own, other].map(|one| compiled_one(one, place, &analyst.schema));
-        let asserts = both(&both_of).map(|[own, other]| matches_implies_asserts(own, other));
+        let asserts =
+            both(both_of.each_ref()).map(|[own, other]| matches_implies_asserts(own, other));
         analyst.ask(place, &question, asserts).await
     };
     match found {

@@ -4,6 +4,9 @@
 //! is needed if some request that it forbids is forbidden by no other, whether or not
 //! anything permits it: a wall is needed before the road that it stands across. Only of
 //! those that are not needed it is then asked why.
+//!
+//! First a request is looked for to which the policy applies, which takes a small formula:
+//! mostly no other applies to it, and all is said. Only else the whole set is asked about.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +20,9 @@ use super::{Example, Finding, Kind};
 use crate::cedar::{Assumption, Effect, Instance, Matched, Statement};
 use crate::model::PolicyId;
 
+/// What is told of an example that is none when it is looked at.
+const NO_EXAMPLE: &str = "the solver's example is none";
+
 /// What is known of each policy so far.
 pub(super) struct Review {
     policies: BTreeMap<PolicyId, Known>,
@@ -29,6 +35,9 @@ struct Known {
     /// True once it is needed, or nobody knows whether it is.
     settled: bool,
     erred: Option<Example>,
+    /// Where it can apply, by the place's number, with what each statement there says of a
+    /// request to which it applies.
+    live: Vec<(usize, Vec<Matched>)>,
 }
 
 /// An environment in which a policy can apply, though it is not needed there.
@@ -36,14 +45,15 @@ pub(super) struct Live<'a> {
     pub(super) place: &'a Place,
     pub(super) stance: &'a Stance,
     /// What each statement of the stance says of a request to which the policy applies.
-    pub(super) matched: Vec<Matched>,
+    pub(super) matched: &'a [Matched],
 }
 
 impl Review {
     /// Nothing is known yet.
     pub(super) fn of(side: &Side<'_>) -> Self {
         let known = |statement: &Statement| {
-            let known = Known { effect: statement.effect, settled: false, erred: None };
+            let effect = statement.effect;
+            let known = Known { effect, settled: false, erred: None, live: Vec::new() };
             (statement.id.clone(), known)
         };
         Self { policies: side.statements.iter().map(known).collect(), places: Vec::new() }
@@ -88,22 +98,23 @@ impl Review {
                 self.settle(&statement.id);
                 continue;
             }
-            match needed(analyst, place, &stance, at).await {
-                Found::Nothing => {}
-                Found::Unknown(_) => self.settle(&statement.id),
-                Found::This(found) => {
+            match is_needed(analyst, place, &stance, at).await {
+                Needed::Cannot => {}
+                Needed::Not(matched) => self.live(&statement.id, matched),
+                Needed::Unknown => self.settle(&statement.id),
+                Needed::For(matched) => {
                     self.settle(&statement.id);
-                    match matched(analyst, &stance, &found) {
-                        Some(matched) if is_alone(&stance, at, &matched) => seen.push(matched),
-                        _ => {
-                            let question = format!("is `{}` needed?", statement.id);
-                            analyst.note(place, &question, "the solver's example is none");
-                        }
-                    }
+                    seen.push(matched);
                 }
             }
         }
         self.places.push((place.clone(), stance));
+    }
+
+    fn live(&mut self, id: &PolicyId, matched: Vec<Matched>) {
+        if let Some(known) = self.policies.get_mut(id) {
+            known.live.push((self.places.len(), matched));
+        }
     }
 
     fn settle(&mut self, id: &PolicyId) {
@@ -117,10 +128,14 @@ impl Review {
         let policies = std::mem::take(&mut self.policies);
         let mut findings = Vec::new();
         for (policy, known) in policies {
-            let Known { effect, settled, erred } = known;
+            let Known { effect, settled, erred, live } = known;
             // Where environments were left out, nobody knows what it is needed for.
             if !settled && !analyst.left_out_any() {
-                let reason = self.reason(analyst, &policy, effect).await;
+                let live: Vec<_> = live.iter().filter_map(|at| self.live_in(at)).collect();
+                let reason = match live.as_slice() {
+                    [] => Some((Kind::NeverApplies, Vec::new())),
+                    live => reason::of(analyst, &policy, effect, live).await,
+                };
                 findings.extend(reason.map(|(kind, by)| {
                     let policy = policy.clone();
                     Finding { kind, policy, effect, by, example: None }
@@ -134,31 +149,52 @@ impl Review {
         findings
     }
 
-    /// Why the policy is not needed; nothing if that is not known.
-    async fn reason(
-        &self,
-        analyst: &mut Analyst<'_>,
-        id: &PolicyId,
-        effect: Effect,
-    ) -> Option<(Kind, Vec<PolicyId>)> {
-        let mut live = Vec::new();
-        for (place, stance) in &self.places {
-            let Some(own) = stance.statements.iter().find(|one| one.id == *id) else { continue };
-            let compiled = compiled_one(own, place, &analyst.schema);
-            let asserts = compiled.as_ref().map(never_matches_asserts);
-            match analyst.ask(place, &format!("does `{id}` ever apply?"), asserts).await {
-                Found::Nothing => {}
-                Found::Unknown(_) => return None,
-                Found::This(found) => {
-                    let matched = matched(analyst, stance, &found)?;
-                    live.push(Live { place, stance, matched });
-                }
+    fn live_in<'a>(&'a self, (at, matched): &'a (usize, Vec<Matched>)) -> Option<Live<'a>> {
+        let (place, stance) = self.places.get(*at)?;
+        Some(Live { place, stance, matched })
+    }
+}
+
+/// Whether a policy is needed in an environment; with what each statement there says of a
+/// request to which it applies.
+enum Needed {
+    /// It cannot apply there.
+    Cannot,
+    /// It can, and is not needed.
+    Not(Vec<Matched>),
+    /// It is, for this request.
+    For(Vec<Matched>),
+    Unknown,
+}
+
+async fn is_needed(analyst: &mut Analyst<'_>, place: &Place, stance: &Stance, at: usize) -> Needed {
+    let Some(own) = stance.statements.get(at) else { return Needed::Cannot };
+    let compiled = compiled_one(own, place, &analyst.schema);
+    let question = format!("does `{}` ever apply?", own.id);
+    let asserts = compiled.as_ref().map(never_matches_asserts);
+    let applied = match analyst.ask(place, &question, asserts).await {
+        Found::Nothing => return Needed::Cannot,
+        Found::Unknown(_) => return Needed::Unknown,
+        Found::This(found) => matched(analyst, stance, &found),
+    };
+    let applies = |matched: &Vec<Matched>| matched.get(at) == Some(&Matched::Yes);
+    let Some(applied) = applied.filter(applies) else {
+        analyst.note(place, &question, NO_EXAMPLE);
+        return Needed::Unknown;
+    };
+    if is_alone(stance, at, &applied) {
+        return Needed::For(applied);
+    }
+    match needed(analyst, place, stance, at).await {
+        Found::Nothing => Needed::Not(applied),
+        Found::Unknown(_) => Needed::Unknown,
+        Found::This(found) => match matched(analyst, stance, &found) {
+            Some(matched) if is_alone(stance, at, &matched) => Needed::For(matched),
+            _ => {
+                analyst.note(place, &format!("is `{}` needed?", own.id), NO_EXAMPLE);
+                Needed::Unknown
             }
-        }
-        if live.is_empty() {
-            return Some((Kind::NeverApplies, Vec::new()));
-        }
-        reason::of(analyst, id, effect, &live).await
+        },
     }
 }
 
@@ -184,7 +220,7 @@ async fn needed(analyst: &mut Analyst<'_>, place: &Place, stance: &Stance, at: u
         }
     };
     let sets = [wide, narrow].map(|set| compiled(&set, place, &analyst.schema));
-    let asserts = both(&sets).map(|[wide, narrow]| implies_asserts(wide, narrow));
+    let asserts = both(sets.each_ref()).map(|[wide, narrow]| implies_asserts(wide, narrow));
     analyst.ask(place, &question, asserts).await
 }
 

@@ -127,7 +127,7 @@ pub(super) fn compiled(
 }
 
 /// Both of them, if there are both.
-pub(super) fn both<T>(of: &[Result<T, String>; 2]) -> Result<[&T; 2], &String> {
+pub(super) fn both<T>(of: [&Result<T, String>; 2]) -> Result<[&T; 2], &String> {
     let [one, other] = of;
     one.as_ref().and_then(|one| Ok([one, other.as_ref()?]))
 }

@@ -314,3 +314,51 @@ fn the_solver_says_what_trying_everything_says() {
     println!("{verdicts:?} {kinds:?}");
     assert_eq!((verdicts.len(), kinds.len()), (4, 5), "the dice show too little");
 }
+
+/// The report on a set by itself.
+fn alone(policies: &CompiledPolicies, bounds: Bounds) -> Option<Report> {
+    let analysis = Analysis { new: policies, old: None, forbid_errors_deny: true, bounds };
+    Some(analyse(&solver()?, &analysis, &mut |_, _| {}).unwrap())
+}
+
+/// Goal: what ships is an example to follow: nothing in it is dead, doubled or may err.
+#[test]
+fn every_policy_that_ships_is_needed_and_none_may_err() {
+    let limits = Limits::default();
+    let read = |path: &str| std::fs::read_to_string(path).unwrap();
+    for (folder, schema, kind) in [
+        ("policies/cloud", "schemas/cloud.cedarschema", SetKind::Application),
+        ("policies/system", "schemas/system.cedarschema", SetKind::System),
+    ] {
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|it| it == "cedar"));
+        let texts: Vec<_> = files.map(|path| read(path.to_str().unwrap())).collect();
+        let sources = texts.iter().flat_map(|text| read_policies("p", text, &limits).unwrap());
+        let schema = CompiledSchema::compile(&read(schema), kind, &limits).unwrap();
+        let sources: Vec<_> = sources.collect();
+        let policies = CompiledPolicies::compile(&sources, &schema, kind, &limits).unwrap();
+        let Some(report) = alone(&policies, Bounds::default()) else { return };
+        assert_eq!(told(&report), [], "{folder}: {report:#?}");
+        assert!(!report.has_findings(), "{folder}: {report:#?}");
+        assert!(report.environments.len() > 5 && report.questions > 20, "{folder}: {report:#?}");
+    }
+}
+
+/// Goal: what could not be looked at is never taken for harmless.
+#[test]
+fn beyond_its_bounds_an_analysis_says_what_it_left_out() {
+    let set = ["permit (principal, action, resource) when { principal.a };".to_owned()];
+    let twice = [set.clone(), set].concat();
+    let policies = compiled(&twice, &schema());
+    let of = |bounds| alone(&policies, bounds);
+    let Some(whole) = of(Bounds::default()) else { return };
+    assert_eq!(told(&whole).len(), 2);
+    let none = of(Bounds { environments: 0, ..Bounds::default() }).unwrap();
+    assert_eq!((none.left_out, none.environments.len(), none.findings.len()), (1, 0, 0));
+    let few = of(Bounds { policies: 1, ..Bounds::default() }).unwrap();
+    assert!(few.findings.is_empty() && few.undecided.len() == 1, "{few:#?}");
+    assert!(few.undecided[0].why.contains("at most 1 are looked at"), "{few:#?}");
+    let no_time = of(Bounds { whole: std::time::Duration::ZERO, ..Bounds::default() }).unwrap();
+    assert!(no_time.findings.is_empty() && !no_time.undecided.is_empty(), "{no_time:#?}");
+    assert!([none, few, no_time].iter().all(Report::has_findings));
+}

@@ -124,16 +124,8 @@ impl Metrics {
                 "Policies that could not be evaluated, by effect; any forbid is an alarm.",
                 &["effect"],
             )?,
-            cross_checks: new.counters(
-                "cross_checks_total",
-                "Decisions taken by Cedar's authorizer too; any that differs is an alarm.",
-                &["result"],
-            )?,
-            shadows: new.counters(
-                "shadow_decisions_total",
-                "Decisions taken by the staged policies too, by how they compare.",
-                &["result"],
-            )?,
+            cross_checks: cross_checks(&new)?,
+            shadows: shadows(&new)?,
             commit_seconds: new.histogram(
                 "commit_duration_seconds",
                 "Time from closing a group to its being durable and applied.",
@@ -328,6 +320,16 @@ fn witness_asks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
 fn witness_contradictions(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
     let help = "Times that a witness knew another past of the log; any is an alarm, by witness.";
     new.counters("witness_contradictions_total", help, &["witness"])
+}
+
+fn cross_checks(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Decisions taken by Cedar's authorizer too; any that differs is an alarm.";
+    new.counters("cross_checks_total", help, &["result"])
+}
+
+fn shadows(new: &Shelf) -> Result<IntCounterVec, prometheus::Error> {
+    let help = "Decisions taken by the staged policies too, by how they compare.";
+    new.counters("shadow_decisions_total", help, &["result"])
 }
 
 fn log_index(new: &Shelf) -> Result<IntGauge, prometheus::Error> {

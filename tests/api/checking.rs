@@ -59,6 +59,39 @@ fn tests_are_decided_as_a_request_would_be() {
     assert_eq!(report["passed"], false);
 }
 
+/// Goal: a version is checked only if its own tests hold, and nothing untested comes in force
+/// by the short way either.
+#[test]
+fn a_version_whose_tests_fail_is_not_checked() {
+    let office = Office::open();
+    let (admin, app) = (&office.admin.token, &office.app);
+    let version = |decision: &str| {
+        let tests = json!([{
+            "name": "alice reads", "decision": decision,
+            "request": {"principal": "User::\"alice\"", "action": "Action::\"read\"",
+                        "resource": "Doc::\"plan\""},
+        }]);
+        let mut version = draft(POLICIES);
+        version["tests"] = json!(tests.to_string());
+        version
+    };
+    let drafted = app.post("/versions/v1", admin, &version("deny")).expect(200);
+    let check = |version: &Value| {
+        let path = format!("/versions/v1/{}/check", version["digest"].as_str().unwrap());
+        app.post(&path, admin, &json!({}))
+    };
+    let refused = check(&drafted);
+    assert_eq!((refused.status, refused.code().as_str()), (422, "tests_failed"));
+    let told = refused.json();
+    let why = told["faults"][0]["message"].as_str().unwrap();
+    assert!(why.starts_with("`alice reads`: expected deny, got allow: by `"), "{why}");
+    assert_eq!(app.put("/versions/v1", admin, &version("deny")).code(), "tests_failed");
+    assert_eq!(office.shown("/policies/v1")["version"], 1);
+
+    let drafted = app.post("/versions/v1", admin, &version("allow")).expect(200);
+    assert_eq!(check(&drafted).expect(200)["stage"], "checked");
+}
+
 /// Goal: who may not draft policies may not probe the directory by tests either.
 #[test]
 fn a_check_takes_the_permission_to_draft() {

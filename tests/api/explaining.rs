@@ -4,7 +4,7 @@ use countersign::event::Verdict;
 use countersign::model::SecretToken;
 use serde_json::{Value, json};
 
-use crate::app::{Setup, TestApp, decided};
+use crate::app::{PASSWORD, Person, Setup, TestApp, decided};
 use crate::office::{Office, ask, given, unlock};
 
 /// The example organisation, and who asks why.
@@ -86,12 +86,12 @@ const ANSWERS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "Denied: Into data come only workloads of api and administration (policy \
                  `wall-data`); `principal in Segment::\"api\"` and `principal in \
-                 Segment::\"admin\"` were false: `principal` was Workload::\"storefront\", in \
+                 Segment::\"admin\"` were false: `principal` was Workload::\"storefront\", which is in \
                  Segment::\"web\".",
             "Even without that no policy would permit it; the nearest is policy \
                  `road-admin` (Workloads of admin connect to services everywhere), which is for \
                  `principal in Segment::\"admin\"` only: `principal` was \
-                 Workload::\"storefront\", in Segment::\"web\".",
+                 Workload::\"storefront\", which is in Segment::\"web\".",
         ],
     ),
     (
@@ -272,4 +272,85 @@ fn a_question_that_is_none_and_a_stranger_are_refused() {
     assert_eq!(post(&auditor, why, badly_timed), (400, "bad_query".to_owned()));
     let nobodys = "/audit/v1/decisions/01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57/explain";
     assert_eq!(post(&auditor, nobodys, json!({})), (404, "not_found".to_owned()));
+}
+
+/// Goal: what a session lacked, and which login would help, is said as the person at the
+/// helpdesk says it.
+#[test]
+fn what_a_session_lacked_is_told_in_words() {
+    let app = TestApp::spawn(&Setup::cloud());
+    let admin = app.admin();
+    let token = app.token(&admin, &["audit"]);
+    app.person(&admin, "alice");
+    app.person(&admin, "dave");
+    let (alice, dave) = (app.one_factor("alice"), app.two_factors(&app.one_factor("dave")));
+    app.two_factors(&alice);
+    let alice = Person::of(&app.login("alice", PASSWORD).expect(200), None);
+    app.clock.advance(1_200);
+    let desk = Helpdesk { app, token };
+    let why = |who: &Person, subject: &str, action: &str, kind: &str, id: &str| {
+        let request = json!({
+            "subject": {"type": "User", "id": subject}, "action": {"name": action},
+            "resource": {"type": kind, "id": id}, "context": {"session_token": who.session_token},
+        });
+        told(&desk.why(&json!({"request": request})))
+    };
+    let protected = "protected-resource";
+    let expected = [
+        "Denied: The protected resource wants two factors (policy `mfa-protected-resource`); \
+         `context.session.aal >= 2` was false: `context.session.aal` was 1.",
+        "But for that it would be allowed: Employees open the protected resource (policy \
+         `employees-open-protected-resource`).",
+        "The session presented was at assurance level 1 (pwd), authenticated 20 minutes before.",
+        "Signing in with two factors would have it allowed.",
+    ];
+    assert_eq!(why(&alice, "alice", "open", "ProtectedResource", protected), expected);
+    let other = why(&dave, "alice", "open", "ProtectedResource", protected);
+    let whose = "The session presented is that of User::\"dave\", not of the subject asked about, \
+                 so it did not count.";
+    assert!(other.contains(&whose.to_owned()), "{other:?}");
+    let expected = [
+        "Denied: Administration wants two factors, shown within the last 15 minutes (policy \
+         `fresh-mfa-administration`); `context.session.age_seconds < 900` was false: \
+         `context.session.age_seconds` was 1200.",
+        "It is also denied: Administration wants a device known to be healthy (policy \
+         `healthy-device-administration`); there was no `principal.device_posture`.",
+        "But for those it would be allowed: Operators administer services (policy \
+         `operators-administer-services`).",
+        "The session presented was at assurance level 2 (mfa, otp, pwd), authenticated 20 \
+         minutes before.",
+    ];
+    assert_eq!(why(&dave, "dave", "administer", "Service", "shop"), expected);
+}
+
+/// Goal: who soaks a change hears beside each answer where the change would answer otherwise,
+/// and why.
+#[test]
+fn what_is_staged_is_explained_beside_what_is_in_force() {
+    let office = Office::open();
+    let Office { app, admin, pep } = &office;
+    let auditor = app.token(admin, &["audit"]);
+    let why = |id: &str, body: &Value| {
+        app.post(&format!("/audit/v1/decisions/{id}/explain"), &auditor, body)
+    };
+    let before = app.evaluate(pep, &ask("alice", "read", "plan"));
+    let before = before.header("countersign-decision").to_owned();
+    let staged = json!({"staged": true});
+    assert_eq!(why(&before, &staged).code(), "nothing_staged");
+    let draft = "@id(\"closed\") forbid (principal, action == Action::\"read\", resource);";
+    let files = json!({"files": [{"name": "d.cedar", "text": draft}]});
+    let version = app.post("/versions/v1", &admin.token, &files).expect(200);
+    for step in ["check", "stage"] {
+        let path = format!("/versions/v1/{}/{step}", version["digest"].as_str().unwrap());
+        app.post(&path, &admin.token, &json!({"reason": "closing time"})).expect(200);
+    }
+    let after = app.evaluate(pep, &ask("alice", "read", "plan"));
+    assert_eq!(after.expect(200), json!({"decision": true}));
+    let after = after.header("countersign-decision");
+    let in_force = why(after, &json!({})).expect(200);
+    assert_eq!(in_force["decision"], "allow");
+    assert!(told(&in_force).contains(&"The staged policies would deny it.".to_owned()));
+    let beside = why(after, &staged).expect(200);
+    let sentence = "Denied by policy `closed`.";
+    assert_eq!((&beside["sentence"], &beside["draft"]), (&json!(sentence), &json!(true)));
 }

@@ -41,6 +41,7 @@ mod recovery;
 mod secrets;
 mod sessions;
 mod sessions_in_decisions;
+mod shadow;
 mod step_up;
 mod strange;
 mod strangers;

@@ -32,7 +32,8 @@ fn the_shipped_policies_pass_their_own_tests_offline() {
     let report = run(&ground, &cloud("check"), &["--format", "json", "--junit", &junit]);
     let report = report.done().json();
     assert_eq!((&report["passed"], &report["tests"]["failed"]), (&json!(true), &json!(0)));
-    assert!(report["tests"]["passed"].as_u64() >= Some(40), "{report}");
+    assert!(report["tests"]["passed"].as_u64() >= Some(57), "{report}");
+    assert_eq!(report["coverage"]["ways"], report["coverage"]["seen"], "{report}");
     let xml = std::fs::read_to_string(junit).unwrap();
     assert!(xml.starts_with("<?xml") && xml.contains("cloud.cedartests.json"), "{xml}");
     assert!(!xml.contains("<failure"), "{xml}");

@@ -27,6 +27,7 @@ use crate::passkeys::passkeys;
 use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
+use crate::shadow::shadowed;
 use crate::versions::versions;
 
 const SCHEMA: &str = "\
@@ -66,6 +67,7 @@ pub fn written() -> Vec<String> {
     witnessing(&mut scribe);
     recovered(&mut scribe);
     versions(&mut scribe);
+    shadowed(&mut scribe);
     scribe.lines
 }
 

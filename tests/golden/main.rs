@@ -22,6 +22,7 @@ mod passwords;
 mod recovery;
 mod scribe;
 mod sealed;
+mod shadow;
 mod versions;
 
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@
 
 #![cfg(test)]
 
+mod auditor;
 #[allow(dead_code)] // the tests that kill the program use the rest
 #[path = "../binary/mod.rs"]
 mod binary;
@@ -13,6 +14,7 @@ mod body;
 mod dice;
 mod house;
 mod page;
+mod report;
 mod request;
 mod strike;
 mod target;

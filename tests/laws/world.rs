@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use countersign::audit::Replay;
+use countersign::audit::{Explained, Replay, TakenAgain};
 use countersign::cedar::on_large_stack;
-use countersign::event::{Event, decode};
+use countersign::event::{AccessDecided, Event, decode};
 use countersign::event_store::{EventStore as _, Group, MemoryStore};
 use countersign::model::{Index, Personal};
+use countersign::pdp::Role;
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::recover;
 use countersign::tlog::{Tree, leaf_hash};
@@ -49,6 +50,32 @@ proptest! {
         }).unwrap();
         prop_assert!(report.clean, "{report}");
         prop_assert_eq!(report.state.digest, course.live.digest().digest);
+    }
+
+    /// Law: what is explained is what was decided: the same answer for the same reasons, of
+    /// each decision of each log, with the keys that are left and without any.
+    #[test]
+    fn every_decision_is_explained_as_it_was_taken(steps in steps()) {
+        let course = Course::of(&steps);
+        let explained = |sealer: Option<&Sealer>| {
+            let mut world = World::default();
+            for (index, bytes) in (0..).zip(&course.stored) {
+                let mut entry = decode(Index(index), bytes).unwrap();
+                if let Some(sealer) = sealer {
+                    sealer.open_event(&mut entry.event).unwrap();
+                }
+                if let Event::AccessDecided(decided) = &entry.event {
+                    let erasures = &course.live.erasures;
+                    let told = Explained::recorded(&world, &entry, erasures, false).unwrap();
+                    assert_tells(&told, decided);
+                }
+                world = world.apply(&entry);
+            }
+        };
+        on_large_stack(|| {
+            explained(Some(&course.sealer));
+            explained(None);
+        }).unwrap();
     }
 
     /// Law: no erasure turns the log into another one. Whoever has the keys that are left,
@@ -100,6 +127,26 @@ proptest! {
             prop_assert_eq!(decode(entry.index, bytes).unwrap(), sealed);
         }
     }
+}
+
+/// What is told of a decision is what it was, unless nobody can say.
+fn assert_tells(told: &Explained, decided: &AccessDecided) {
+    let again = told.recorded.as_ref().and_then(|recorded| recorded.again.clone()).unwrap();
+    let unseen = matches!(again, TakenAgain::NotReplayable { .. });
+    assert!(unseen || again == TakenAgain::Identical, "{told:?}");
+    assert_eq!(told.explanation.unseen, unseen, "{told:?}");
+    if unseen {
+        return;
+    }
+    let explanation = &told.explanation;
+    let of = |role: Role| {
+        let all = explanation.policies.iter().filter(move |policy| policy.role == role);
+        all.map(|policy| policy.weighed.policy.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((explanation.decision, explanation.note), (decided.decision, decided.note));
+    assert_eq!(of(Role::Determined), decided.determining, "{told:?}");
+    let erred: Vec<_> = decided.errors.iter().map(|failure| failure.policy.clone()).collect();
+    assert_eq!(of(Role::Erred), erred, "{told:?}");
 }
 
 /// Goal: the laws above speak of real logs: these courses meet every kind of event.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::super::replay::{Unrepeatable, differences};
 use super::super::row::named;
-use super::report::{Flip, Reasons};
+use super::report::{Flip, Reasons, Turned};
 use crate::event::{AccessDecided, Envelope, Event, Verdict};
-use crate::model::{Index, Moment};
-use crate::pdp::{decide_again, rests_on_unrecorded};
+use crate::model::{Moment, PolicyId};
+use crate::pdp::{
+    Explanation, PolicyExplained, Role, decide_again, explain_again, rests_on_unrecorded,
+};
 use crate::projection::{Erasures, World};
 
 /// Two Worlds of one time, shared by all that was decided in them.
@@ -29,11 +31,12 @@ pub struct Case {
 }
 
 /// What came of a case.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Judged {
-    pub(super) index: Index,
     pub(super) time: Moment,
     pub(super) outcome: Outcome,
+    /// What a change came of, to be explained if it is to be a sample.
+    case: Option<Case>,
 }
 
 /// The recorded answer beside the supposed one.
@@ -62,14 +65,15 @@ impl Case {
     /// The first under a policy set of the past compiles that set: on a large stack.
     #[must_use]
     pub fn judged(self) -> Judged {
-        let (index, time) = (self.entry.index, self.entry.time);
+        let time = self.entry.time;
         let outcome = match &self.entry.event {
             Event::AccessDecided(decided) => {
                 self.outcome(decided).unwrap_or_else(Outcome::NotReplayable)
             }
             _ => Outcome::NotReplayable(DIFFERS.to_owned()),
         };
-        Judged { index, time, outcome }
+        let case = matches!(outcome, Outcome::Flipped(_)).then_some(self);
+        Judged { time, outcome, case }
     }
 
     fn outcome(&self, decided: &AccessDecided) -> Result<Outcome, String> {
@@ -115,4 +119,44 @@ impl Case {
             after: Reasons::of(again),
         }
     }
+}
+
+impl Judged {
+    /// A changed decision with the reasons for both answers in words and by the clause.
+    /// Costs two decisions, and a look at the scope of each policy; on a large stack.
+    pub(super) fn explained(&self, flip: &Flip) -> Flip {
+        let mut flip = flip.clone();
+        let Some(Case { entry, grounds }) = &self.case else { return flip };
+        let Grounds { then, supposed, erasures } = &**grounds;
+        let (Event::AccessDecided(decided), Ok(supposed)) = (&entry.event, supposed) else {
+            return flip;
+        };
+        let [before, after] = [then, supposed].map(|world| explain_again(world, decided, erasures));
+        let clauses =
+            [turned(&before, &flip.after.determining), turned(&after, &flip.before.determining)];
+        let [was, would] = clauses;
+        (flip.before.sentence, flip.before.clause) = (before.sentence, was);
+        (flip.after.sentence, flip.after.clause) = (after.sentence, would);
+        flip
+    }
+}
+
+/// The clause that an answer turned on. Of the permits that came near, one of `others` is
+/// told first: what determines the other answer.
+fn turned(why: &Explanation, others: &[PolicyId]) -> Option<Turned> {
+    let of = |role: Role| why.policies.iter().filter(move |one| one.role == role);
+    let known = |one: &&PolicyExplained| others.contains(&one.weighed.policy);
+    let determined = of(Role::Determined).next();
+    let nearest = of(Role::Nearest).find(known).or_else(|| of(Role::Nearest).next());
+    let (one, clause) = match (determined, nearest) {
+        (Some(one), _) => (one, one.weighed.clauses.last()?),
+        (None, Some(one)) => (one, one.weighed.clauses.iter().find(|it| it.fails())?),
+        (None, None) => return None,
+    };
+    Some(Turned {
+        policy: one.weighed.policy.clone(),
+        clause: clause.clause.clone(),
+        held: determined.is_some(),
+        found: clause.values.iter().map(ToString::to_string).collect(),
+    })
 }

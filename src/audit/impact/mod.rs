@@ -22,7 +22,7 @@ use crate::model::{Index, SetKind};
 use crate::projection::{Directory, World};
 
 pub use case::{Case, Judged};
-pub use report::{Counts, Flip, ImpactReport, Ranked, Ranking, Reasons, Sample};
+pub use report::{Counts, Flip, ImpactReport, Ranked, Ranking, Reasons, Sample, Turned};
 pub use supposition::{NotAPatch, Supposed, Supposition, Unsupposable, read_patch};
 pub use tally::Tally;
 
@@ -96,7 +96,8 @@ impl Impact {
         Ok(grounds.map(|grounds| Case { entry, grounds }))
     }
 
-    /// Counts what came of a case.
+    /// Counts what came of a case. The first of its kind is explained: call it on a large
+    /// stack.
     pub fn count(&mut self, judged: &Judged) {
         self.tally.count(judged);
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Supposed;
+use crate::cedar::Clause;
 use crate::event::{AccessDecided, Note, PolicyFailure, VersionRef};
 use crate::model::{Index, Moment, PolicyId};
 
@@ -151,11 +152,34 @@ pub struct Reasons {
     /// Why it was denied, where that was not Cedar's verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Note>,
+    /// Why, in one sentence for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sentence: String,
+    /// The clause that it turned on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clause: Option<Turned>,
+}
+
+/// The clause that an answer turned on: of what determined it the last condition; of what
+/// would have permitted it the first that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turned {
+    /// Whose clause.
+    pub policy: PolicyId,
+    /// The clause, in Cedar.
+    pub clause: Clause,
+    /// Whether it let its policy apply.
+    pub held: bool,
+    /// What was found where it looked, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<String>,
 }
 
 impl Reasons {
     pub(super) fn of(decided: &AccessDecided) -> Self {
         Self {
+            sentence: String::new(),
+            clause: None,
             policies: decided.policies,
             determining: decided.determining.clone(),
             errors: decided.errors.clone(),

@@ -84,7 +84,7 @@ impl Tally {
                 self.unchanged += 1;
                 self.otherwise += u64::from(*otherwise);
             }
-            Outcome::Flipped(flip) => self.flipped(flip),
+            Outcome::Flipped(flip) => self.flipped(judged, flip),
             Outcome::NotReplayable(why) => {
                 let told = self.not_replayable.contains_key(why)
                     || self.not_replayable.len() < REASONS_MAX;
@@ -94,7 +94,7 @@ impl Tally {
         }
     }
 
-    fn flipped(&mut self, flip: &Flip) {
+    fn flipped(&mut self, judged: &Judged, flip: &Flip) {
         let to = flip.would_allow;
         self.changed.count(to);
         self.principals.count(&flip.principal, to);
@@ -116,7 +116,7 @@ impl Tally {
         if let Some(known) = self.samples.iter_mut().find(alike) {
             known.count += 1;
         } else if self.samples.len() < SAMPLES_MAX {
-            self.samples.push(Sample { count: 1, flip: flip.clone() });
+            self.samples.push(Sample { count: 1, flip: judged.explained(flip) });
         } else {
             self.other_samples += 1;
         }

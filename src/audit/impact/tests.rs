@@ -177,6 +177,25 @@ fn a_window_leaves_out_what_was_before_it() {
     let ids = |reasons: &super::Reasons| reasons.determining.clone();
     assert_eq!(ids(&sample.flip.before), ["overflow", "staff"].map(|id| id.parse().unwrap()));
     assert_eq!(ids(&sample.flip.after), ["none".parse().unwrap()]);
+    assert!(sample.flip.after.sentence.contains("none"), "{}", sample.flip.after.sentence);
+}
+
+/// Goal: an author reads which clause the change turns on, and what it found there.
+#[test]
+fn a_sample_names_the_clause_that_turned() {
+    let mut log = Log::founded();
+    log.ask(&question("bob", "view", "bob", Presented::Nothing));
+    let narrowed = POLICIES[0].replace(
+        "when { resource.owner == principal }",
+        "when { resource.owner == principal && principal.level < 2 }",
+    );
+    let found = report(&log, supposing(&log, Some(&draft(&narrowed, None)), Vec::new()));
+    let flip = &found.samples[0].flip;
+    let (was, would) = (flip.before.clause.as_ref(), flip.after.clause.as_ref());
+    let (was, would) = (was.unwrap(), would.unwrap());
+    assert_eq!((was.policy.as_str(), was.held), ("owners", true));
+    assert_eq!((would.policy.as_str(), would.held), ("owners", false));
+    assert!(would.clause.text.contains("principal.level < 2"), "{would:?}");
 }
 
 /// Goal: “what if Alice were not staff”, asked of each time, also of those when she was not

@@ -45,7 +45,7 @@ impl Usage {
         }
         let window = self.window();
         let told = |(grant, members): (&Grant, u64)| {
-            let counts = counts.get(&grant.policy).map_or(&[][..], Vec::as_slice);
+            let counts: &[_] = counts.get(&grant.policy).map_or(&[], Vec::as_slice);
             let observed_from =
                 self.changed.get(&grant.policy).map_or(window.from, |at| window.from.max(*at));
             let mut found = found(grant, members, counts, observed_from, rule);

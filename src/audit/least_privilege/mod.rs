@@ -7,6 +7,7 @@
 
 mod findings;
 mod report;
+mod table;
 #[cfg(test)]
 mod tests;
 mod trial;

@@ -16,7 +16,8 @@ const SCHEMA: &str = "entity Role; entity User in [Role]; entity Doc = { open: B
     action view, edit appliesTo { principal: [User], resource: [Doc] };";
 const POLICIES: &str = "
     @id(\"readers\") @description(\"Readers do.\") @owner(\"docs\")
-    permit (principal in Role::\"reader\", action in [Action::\"view\", Action::\"edit\"], resource);
+    permit (principal in Role::\"reader\", action in [Action::\"view\", Action::\"edit\"],
+      resource);
     @id(\"guests\") permit (principal == User::\"guest\", action == Action::\"view\", resource);
     @id(\"fire\") @keep(\"in case of fire\")
     permit (principal == User::\"guest\", action == Action::\"edit\", resource);

@@ -60,6 +60,9 @@ pub(super) struct Explain {
     /// The draft's schema, if it has one of its own
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// Ask the policies that were staged then instead
+    #[arg(long, conflicts_with_all = ["policies", "schema"])]
+    staged: bool,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -68,6 +71,7 @@ pub(super) struct Explain {
 struct Drafted {
     files: Option<Vec<NamedText>>,
     schema: Option<String>,
+    staged: bool,
 }
 
 impl Explain {
@@ -92,7 +96,8 @@ impl Explain {
     fn drafted(&self) -> Result<Drafted, Failure> {
         let files = (!self.policies.is_empty()).then(|| authored::policies(&self.policies));
         let schema = self.schema.as_deref().map(authored::text);
-        Ok(Drafted { files: files.transpose()?, schema: schema.transpose()? })
+        let (files, schema) = (files.transpose()?, schema.transpose()?);
+        Ok(Drafted { files, schema, staged: self.staged })
     }
 
     fn over(&self, client: &Client, drafted: &Drafted) -> Result<Explained, Failure> {
@@ -102,6 +107,9 @@ impl Explain {
             body.insert("files".to_owned(), sent.collect());
         }
         body.extend(drafted.schema.clone().map(|text| ("schema".to_owned(), json!(text))));
+        if drafted.staged {
+            body.insert("staged".to_owned(), json!(true));
+        }
         if let Some(id) = self.decision {
             let path = format!("/audit/v1/decisions/{id}/explain");
             return client.send(Verb::Post, &path, &Value::Object(body));
@@ -153,6 +161,11 @@ fn recorded(folder: &Folder, id: Uuid, drafted: &Drafted) -> Result<Explained, F
 impl Drafted {
     /// The World with the draft in it, and whether there is any.
     fn within(&self, world: World) -> Result<(World, bool), Failure> {
+        if self.staged {
+            let none = || Failure::refused("nothing_staged", "nothing was staged then");
+            let staged = world.staged().cloned().ok_or_else(none)?;
+            return Ok((world.without_staged().supposing(staged), true));
+        }
         if self.files.is_none() && self.schema.is_none() {
             return Ok((world, false));
         }
@@ -160,6 +173,6 @@ impl Drafted {
         let (set, message) = (SetKind::Application, Label::default());
         let draft = Draft { set, schema: self.schema.clone(), policies, message };
         let set = pap::supposed(&world, &draft, &Limits::default()).map_err(NodeError::Policies)?;
-        Ok((world.supposing(set), true))
+        Ok((world.without_staged().supposing(set), true))
     }
 }

@@ -72,7 +72,7 @@ impl Explained {
             page.field("recorded", &told);
         }
         match (self.explanation.policy_set, self.draft) {
-            (_, true) => page.field("policies", "the draft"),
+            (_, true) => page.field("policies", "a draft, not those in force"),
             (Some(set), false) => page.field("policies", &format!("version {}", set.version)),
             (None, false) => page.field("policies", "none in force"),
         }

@@ -11,7 +11,8 @@ use super::super::publication::Author;
 use super::super::target::{Target, TargetFlags};
 use super::local;
 use super::told::Told;
-use super::written::{Files, Written};
+use super::work::Files;
+use super::written::Written;
 use crate::pap::VersionShown;
 
 /// Put what is in files in force: policies, schema and tests as one version
@@ -37,7 +38,7 @@ impl Apply {
     /// # Errors
     /// [`Failure`]: a refusal with each fault, or why it could not be asked.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let written = self.files.read()?;
+        let written = Written::read(&self.files)?;
         match self.applied(&written) {
             Ok(version) => console.tell(&Told(version))?,
             Err(refusal) if refusal.code() == "unchanged" => {

@@ -130,7 +130,8 @@ fn uncovered(coverage: &Coverage, page: &mut Page) {
     let what = "ways for policies and their conditions to end were seen";
     page.field("coverage", &format!("{seen} of {ways} {what}"));
     let gaps = policies.iter().flat_map(|it| it.unseen().into_iter().map(move |gap| (it, gap)));
-    let gaps: Vec<_> = gaps.collect();
+    let mut gaps: Vec<_> = gaps.collect();
+    gaps.sort_by_key(|(policy, gap)| (policy.file.clone(), gap.line, policy.policy.clone()));
     for (policy, gap) in gaps.iter().take(GAPS_MAX) {
         let line = gap.line.map(|line| line.to_string());
         let place: Vec<_> = policy.file.clone().into_iter().chain(line).collect();

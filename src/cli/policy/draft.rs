@@ -9,7 +9,8 @@ use super::super::folder::Operator;
 use super::super::target::{Target, TargetFlags};
 use super::local;
 use super::told::Told;
-use super::written::{Files, Written};
+use super::work::Files;
+use super::written::Written;
 use crate::model::Label;
 use crate::pap::{Step, VersionShown};
 
@@ -36,7 +37,7 @@ impl Draft {
     /// # Errors
     /// [`Failure`]: a refusal with each fault, or why it could not be asked.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let written = self.files.read()?;
+        let written = Written::read(&self.files)?;
         let drafted = match self.target.target()? {
             Target::Server(client) => self.over(&client, &written),
             Target::Data(folder) => self.on(&folder.operator()?, &written),

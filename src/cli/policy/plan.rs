@@ -10,7 +10,8 @@ use super::super::failure::{Exit, Failure};
 use super::super::page::{Ink, Page};
 use super::super::target::{Target, TargetFlags};
 use super::told::short;
-use super::written::Files;
+use super::work::Files;
+use super::written::Written;
 use crate::checks::{Line, differing_lines};
 use crate::model::{Digest, Label, PolicyBody, PolicyId, PolicySource};
 use crate::pap::{NewVersion, VersionWhole, VersionsShown};
@@ -36,7 +37,7 @@ impl Plan {
     /// # Errors
     /// [`Failure`]: files that are no policies, or what is in force could not be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let new = self.files.read()?.version(&Label::default())?;
+        let new = Written::read(&self.files)?.version(&Label::default())?;
         let planned = Planned::between(in_force(&self.target)?.as_ref(), &new);
         console.tell(&planned)?;
         Ok(if planned.changes { Exit::Refused } else { Exit::Fine })

@@ -51,7 +51,8 @@ pub(super) fn life(version: &VersionShown, page: &mut Page) {
             1 => "1 warning".to_owned(),
             many => format!("{many} warnings"),
         };
-        page.field("checked", &format!("{}, {warnings}", second(checked.at)));
+        let tests = checked.tests.map(|held| format!(", {held} tests held")).unwrap_or_default();
+        page.field("checked", &format!("{}, {warnings}{tests}", second(checked.at)));
     }
     for approval in &version.approvals {
         page.field("approved", &format!("{}, {}", approval.by, second(approval.at)));

@@ -22,6 +22,15 @@ const DEPTH: usize = 64;
 /// Policies and what they are held against, on the command line.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Work {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    target: TargetFlags,
+}
+
+/// Policies with their schema and tests, as files.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Files {
     /// Cedar policies: files, or folders of *.cedar files
     #[arg(value_name = "DIR|FILE", required = true)]
     policies: Vec<PathBuf>,
@@ -35,16 +44,14 @@ pub(super) struct Work {
     /// *.cedarentities.json in DIR, else the directory in force]
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
-    #[command(flatten)]
-    target: TargetFlags,
 }
 
 /// The files, read.
-struct Read {
-    files: Vec<NamedText>,
-    schema: Option<NamedText>,
-    suites: Vec<Suite>,
-    entities: Option<Value>,
+pub(super) struct Read {
+    pub(super) files: Vec<NamedText>,
+    pub(super) schema: Option<NamedText>,
+    pub(super) suites: Vec<Suite>,
+    pub(super) entities: Option<Value>,
 }
 
 impl Work {
@@ -55,8 +62,8 @@ impl Work {
     /// Usage, if there is no schema to check them against; could not run, for what cannot
     /// be read.
     pub(super) fn report(&self, which: Which) -> Result<Report<FaultTold>, Failure> {
-        let read = self.read(which.tests)?;
-        let (files, schema) = (read.files.clone(), self.schema_file()?);
+        let read = self.files.read(which.tests)?;
+        let (files, schema) = (read.files.clone(), self.files.schema_file()?);
         let mut report = match self.target()? {
             Some(Target::Server(client)) => {
                 client.send(Verb::Post, "/policies/v1/check", &read.body(which))?
@@ -82,15 +89,22 @@ impl Work {
         let named = self.target.data.is_some() || self.target.server.is_some();
         named.then(|| self.target.target()).transpose()
     }
+}
 
-    fn read(&self, tests: bool) -> Result<Read, Failure> {
+impl Files {
+    /// Reads them, the tests if they are wanted.
+    ///
+    /// # Errors
+    /// Could not run, for what cannot be read; usage, for a folder without policies or with
+    /// several schemas.
+    pub(super) fn read(&self, tests: bool) -> Result<Read, Failure> {
         let schema = self.schema_file()?;
         let named =
             |path: &PathBuf| Ok::<_, Failure>((path.display().to_string(), authored::text(path)?));
         let (mut suites, mut entities) = (Vec::new(), None);
         if tests {
             suites = self.suites()?;
-            let default = self.only("cedarentities.json")?;
+            let default = only(&self.policies, "cedarentities.json")?;
             let path = self.entities.clone().or(default);
             entities = path.as_deref().map(json_in).transpose()?;
         }
@@ -105,48 +119,55 @@ impl Work {
     fn schema_file(&self) -> Result<Option<PathBuf>, Failure> {
         match &self.schema {
             Some(path) => Ok(Some(path.clone())),
-            None => self.only("cedarschema"),
+            None => only(&self.policies, "cedarschema"),
         }
     }
 
     fn suites(&self) -> Result<Vec<Suite>, Failure> {
         let paths = match self.tests.as_slice() {
-            [] => self.beside("cedartests.json")?,
+            [] => beside(&self.policies, "cedartests.json")?,
             named => named.to_vec(),
         };
         paths.iter().map(|path| suite(path)).collect()
     }
+}
 
-    /// The files beside the policies whose names end so, in order.
-    fn beside(&self, ending: &str) -> Result<Vec<PathBuf>, Failure> {
-        let ending = format!(".{ending}");
-        let mut found = Vec::new();
-        for folder in self.policies.iter().filter(|path| path.is_dir()) {
-            let unread = |error: std::io::Error| {
-                Failure::could_not_run(format!("cannot read `{}`: {error}", folder.display()))
-            };
-            for entry in fs::read_dir(folder).map_err(unread)? {
-                let path = entry.map_err(unread)?.path();
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                if name.is_some_and(|name| name.ends_with(&ending)) {
-                    found.push(path);
-                }
+/// The files beside policies whose names end so, in order.
+///
+/// # Errors
+/// Could not run, for a folder that cannot be read.
+pub(super) fn beside(policies: &[PathBuf], ending: &str) -> Result<Vec<PathBuf>, Failure> {
+    let ending = format!(".{ending}");
+    let mut found = Vec::new();
+    for folder in policies.iter().filter(|path| path.is_dir()) {
+        let unread = |error: std::io::Error| {
+            Failure::could_not_run(format!("cannot read `{}`: {error}", folder.display()))
+        };
+        for entry in fs::read_dir(folder).map_err(unread)? {
+            let path = entry.map_err(unread)?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            if name.is_some_and(|name| name.ends_with(&ending)) {
+                found.push(path);
             }
         }
-        found.sort();
-        Ok(found)
     }
+    found.sort();
+    Ok(found)
+}
 
-    fn only(&self, ending: &str) -> Result<Option<PathBuf>, Failure> {
-        match self.beside(ending)?.as_slice() {
-            [] => Ok(None),
-            [one] => Ok(Some(one.clone())),
-            [one, other, ..] => Err(Failure::usage(format!(
-                "`{}` and `{}` are both there: name the one that counts",
-                one.display(),
-                other.display(),
-            ))),
-        }
+/// The only file of that kind, if there is one.
+///
+/// # Errors
+/// Usage, if there are several; otherwise those of [`beside`].
+pub(super) fn only(policies: &[PathBuf], ending: &str) -> Result<Option<PathBuf>, Failure> {
+    match beside(policies, ending)?.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        [one, other, ..] => Err(Failure::usage(format!(
+            "`{}` and `{}` are both there: name the one that counts",
+            one.display(),
+            other.display(),
+        ))),
     }
 }
 
@@ -181,7 +202,11 @@ impl Read {
 }
 
 /// A file of tests, with the files of entities that it names.
-fn suite(path: &Path) -> Result<Suite, Failure> {
+///
+/// # Errors
+/// Usage, for a name that leads out of its folder; refused, for what is not JSON; could not
+/// run, for what cannot be read.
+pub(super) fn suite(path: &Path) -> Result<Suite, Failure> {
     let name = path.display().to_string();
     let mut suite = Suite { name, tests: json_in(path)?, files: BTreeMap::new() };
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -213,7 +238,10 @@ fn inside(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
 }
 
 /// Reads a file as JSON, strictly: no member named twice.
-fn json_in(path: &Path) -> Result<Value, Failure> {
+///
+/// # Errors
+/// Refused, with the file's name; could not run, if it cannot be read.
+pub(super) fn json_in(path: &Path) -> Result<Value, Failure> {
     let limits = JsonLimits { bytes: usize::MAX, depth: DEPTH };
     let json = parse_json(authored::text(path)?.as_bytes(), limits);
     let name = path.display();

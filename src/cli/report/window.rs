@@ -11,6 +11,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::event::Envelope;
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
+use crate::projection::World;
 
 /// As of when, and since when.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,6 +34,24 @@ impl WindowFlags {
     /// The moment since which it is looked.
     pub(super) fn since(&self, then: Then) -> Moment {
         self.since.moment(then.time)
+    }
+
+    /// As of when the window ends, and the World just before it begins.
+    ///
+    /// # Errors
+    /// [`Failure`]: the log cannot be read; usage, if there was nothing then.
+    pub(super) fn beginning(&self, folder: &Folder) -> Result<(Then, World), Failure> {
+        let (then, first) = {
+            let store = folder.store()?;
+            let newest = At::Entry(Index(store.size().saturating_sub(1)));
+            let index = Index(stored::size_at(&store, Some(self.at.unwrap_or(newest)))? - 1);
+            let written = stored::time_at(&store, index)?;
+            let time = self.at.map_or(Ok(written), |at| at.time(written, SystemClock.now()))?;
+            let then = Then { index, time };
+            (then, first_since(&store, self.since(then), index.next().0)?)
+        };
+        let before = first.checked_sub(1).map(|before| folder.world_at(At::Entry(Index(before))));
+        Ok((then, before.transpose()?.map_or_else(World::default, |(_, world)| world)))
     }
 
     /// Hands each entry of the window to `see`, oldest first, with progress.

@@ -118,7 +118,20 @@ fn told(sample: &Sample, page: &mut Page) {
     page.indented_field(2, "when", &format!("{} UTC", second(flip.time)), Ink::Plain);
     page.indented_field(2, "access", &format!("{who} {what} {which}"), Ink::Plain);
     page.indented_field(2, "was", &because(&flip.before, !flip.would_allow), Ink::Plain);
+    clause(&flip.before, page);
     page.indented_field(2, "would be", &because(&flip.after, flip.would_allow), Ink::Plain);
+    clause(&flip.after, page);
+}
+
+/// The clause that an answer turned on, and what it found.
+fn clause(reasons: &FlipReasons, page: &mut Page) {
+    let Some(turned) = &reasons.clause else { return };
+    let held = if turned.held { "held" } else { "did not hold" };
+    let mut line = format!("`{}`: {} {held}", turned.policy, turned.clause);
+    if !turned.found.is_empty() {
+        line = format!("{line}: {}", turned.found.join(", "));
+    }
+    page.indented_field(2, "clause", &line, Ink::Faint);
 }
 
 /// An answer and what it rests on, in words.
