@@ -198,6 +198,8 @@ impl Telling for Written {
             "countersign replay",
             "countersign log --type policies.activated",
             "countersign report least-privilege",
+            "countersign report segments --svg segments.svg",
+            "countersign report blast-radius 'User::\"alice\"'",
         ] {
             page.line(&format!("{line} --data {data}"));
         }
