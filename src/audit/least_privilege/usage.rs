@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::cedar::Grant;
-use crate::event::{AccessDecided, Envelope, Event, Verdict};
-use crate::model::{Digest, EntityType, Moment, PolicyId, SetKind, Uid};
+use crate::event::{AccessDecided, Envelope, Event, Verdict, VersionRef};
+use crate::model::{Digest, EntityType, Moment, PolicyBody, PolicyId, PolicySource, SetKind, Uid};
 use crate::pdp::{Asked, names_of};
-use crate::projection::World;
+use crate::projection::{PolicySetState, World};
 
 /// How many principals are told apart for each policy, action and type; the uses of
 /// further ones are counted.
@@ -33,8 +31,15 @@ pub struct Usage {
     pub(super) changed: BTreeMap<PolicyId, Moment>,
     pub(super) first: Option<Moment>,
     pub(super) last: Option<Moment>,
-    staged: HashMap<Uuid, Vec<PolicyId>>,
+    in_force: Option<InForce>,
     granted: Option<Granted>,
+}
+
+/// The policies in force, by the digests of their texts.
+#[derive(Debug)]
+struct InForce {
+    version: Option<VersionRef>,
+    texts: BTreeMap<PolicyId, Digest>,
 }
 
 /// One thing that a policy is used for.
@@ -78,7 +83,7 @@ impl Usage {
             changed: BTreeMap::new(),
             first: None,
             last: None,
-            staged: HashMap::new(),
+            in_force: None,
             granted: None,
         }
     }
@@ -91,17 +96,34 @@ impl Usage {
         }
         self.first.get_or_insert(entry.time);
         self.last = Some(entry.time);
-        match &entry.event {
-            Event::PolicySubmitted(it) if it.set.is_application() => {
-                self.staged.entry(it.publication).or_default().push(it.policy.id.clone());
-            }
-            Event::PoliciesActivated(it) if it.set.is_application() => {
-                let changed = self.staged.remove(&it.publication).unwrap_or_default();
-                self.changed.extend(changed.into_iter().map(|policy| (policy, entry.time)));
-            }
-            Event::AccessDecided(it) if it.set.is_application() => self.decided(world, it),
-            _ => {}
+        self.look(world);
+        if let Event::AccessDecided(it) = &entry.event
+            && it.set.is_application()
+        {
+            self.decided(world, it);
         }
+    }
+
+    /// Sees the World after the last entry.
+    pub fn end(&mut self, world: &World) {
+        self.look(world);
+    }
+
+    /// Notes what has come in force in a World, whichever way, since the last look.
+    fn look(&mut self, world: &World) {
+        let set = world.set(SetKind::Application);
+        let version = set.in_force();
+        if self.in_force.as_ref().is_some_and(|known| known.version == version) {
+            return;
+        }
+        let texts: BTreeMap<_, _> =
+            set.sources().map(|source| (source.id.clone(), text_of(set, source))).collect();
+        let at = world.last.map_or(self.from, |(at, _)| at);
+        if let Some(known) = &self.in_force {
+            let new = texts.iter().filter(|(id, text)| known.texts.get(*id) != Some(*text));
+            self.changed.extend(new.map(|(id, _)| (id.clone(), at)));
+        }
+        self.in_force = Some(InForce { version, texts });
     }
 
     fn decided(&mut self, world: &World, decided: &AccessDecided) {
@@ -180,4 +202,15 @@ impl Usage {
         let granted = self.granted.insert(granted);
         granted.by_action.get(action).map_or(&[], Vec::as_slice)
     }
+}
+
+/// What tells a policy from an earlier one of its name: of a link, its template's text too.
+fn text_of(set: &PolicySetState, source: &PolicySource) -> Digest {
+    let template = match &source.body {
+        PolicyBody::Link { template, .. } => set.source(template).map(PolicySource::digest),
+        PolicyBody::Static { .. } | PolicyBody::Template { .. } => None,
+    };
+    let own = source.digest();
+    template
+        .map_or(own, |its| Digest::of_parts([own.as_bytes().as_slice(), its.as_bytes().as_slice()]))
 }
