@@ -199,8 +199,8 @@ impl Telling for Written {
             "countersign log --type policies.activated",
             "countersign policy shadow",
             "countersign report least-privilege",
-            "countersign report segments",
-            "countersign report blast-radius 'User::\"lena\"'",
+            "countersign report segments --svg segments.svg",
+            "countersign report blast-radius 'User::\"alice\"'",
         ] {
             page.line(&format!("{line} --data {data}"));
         }
