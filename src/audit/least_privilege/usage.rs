@@ -11,14 +11,16 @@ use crate::projection::{PolicySetState, World};
 
 /// How many principals are told apart for each policy, action and type; the uses of
 /// further ones are counted.
-pub(super) const PRINCIPALS_MAX: usize = 1_000;
+const PRINCIPALS_MAX: usize = 1_000;
+/// The same of all policies together: some hundred MiB.
+const PRINCIPALS_IN_ALL_MAX: usize = 1_000_000;
 
 /// Counts uses: allows in which a policy is determining, as it stands in the record. What
 /// is looked up in the World is what a denial would have been granted by.
 ///
 /// Costs, an allow, a look-up for each determining policy; a denial, a look at the scopes
 /// of the grants with its action. Memory is what is counted: for each policy, action and
-/// type at most 1,000 principals.
+/// type at most 1,000 principals, and a million in all.
 #[derive(Debug)]
 pub struct Usage {
     pub(super) from: Moment,
@@ -31,6 +33,7 @@ pub struct Usage {
     pub(super) changed: BTreeMap<PolicyId, Moment>,
     pub(super) first: Option<Moment>,
     pub(super) last: Option<Moment>,
+    told_apart: usize,
     in_force: Option<InForce>,
     granted: Option<Granted>,
 }
@@ -48,6 +51,12 @@ pub(super) struct Use {
     pub(super) policy: PolicyId,
     pub(super) action: Uid,
     pub(super) resource: EntityType,
+}
+
+impl Use {
+    fn of(policy: PolicyId, asked: &Asked) -> Self {
+        Self { policy, action: asked.action.clone(), resource: asked.resource.kind().clone() }
+    }
 }
 
 /// How often, when, and by whom.
@@ -83,6 +92,7 @@ impl Usage {
             changed: BTreeMap::new(),
             first: None,
             last: None,
+            told_apart: 0,
             in_force: None,
             granted: None,
         }
@@ -149,13 +159,14 @@ impl Usage {
     }
 
     fn used(&mut self, policy: PolicyId, asked: &Asked, at: Moment) {
-        let count = self.count(policy, asked);
+        let count = self.counts.entry(Use::of(policy, asked)).or_default();
         count.uses += 1;
         count.last = count.last.max(Some(at));
         if let Some((uses, last)) = count.by.get_mut(&asked.principal) {
             *uses += 1;
             *last = at.max(*last);
-        } else if count.by.len() < PRINCIPALS_MAX {
+        } else if count.by.len() < PRINCIPALS_MAX && self.told_apart < PRINCIPALS_IN_ALL_MAX {
+            self.told_apart += 1;
             count.by.insert(asked.principal.clone(), (1, at));
         } else {
             count.others += 1;
@@ -173,15 +184,10 @@ impl Usage {
         let grants = self.grants(world, &asked.action);
         let met: Vec<_> = grants.iter().filter(covers).map(|it| it.policy.clone()).collect();
         for policy in met {
-            let count = self.count(policy, asked);
+            let count = self.counts.entry(Use::of(policy, asked)).or_default();
             count.denied += 1;
             count.last_denied = count.last_denied.max(Some(at));
         }
-    }
-
-    fn count(&mut self, policy: PolicyId, asked: &Asked) -> &mut Count {
-        let (action, resource) = (asked.action.clone(), asked.resource.kind().clone());
-        self.counts.entry(Use { policy, action, resource }).or_default()
     }
 
     /// The permits in force that are for an action.
