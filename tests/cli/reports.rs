@@ -41,6 +41,21 @@ fn reports_are_alike_over_both() {
     assert!(drafted["difference"]["gained"].as_u64().unwrap() > 0, "{drafted}");
 }
 
+/// Goal: what is granted and unused is the same whoever looks.
+#[test]
+fn least_privilege_is_alike_over_both() {
+    let [here, there] = Place::both().each_ref().map(|place| {
+        let mut report = said(place, &["least-privilege", "--since", "30d"]);
+        for grant in report["grants"].as_array_mut().unwrap() {
+            grant["observed_from"] = Value::Null;
+        }
+        alike(report)
+    });
+    assert_eq!(here, there);
+    let grants = here["grants"].as_array().unwrap();
+    assert!(grants.iter().any(|grant| grant["policy"] == "road-web-api"), "{here}");
+}
+
 #[test]
 fn a_matrix_is_written_for_people_spreadsheets_graphs_and_eyes() {
     let place = Place::stopped();

@@ -7,8 +7,10 @@ use super::super::organisation;
 use super::calendar::Quarter;
 use super::habits::{MALLORY_LEAVES, QUINN_MOVES, ZOE_COMES};
 use crate::cedar::Limits;
-use crate::model::{EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid};
-use crate::pap::{self, Draft};
+use crate::event::Presented;
+use crate::model::{Digest, EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid};
+use crate::node::{self, Command};
+use crate::pap::{self, Draft, NewVersion, Step};
 use crate::pdp::Administration;
 use crate::projection::Change;
 
@@ -32,6 +34,10 @@ pub(super) struct Turn {
 enum What {
     /// Another policy set, lacking some of what ships.
     Policies { without: &'static [&'static str] },
+    /// What ships is written down, checked, and decided by beside what is in force.
+    Stage,
+    /// What is on the stage comes in force.
+    Activate,
     /// People come, move and go: one entity of the directory, with these roles.
     Person { name: &'static str, roles: &'static [&'static str] },
 }
@@ -47,12 +53,9 @@ pub(super) fn all(quarter: Quarter) -> Vec<Turn> {
             What::Policies { without: &[TIGHTENED] },
         ),
         turn(ZOE_COMES, "zoe begins", person("zoe", &["employee"])),
+        turn(45, "two factors for deleting, after the roadmap was deleted", What::Stage),
         turn(QUINN_MOVES, "quinn moves to support", person("quinn", &["support"])),
-        turn(
-            52,
-            "two factors for deleting, after the roadmap was deleted",
-            What::Policies { without: &[] },
-        ),
+        turn(52, "two factors for deleting, a week beside the old ones", What::Activate),
         turn(MALLORY_LEAVES, "mallory leaves", person("mallory", &[])),
     ]
 }
@@ -100,6 +103,26 @@ impl Turn {
                 let draft = Draft { set, schema: None, policies, message };
                 operator.publish(draft, None)?;
             }
+            What::Stage => {
+                operator.permit(Administration::DraftPolicies)?;
+                let policies = Some(without(&[])?);
+                let new =
+                    NewVersion { policies, message: message.clone(), ..NewVersion::default() };
+                let node = operator.node();
+                let entropy = &*node.surroundings.entropy;
+                let drafted = node::draft(&node.sequencer, entropy, command(), new);
+                let digest = operator.wait(drafted)?.1;
+                for step in [Step::Check, Step::Stage] {
+                    take(operator, step, &digest, message.clone())?;
+                }
+            }
+            What::Activate => {
+                operator.permit(Administration::PublishPolicies)?;
+                let world = operator.node().sequencer.world();
+                let staged = world.versions.staged().map(|it| it.digest);
+                let none = || Failure::could_not_run("nothing is on the stage");
+                take(operator, Step::Activate, &staged.ok_or_else(none)?, message)?;
+            }
             What::Person { name, roles } => {
                 operator.permit(Administration::ChangeDirectory)?;
                 let mut person = EntityDocument::bare(user(name)?);
@@ -109,6 +132,16 @@ impl Turn {
         }
         Ok(())
     }
+}
+
+fn take(operator: &Operator, step: Step, version: &Digest, why: Label) -> Result<(), Failure> {
+    let (sequencer, name) = (&operator.node().sequencer, Some(version.to_string()));
+    operator.wait(node::take_step(sequencer, command(), step, name, why))?;
+    Ok(())
+}
+
+const fn command() -> Command {
+    Command { origin: Operator::origin(), authority: None, presented: Presented::Nothing }
 }
 
 fn without(left: &[&str]) -> Result<Vec<PolicySource>, Failure> {
