@@ -9,7 +9,7 @@ use crate::model::{PolicyId, Uid};
 
 /// A policy, or a link with its slots filled, as one condition: scope, `when` and `unless`
 /// together. Cloning is cheap.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The policy's id.
     pub id: PolicyId,
