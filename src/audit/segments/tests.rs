@@ -193,8 +193,8 @@ fn a_pivot_that_leads_out_of_its_segment_is_named() {
 #[test]
 fn what_the_application_may_say_is_a_condition() {
     let healthy = format!(
-        "{POLICIES}\n@id(\"healthy\") forbid (principal, action == Action::\"administer\", resource) \
-         unless {{ principal has posture && principal.posture == \"healthy\" }};"
+        "{POLICIES}\n@id(\"healthy\") forbid (principal, action == Action::\"administer\", \
+         resource) unless {{ principal has posture && principal.posture == \"healthy\" }};"
     );
     let log = town::log(&healthy, &entities());
     let report = surveyed(&log, &town::ground(&log));
