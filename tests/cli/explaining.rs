@@ -48,7 +48,7 @@ fn a_question_is_explained_alike_over_both() {
             "--resource",
             "Document::\"handbook\"",
             "--at",
-            "71",
+            "146",
         ],
     );
     assert_eq!(told["decision"], "allow");

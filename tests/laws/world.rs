@@ -52,32 +52,6 @@ proptest! {
         prop_assert_eq!(report.state.digest, course.live.digest().digest);
     }
 
-    /// Law: what is explained is what was decided: the same answer for the same reasons, of
-    /// each decision of each log, with the keys that are left and without any.
-    #[test]
-    fn every_decision_is_explained_as_it_was_taken(steps in steps()) {
-        let course = Course::of(&steps);
-        let explained = |sealer: Option<&Sealer>| {
-            let mut world = World::default();
-            for (index, bytes) in (0..).zip(&course.stored) {
-                let mut entry = decode(Index(index), bytes).unwrap();
-                if let Some(sealer) = sealer {
-                    sealer.open_event(&mut entry.event).unwrap();
-                }
-                if let Event::AccessDecided(decided) = &entry.event {
-                    let erasures = &course.live.erasures;
-                    let told = Explained::recorded(&world, &entry, erasures, false).unwrap();
-                    assert_tells(&told, decided);
-                }
-                world = world.apply(&entry);
-            }
-        };
-        on_large_stack(|| {
-            explained(Some(&course.sealer));
-            explained(None);
-        }).unwrap();
-    }
-
     /// Law: no erasure turns the log into another one. Whoever has the keys that are left,
     /// and whoever has none, comes to the same state; and no decision comes out otherwise.
     #[test]
@@ -126,6 +100,36 @@ proptest! {
             sealed.event.personal_mut().iter_mut().for_each(Personal::close);
             prop_assert_eq!(decode(entry.index, bytes).unwrap(), sealed);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Law: what is explained is what was decided: the same answer for the same reasons, of
+    /// each decision of each log, with the keys that are left and without any.
+    #[test]
+    fn every_decision_is_explained_as_it_was_taken(steps in steps()) {
+        let course = Course::of(&steps);
+        let explained = |sealer: Option<&Sealer>| {
+            let mut world = World::default();
+            for (index, bytes) in (0..).zip(&course.stored) {
+                let mut entry = decode(Index(index), bytes).unwrap();
+                if let Some(sealer) = sealer {
+                    sealer.open_event(&mut entry.event).unwrap();
+                }
+                if let Event::AccessDecided(decided) = &entry.event {
+                    let erasures = &course.live.erasures;
+                    let told = Explained::recorded(&world, &entry, erasures, false).unwrap();
+                    assert_tells(&told, decided);
+                }
+                world = world.apply(&entry);
+            }
+        };
+        on_large_stack(|| {
+            explained(Some(&course.sealer));
+            explained(None);
+        }).unwrap();
     }
 }
 
