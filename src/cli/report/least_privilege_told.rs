@@ -123,10 +123,14 @@ fn detail(grant: &GrantUse, page: &mut Page) {
         impact.decisions, impact.would_deny
     );
     if impact.denied_since > 0 {
-        tried += &format!(", {} are denied by now whatever it says", impact.denied_since);
+        tried += ", ";
+        tried += &impact.denied_since.to_string();
+        tried += " are denied by now whatever it says";
     }
     if impact.not_replayable > 0 {
-        tried += &format!(", {} cannot be decided again", impact.not_replayable);
+        tried += ", ";
+        tried += &impact.not_replayable.to_string();
+        tried += " cannot be decided again";
     }
     page.field("tried out", &tried);
     if let Some(text) = &proposal.text {
