@@ -38,6 +38,7 @@ fn a_question_is_explained_alike_over_both() {
     let request = here.display().to_string();
     let told = both(&places, &["--request", &request]);
     assert_eq!(told["decision"], "deny");
+    let newest = places[0].json(&["log", "--newest", "--limit", "1"])["index"].to_string();
     let told = both(
         &places,
         &[
@@ -49,6 +50,7 @@ fn a_question_is_explained_alike_over_both() {
             "Document::\"handbook\"",
             "--at",
             "146",
+            &newest,
         ],
     );
     assert_eq!(told["decision"], "allow");
