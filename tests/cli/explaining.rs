@@ -49,7 +49,6 @@ fn a_question_is_explained_alike_over_both() {
             "--resource",
             "Document::\"handbook\"",
             "--at",
-            "146",
             &newest,
         ],
     );

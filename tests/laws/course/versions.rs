@@ -35,13 +35,13 @@ impl Course {
     pub(super) fn live_version(&mut self, life: &Life) -> Option<Vec<Event>> {
         match life {
             Life::Draft { schema, policies } => {
-                let new = self.new_version(*schema, *policies);
+                let new = Self::new_version(*schema, *policies);
                 let written = pap::write(&self.live, new, &Limits::default()).ok()?;
                 let publication = self.id();
                 pap::draft(&self.live, &written, publication, &by(0)).ok()
             }
             Life::Apply { policies } => {
-                let new = self.new_version(false, *policies);
+                let new = Self::new_version(false, *policies);
                 let written = pap::write(&self.live, new, &Limits::default()).ok()?;
                 let fitness = written.check(&self.live, &Limits::default()).ok()?;
                 let publication = self.id();
@@ -51,14 +51,14 @@ impl Course {
         }
     }
 
-    fn new_version(&mut self, schema: bool, policies: u8) -> NewVersion {
+    fn new_version(schema: bool, policies: u8) -> NewVersion {
         let chosen = (0..6_usize).filter(|at| policies >> at & 1 == 1);
         let mut files: Vec<_> = chosen.map(|at| ("test.cedar", POLICIES[at])).collect();
         files.dedup_by_key(|(_, text)| text.split('"').nth(1));
         NewVersion {
             schema: schema.then(|| format!("{SCHEMA} entity Gate;")),
             policies: Some(pap::set_of(&files, &Limits::default()).unwrap()),
-            tests: (policies % 3 == 0).then(|| "[]".to_owned()),
+            tests: policies.is_multiple_of(3).then(|| "[]".to_owned()),
             message: label("by course"),
         }
     }
