@@ -201,7 +201,8 @@ mod tests {
     fn only_what_is_declared_of_a_session_is_assumed() {
         let of = |session: &str| {
             let text = format!(
-                "entity U; action a appliesTo {{ principal: U, resource: U, context: {{ {session} }} }};"
+                "entity U; action a appliesTo {{ principal: U, resource: U, \
+                 context: {{ {session} }} }};"
             );
             let schema = crate::cedar::example::compiled(&text).unwrap();
             let assumed = schema.assumption(&uid("Action", "a"));
