@@ -67,10 +67,9 @@ impl Proven {
 /// it signed, and is claimed with it.
 fn shown(event: &Event) -> &'static [Method] {
     match event {
-        Event::PasswordVerified(_) => &[Method::Pwd],
+        // That the password beside a recovery code was right is said by that event alone.
+        Event::PasswordVerified(_) | Event::RecoveryCodeUsed(_) => &[Method::Pwd],
         Event::MfaVerified(_) => &[Method::Otp],
-        // The password beside it was right: it is said by this event alone.
-        Event::RecoveryCodeUsed(_) => &[Method::Pwd],
         Event::PasskeyVerified(it) if it.user_verified => {
             &[Method::Pop, Method::User, Method::Hwk, Method::Swk, Method::Be, Method::Uv]
         }

@@ -90,7 +90,7 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Re
     let places = Places::of(&texts, limits);
     match compiled(world, schema, &sources, limits) {
         Ok(state) => {
-            admitted(world, &state, &sources, &suites, &places.starts(), which, &mut report)
+            admitted(world, &state, &sources, &suites, &places.starts(), which, &mut report);
         }
         Err(faults) => report.faults.extend(faults),
     }

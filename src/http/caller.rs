@@ -87,7 +87,7 @@ impl Caller {
         };
         let network = person.and(network(request));
         let whence = Whence { session: person, network };
-        Origin { token, whence, ..Origin::of(self.actor(), correlation(request)) }
+        Origin { whence, token, ..Origin::of(self.actor(), correlation(request)) }
     }
 }
 

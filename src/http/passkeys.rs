@@ -129,9 +129,11 @@ pub async fn register(
     let new = described(credential, &made, label.clone());
     // Refused as late as another's key would be, and by the same word.
     let nobodys = is_pretended(&app.vault.pretence_key(), made.key.id());
-    let decide = move |sealed, world: &_, now| match nobodys {
-        true => Err(Refusal::PasskeyExists),
-        false => conclude(world, session, &NewPasskey { sealed, ..new }, now),
+    let decide = move |sealed, world: &_, now| {
+        if nobodys {
+            return Err(Refusal::PasskeyExists);
+        }
+        conclude(world, session, &NewPasskey { sealed, ..new }, now)
     };
     let recorded = sealed::replace(&app, caller.origin(&request), &name, secret, decide).await?;
     let known = recorded.world.identities.get(&name);

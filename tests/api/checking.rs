@@ -72,7 +72,7 @@ fn a_version_whose_tests_fail_is_not_checked() {
                         "resource": "Doc::\"plan\""},
         }]);
         let mut version = draft(POLICIES);
-        version["tests"] = json!(tests.to_string());
+        version["suites"] = json!([{"name": "t.cedartests.json", "tests": tests}]);
         version
     };
     let drafted = app.post("/versions/v1", admin, &version("deny")).expect(200);

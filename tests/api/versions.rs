@@ -309,6 +309,15 @@ fn a_second_person_has_to_look_where_four_eyes_are_asked_for() {
     office.app.assert_replays();
 }
 
+/// Goal: a deployment can be founded under four eyes, and is under them from then on.
+#[test]
+fn the_first_set_of_all_needs_no_second_person() {
+    let office = Office::with(&setup().with_setting("policies.four_eyes=true"));
+    assert_eq!(office.reason(), (vec![], 1));
+    let next = office.app.put("/versions/v1", &office.admin.token, &version("next"));
+    assert_eq!(code(&next), refused(403, "approval_required"));
+}
+
 /// Goal: what a pipeline may do is on record with the person who let it, and what they had
 /// shown.
 #[test]

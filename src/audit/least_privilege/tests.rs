@@ -28,10 +28,10 @@ const DAY_S: u64 = 86_400;
 fn lived() -> Log {
     let mut log = Log::begun();
     publish(&mut log, POLICIES, Some(SCHEMA));
-    let readers = (0..8).map(|at| entity("User", &format!("r{at}"), &["reader"], json!({})));
-    let open = |id: &str, open: bool| entity("Doc", id, &[], json!({"open": open}));
+    let readers = (0..8).map(|at| entity("User", &format!("r{at}"), &["reader"], &json!({})));
+    let open = |id: &str, open: bool| entity("Doc", id, &[], &json!({"open": open}));
     let others =
-        [open("plan", true), open("secret", false), entity("User", "guest", &[], json!({}))];
+        [open("plan", true), open("secret", false), entity("User", "guest", &[], &json!({}))];
     put(&mut log, readers.chain(others).collect());
     for _ in 0..20 {
         log.wait(2 * DAY_S);
@@ -42,7 +42,7 @@ fn lived() -> Log {
     log
 }
 
-fn entity(kind: &str, id: &str, parents: &[&str], attrs: Value) -> EntityDocument {
+fn entity(kind: &str, id: &str, parents: &[&str], attrs: &Value) -> EntityDocument {
     let mut entity = EntityDocument::bare(Uid::parse(kind, id).unwrap());
     entity.parents = parents.iter().map(|role| Uid::parse("Role", role).unwrap()).collect();
     entity.attrs = attrs.as_object().cloned().unwrap();
@@ -88,7 +88,7 @@ fn ask(log: &mut Log, who: &str, action: &str, what: &str) {
 fn report(log: &Log, from: Moment) -> LeastPrivilege {
     let start = World::default();
     LeastPrivilege::survey::<()>(start, from, |see| {
-        log.entries.iter().for_each(|entry| see(entry));
+        log.entries.iter().for_each(see);
         Ok(())
     })
     .unwrap()
@@ -192,7 +192,7 @@ fn each_link_of_a_template_is_counted_for_itself() {
         set.push(PolicySource { id: format!("t-{who}").parse().unwrap(), body });
     }
     publish_set(&mut log, set, Some(SCHEMA));
-    put(&mut log, vec![entity("Doc", "plan", &[], json!({"open": true}))]);
+    put(&mut log, vec![entity("Doc", "plan", &[], &json!({"open": true}))]);
     log.wait(40 * DAY_S);
     ask(&mut log, "r0", "view", "plan");
     log.wait(40 * DAY_S);

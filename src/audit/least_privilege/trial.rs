@@ -182,7 +182,7 @@ fn with_text(policy: &PolicyId, text: &str) -> PolicySource {
 }
 
 fn summary(principals: &[Uid], actions: &[Uid]) -> String {
-    let names: Vec<_> = actions.iter().map(|action| action.id()).collect();
+    let names: Vec<_> = actions.iter().map(Uid::id).collect();
     let which = if names.is_empty() { "it".to_owned() } else { names.join(", ") };
     match principals {
         [] => format!("allow {which} only"),

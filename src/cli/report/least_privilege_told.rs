@@ -21,6 +21,7 @@ impl Telling for LeastPrivilege {
         if let Some(policies) = self.policies {
             page.field("policies", &format!("version {}, at its end", policies.version));
         }
+        page.field("found", &totals(&self.grants));
         page.blank();
         overview(self, page);
         let found: Vec<_> =
@@ -36,6 +37,18 @@ impl Telling for LeastPrivilege {
             page.indented_field(2, "", caveat, Ink::Plain);
         }
     }
+}
+
+fn totals(grants: &[GrantUse]) -> String {
+    let of = |finding| grants.iter().filter(|grant| grant.finding == finding).count();
+    let proposed = grants.iter().filter(|grant| grant.proposal.is_some()).count();
+    format!(
+        "of {} grants {} never used, {} used by few, {} used in part; {proposed} proposals",
+        grants.len(),
+        of(Finding::NeverUsed),
+        of(Finding::UsedByFew),
+        of(Finding::PartlyUsed),
+    )
 }
 
 fn overview(report: &LeastPrivilege, page: &mut Page) {
@@ -110,10 +123,14 @@ fn detail(grant: &GrantUse, page: &mut Page) {
         impact.decisions, impact.would_deny
     );
     if impact.denied_since > 0 {
-        tried += &format!(", {} are denied by now whatever it says", impact.denied_since);
+        tried += ", ";
+        tried += &impact.denied_since.to_string();
+        tried += " are denied by now whatever it says";
     }
     if impact.not_replayable > 0 {
-        tried += &format!(", {} cannot be decided again", impact.not_replayable);
+        tried += ", ";
+        tried += &impact.not_replayable.to_string();
+        tried += " cannot be decided again";
     }
     page.field("tried out", &tried);
     if let Some(text) = &proposal.text {

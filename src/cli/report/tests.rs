@@ -58,6 +58,8 @@ fn the_least_privilege_report_finds_what_is_planted() {
     let dead = of("road-recommendations-stock");
     assert_eq!(dead["finding"], "never_used");
     assert!(dead["denied"].as_u64().unwrap() > 0, "{dead}");
+    // It was drafted and staged a week before it came in force.
+    assert!(dead["observed_from"].as_str().unwrap().starts_with("2026-09-15T06:30"), "{dead}");
     let kept = of("break-glass-administration");
     assert!(kept["proposal"].is_null() && kept["kept"].as_str().unwrap().contains("@break_glass"));
 

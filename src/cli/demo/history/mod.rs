@@ -77,7 +77,7 @@ pub(super) fn write(data: &Path, wanted: Wanted, console: &mut Console) -> Resul
     runtime()?.block_on(node::found(&settings, &surroundings, founding))?;
     let operator = Operator::among(&settings, surroundings)?;
     operator.wait(operator.node().begin(&settings))?;
-    let tally = live(&operator, clock, wanted, console)?;
+    let tally = live(&operator, &clock, wanted, console)?;
     let world = operator.node().sequencer.world();
     let written = Written {
         data: data.display().to_string(),
@@ -120,7 +120,7 @@ fn settings(data: &Path) -> Result<Settings, Failure> {
 /// Lets the quarter pass.
 fn live(
     operator: &Operator,
-    clock: ManualClock,
+    clock: &ManualClock,
     wanted: Wanted,
     console: &mut Console,
 ) -> Result<Tally, Failure> {
@@ -197,6 +197,7 @@ impl Telling for Written {
             "countersign verify",
             "countersign replay",
             "countersign log --type policies.activated",
+            "countersign policy shadow",
             "countersign report least-privilege",
             "countersign report segments --svg segments.svg",
             "countersign report blast-radius 'User::\"alice\"'",

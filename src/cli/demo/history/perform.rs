@@ -136,7 +136,7 @@ impl<'o> Performance<'o> {
         let by = |service| Origin::of(Actor::Service(service), None);
         Ok(match &act.what {
             What::Ask { request, visit } => {
-                let (gateway, request) = (self.gateway, request.clone());
+                let (gateway, request) = (self.gateway, Arc::clone(request));
                 let token =
                     visit.as_ref().and_then(|visit| self.tokens.get(&visit.number)).copied();
                 let decide: Decide = Box::new(move |world, now| {

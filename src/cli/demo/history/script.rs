@@ -2,6 +2,7 @@
 //! drawn whole before anything is done; what comes of it the policies of the day decide.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -26,7 +27,7 @@ pub(super) enum What {
     /// An application asks.
     Ask {
         /// May they?
-        request: AccessRequest,
+        request: Arc<AccessRequest>,
         /// The session that comes with it.
         visit: Option<Visit>,
     },
@@ -91,7 +92,7 @@ impl Stage {
     fn play(&mut self, at: Moment, who: &'static str, habit: &Habit, dice: &mut Dice) {
         let drawn = (dice.one_of(habit.actions), dice.one_of(habit.what));
         let (Some(action), Some(what)) = drawn else { return };
-        let request = request(habit, who, action, what);
+        let request = Arc::new(request(habit, who, action, what));
         if habit.shown == Shown::Nothing {
             return self.add(at, What::Ask { request, visit: None });
         }
@@ -106,7 +107,7 @@ impl Stage {
         if !strong {
             // Most applications know what is wanted; one in four asks and is told.
             if dice.below(4) == 0 {
-                self.add(at, What::Ask { request: request.clone(), visit });
+                self.add(at, What::Ask { request: Arc::clone(&request), visit });
                 at = at.plus_seconds(15);
             }
             self.add(at, What::Code(open.visit));

@@ -41,11 +41,14 @@ fn a_history_verifies_and_replays_clean_and_ends_with_what_ships() {
     assert_eq!(replayed["entries"], summary["entries"]);
     assert_eq!(told(&["verify", "--data", &data]).0, 0);
 
-    let folder = super::super::super::folder::Folder::new(data.into(), None);
+    let folder = super::super::super::folder::Folder::new(data.clone().into(), None);
     let world = folder.world().unwrap();
     let set = world.set(SetKind::Application);
     assert_eq!(set.in_force().map(|it| it.version), Some(Version(3)));
     assert_eq!(set.sources().count(), turns::all_policies().unwrap().len());
+    let (_, shadow) = told(&["policy", "shadow", "--data", &data]);
+    assert_eq!(shadow["staged"], true, "{shadow}");
+    assert!(shadow["same"].as_u64().unwrap() > 0, "{shadow}");
     let last = world.last.unwrap().0;
     assert!(last < wanted(1).until && last > Quarter::until(wanted(1).until).at(85, 0));
 }

@@ -20,6 +20,18 @@ const ROAD: &str = "road-recommendations-stock";
 /// The policy that security adds after a document was deleted by mistake.
 const TIGHTENED: &str = "mfa-delete-documents";
 
+/// What is still on the stage at the end: nobody has decided yet.
+const WIKI: &str = "@id(\"mfa-team-wiki\")
+@description(\"The team wiki wants two factors.\")
+@owner(\"security\")
+forbid (
+  principal,
+  action == Action::\"connect\",
+  resource == Service::\"team-wiki\"
+)
+unless { context has session && context.session.aal >= 2 };
+";
+
 /// At which second of their day changes are made: half past six, before the office opens.
 const EARLY_S: u64 = 6 * 3_600 + 1_800;
 
@@ -32,10 +44,11 @@ pub(super) struct Turn {
 }
 
 enum What {
-    /// Another policy set, lacking some of what ships.
-    Policies { without: &'static [&'static str] },
-    /// What ships is written down, checked, and decided by beside what is in force.
-    Stage,
+    /// All of what ships comes in force.
+    Publish,
+    /// What ships but for some of it, and more, is written down, checked, and decided by
+    /// beside what is in force.
+    Stage { without: &'static [&'static str], adding: &'static str },
     /// What is on the stage comes in force.
     Activate,
     /// People come, move and go: one entity of the directory, with these roles.
@@ -46,17 +59,15 @@ enum What {
 pub(super) fn all(quarter: Quarter) -> Vec<Turn> {
     let turn = |day, message, what| Turn { at: quarter.at(day, EARLY_S), message, what };
     let person = |name, roles| What::Person { name, roles };
+    let stage = |without, adding| What::Stage { without, adding };
     vec![
-        turn(
-            24,
-            "recommendations read the stock database directly",
-            What::Policies { without: &[TIGHTENED] },
-        ),
+        turn(17, "recommendations read the stock database directly", stage(&[TIGHTENED], "")),
+        turn(24, "a week on the stage, and nobody is denied anything", What::Activate),
         turn(ZOE_COMES, "zoe begins", person("zoe", &["employee"])),
-        turn(45, "two factors for deleting, after the roadmap was deleted", What::Stage),
         turn(QUINN_MOVES, "quinn moves to support", person("quinn", &["support"])),
-        turn(52, "two factors for deleting, a week beside the old ones", What::Activate),
+        turn(52, "two factors for deleting, after the roadmap was deleted", What::Publish),
         turn(MALLORY_LEAVES, "mallory leaves", person("mallory", &[])),
+        turn(80, "two factors for the team wiki: whom would it hit?", stage(&[], WIKI)),
     ]
 }
 
@@ -97,15 +108,17 @@ impl Turn {
     pub(super) fn make(&self, operator: &Operator) -> Result<(), Failure> {
         let message: Label = self.message.parse().map_err(Failure::could_not_run)?;
         match &self.what {
-            What::Policies { without: left } => {
+            What::Publish => {
                 operator.permit(Administration::PublishPolicies)?;
-                let (set, policies) = (SetKind::Application, Some(without(left)?));
+                let (set, policies) = (SetKind::Application, Some(without(&[])?));
                 let draft = Draft { set, schema: None, policies, message };
                 operator.publish(draft, None)?;
             }
-            What::Stage => {
+            What::Stage { without: left, adding } => {
                 operator.permit(Administration::DraftPolicies)?;
-                let policies = Some(without(&[])?);
+                let more = pap::set_of(&[("wiki.cedar", adding)], &Limits::default());
+                let more = more.map_err(|_| unfit())?;
+                let policies = Some([without(left)?, more].concat());
                 let new =
                     NewVersion { policies, message: message.clone(), ..NewVersion::default() };
                 let node = operator.node();
@@ -147,10 +160,13 @@ const fn command() -> Command {
 fn without(left: &[&str]) -> Result<Vec<PolicySource>, Failure> {
     let files = organisation::policies();
     let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let unfit = |_| Failure::could_not_run("the example policies are not well-formed");
-    let mut sources = pap::set_of(&texts, &Limits::default()).map_err(unfit)?;
+    let mut sources = pap::set_of(&texts, &Limits::default()).map_err(|_| unfit())?;
     sources.retain(|source| !left.contains(&source.id.as_str()));
     Ok(sources)
+}
+
+fn unfit() -> Failure {
+    Failure::could_not_run("the example policies are not well-formed")
 }
 
 fn user(name: &str) -> Result<Uid, Failure> {
