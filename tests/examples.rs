@@ -269,15 +269,9 @@ fn the_planted_faults_are_as_they_are_told() {
     assert_eq!(wiki["attrs"]["runs_on"], json!({"type": "Workload", "id": "toolbox"}));
     // An over-broad group: all of support may, as yara may who never does.
     let rows = vec![
-        (
-            "omar",
-            "view",
-            "contract-acme",
-            no(),
-            true,
-            "employees-view-documents support-handles-contracts",
-        ),
-        ("yara", "edit", "contract-acme", no(), true, "support-handles-contracts"),
+        ("omar", "view", "contract-acme", session(2, 9), true, "support-handles-contracts"),
+        ("yara", "edit", "contract-acme", session(2, 9), true, "support-handles-contracts"),
+        ("lena", "view", "contract-acme", session(2, 9), false, ""),
     ];
     check(&Shipped::cloud(), ["User", "Action", "Document"], rows);
 }

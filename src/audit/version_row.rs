@@ -84,3 +84,64 @@ fn rolled_back(it: &VersionRolledBack) -> String {
         because(&it.reason)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{VersionApproved, VersionRef};
+    use crate::model::{Moment, Version};
+
+    fn session() -> SessionFacts {
+        SessionFacts {
+            id: uuid::Uuid::nil(),
+            aal: 2,
+            methods: std::collections::BTreeSet::new(),
+            authenticated_at: "2026-11-22T12:00:00Z".parse::<Moment>().unwrap(),
+            source: "countersign".to_owned(),
+        }
+    }
+
+    /// Goal: a version's life is read in the log as it happened: which, what, on what
+    /// assurance, and why.
+    #[test]
+    fn a_versions_life_reads_as_it_happened() {
+        let (digest, left) = (Digest::of("one"), Digest::of("two"));
+        let (one, two) = (short(&digest), short(&left));
+        let reason: Label = "release 14".parse().unwrap();
+        let named = |number| VersionRef { version: Version(number), digest };
+        let checked = VersionChecked {
+            digest,
+            level: Some(1),
+            warnings: 2,
+            tests: Some(40),
+            session: Some(session()),
+        };
+        let approved =
+            VersionApproved { digest, reason: Label::default(), session: Some(session()) };
+        let back = VersionRolledBack {
+            digest,
+            left,
+            policies: named(7),
+            schema: named(2),
+            reason,
+            session: None,
+        };
+        let expected = [
+            (
+                Event::VersionChecked(checked),
+                format!("version {one} was checked at AAL2: 2 warnings, 40 tests held"),
+            ),
+            (Event::VersionApproved(approved), format!("version {one} was approved at AAL2")),
+            (
+                Event::VersionRolledBack(back),
+                format!(
+                    "version {two} was rolled back to {one}, now version 7 of the application \
+                     policies: release 14"
+                ),
+            ),
+        ];
+        for (event, row) in expected {
+            assert_eq!(describe(&event), row);
+        }
+    }
+}

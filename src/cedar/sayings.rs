@@ -68,7 +68,7 @@ impl CompiledPolicies {
             }
         }
         if let Some(table) = tables.actions.get(action) {
-            let names = table.context.members.keys().map(|name| name.as_str());
+            let names = table.context.members.keys().map(smol_str::SmolStr::as_str);
             for name in names.filter(|name| !ours.contains(name)) {
                 found.extend(self.values(&table.context, Said::Context, name));
             }

@@ -9,7 +9,7 @@ use crate::model::{PolicyId, Uid};
 
 /// A policy, or a link with its slots filled, as one condition: scope, `when` and `unless`
 /// together. Cloning is cheap.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
     /// The policy's id.
     pub id: PolicyId,
@@ -201,7 +201,8 @@ mod tests {
     fn only_what_is_declared_of_a_session_is_assumed() {
         let of = |session: &str| {
             let text = format!(
-                "entity U; action a appliesTo {{ principal: U, resource: U, context: {{ {session} }} }};"
+                "entity U; action a appliesTo {{ principal: U, resource: U, \
+                 context: {{ {session} }} }};"
             );
             let schema = crate::cedar::example::compiled(&text).unwrap();
             let assumed = schema.assumption(&uid("Action", "a"));

@@ -199,7 +199,8 @@ impl CompiledPolicies {
     }
 
     /// The policies whose scope holds, and those of which one part does not though it could
-    /// for entities of these types, in order of their names. Linear in the policies, a fraction of a microsecond each.
+    /// for entities of these types, in order of their names. Linear in the policies, a
+    /// fraction of a microsecond each.
     #[must_use]
     pub fn near(&self, question: &Question, source: &dyn EntitySource) -> Vec<Near> {
         let near = self.on_scale(question, source, |scale| {

@@ -79,13 +79,24 @@ pub struct PieceCoverage {
     pub failed: usize,
 }
 
+impl Coverage {
+    /// True if tests have seen at least so many per cent of what there is to see.
+    #[must_use]
+    pub fn reaches(&self, per_cent: u8) -> bool {
+        self.seen.saturating_mul(100) >= self.ways.saturating_mul(usize::from(per_cent))
+    }
+}
+
 impl PolicyCoverage {
     /// How many ways there are for it and its conditions to end, and how many were seen.
     fn ways(&self) -> (usize, usize) {
         let own = [self.applied, self.did_not_apply];
         let own = own.into_iter().take(if self.always_applies { 1 } else { 2 });
         let conditions = self.clauses.iter().flat_map(|it| [it.held, it.failed]);
+        let pieces = self.clauses.iter().flat_map(|it| &it.pieces);
+        let pieces = pieces.flat_map(|it| [it.held, it.failed]);
         own.chain(conditions)
+            .chain(pieces)
             .fold((0, 0), |(ways, seen), count| (ways + 1, seen + usize::from(count > 0)))
     }
 

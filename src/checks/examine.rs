@@ -51,12 +51,16 @@ pub struct Which {
     pub tests: bool,
     /// Whether what is only doubtful counts as wrong.
     pub strict: bool,
+    /// How many per cent of what tests can see of policies they must have seen; as many as
+    /// they like, if it is not said.
+    #[serde(default)]
+    pub coverage_min: Option<u8>,
 }
 
 impl Default for Which {
     /// All of them, and doubts are no faults.
     fn default() -> Self {
-        Self { style: true, tests: true, strict: false }
+        Self { style: true, tests: true, strict: false, coverage_min: None }
     }
 }
 
@@ -74,7 +78,7 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Re
         Ok(read) => [read, policies].concat(),
         Err(faults) => {
             report.faults = faults;
-            return report.concluded(which.strict);
+            return report.concluded(which);
         }
     };
     report.policies = sources.len();
@@ -96,7 +100,7 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Re
     }
     report.faults = places.told(std::mem::take(&mut report.faults));
     report.warnings = places.told(std::mem::take(&mut report.warnings));
-    report.concluded(which.strict)
+    report.concluded(which)
 }
 
 /// Notes each file that the formatter would change. What it cannot read is told by those

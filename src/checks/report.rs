@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Which;
 use super::coverage::Coverage;
 use super::diff::Line;
 use crate::cedar::{Fault, codes};
@@ -129,11 +130,14 @@ impl Report {
     /// The same, with the verdict that follows from what was found. Where warnings count,
     /// all do but those about a scope that leaves everything open, which is right for a
     /// guardrail.
-    pub(super) fn concluded(mut self, strict: bool) -> Self {
+    pub(super) fn concluded(mut self, which: Which) -> Self {
         let harmless = |fault: &Fault| fault.code == codes::POLICY_SCOPE_WARNING;
         let doubtful = !self.unformatted.is_empty() || !self.warnings.iter().all(harmless);
         let failed = self.tests.as_ref().is_some_and(|tests| tests.failed > 0);
-        self.passed = self.faults.is_empty() && !failed && !(strict && doubtful);
+        let least = which.coverage_min.unwrap_or_default();
+        let covered = least == 0 || self.coverage.as_ref().is_some_and(|it| it.reaches(least));
+        let fine = self.faults.is_empty() && !failed && covered;
+        self.passed = fine && !(which.strict && doubtful);
         self
     }
 }

@@ -104,8 +104,8 @@ fn supposing_staged(world: &World) -> Result<World, Problem> {
 /// in place of the policies then in force.
 ///
 /// # Errors
-/// [`Problem`]: 404 if the log holds no such decision; 409 if nothing was staged; 422 for a draft that cannot be; 503
-/// while another past is being looked at.
+/// [`Problem`]: 404 if the log holds no such decision; 409 if nothing was staged; 422 for a
+/// draft that cannot be; 503 while another past is being looked at.
 pub async fn decision(
     _may: Guarded<ReadAudit>,
     app: web::Data<App>,
@@ -168,8 +168,8 @@ struct Question {
 /// asked.
 ///
 /// # Errors
-/// [`Problem`]: 400 for a question that is none; 409 if nothing was staged; 422 for a draft that cannot be; 503 while
-/// another past is being looked at.
+/// [`Problem`]: 400 for a question that is none; 409 if nothing was staged; 422 for a draft
+/// that cannot be; 503 while another past is being looked at.
 pub async fn question(
     may: Guarded<ReadAudit>,
     app: web::Data<App>,

@@ -166,7 +166,7 @@ fn tested(
     let suites = Suite::of_text(tests).map_err(|why| unread(why.to_string()))?;
     let (policies, schema) = (sources.to_vec(), schema.map(str::to_owned));
     let given = Given { policies, schema, suites, ..Given::default() };
-    let which = Which { style: false, tests: true, strict: false };
+    let which = Which { style: false, ..Which::default() };
     let report = on_large_stack(|| examine(world, given, which, &Limits::default()));
     let report = report.map_err(|fault| Refusal::TestsFailed(vec![fault]))?;
     if !report.faults.is_empty() {

@@ -31,7 +31,7 @@ pub fn put_in_force(
     publication: Uuid,
     expected: Option<Version>,
 ) -> Result<Vec<Event>, Refusal> {
-    if admission.set == SetKind::Application && world.settings.policies.four_eyes {
+    if admission.set == SetKind::Application && wants_approval(world) {
         return Err(Refusal::ApprovalRequired("a version".to_owned()));
     }
     let now = Base::of(world, admission.set, admission.schema.is_some());
@@ -104,6 +104,12 @@ fn policy_events(
     let (count, digest) = (new.count, new.digest);
     let activated = PoliciesActivated { publication, set, version, count, digest, message };
     events.push(Event::PoliciesActivated(activated));
+}
+
+/// Whether what comes in force must have been approved. The first set of all need not: until
+/// then every decision is a denial, and there is nobody yet who could have looked.
+pub(super) fn wants_approval(world: &World) -> bool {
+    world.settings.policies.four_eyes && world.versions.in_force().is_some()
 }
 
 /// The pieces of a new schema.

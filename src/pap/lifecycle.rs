@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::admission::{Base, compile, every_entity_fits};
-use super::force::as_admitted;
+use super::force::{as_admitted, wants_approval};
 use super::version::Fitness;
 use crate::cedar::{Fault, Limits};
 use crate::event::{
@@ -245,7 +245,7 @@ fn may_come_in_force(world: &World, version: &PolicyVersion) -> Result<(), Refus
     if version.base != world.versions.in_force().map(|it| it.digest) {
         return Err(Refusal::BaseMoved(version.digest));
     }
-    if world.settings.policies.four_eyes && version.approvals.is_empty() {
+    if wants_approval(world) && version.approvals.is_empty() {
         let name = super::refusal::short(&version.digest);
         return Err(Refusal::ApprovalRequired(format!("version {name}")));
     }

@@ -15,6 +15,8 @@ mod supposed;
 #[cfg(test)]
 mod tests;
 mod version;
+#[cfg(test)]
+mod version_tests;
 
 pub use admission::{Admission, Changes, Draft, admit, storable};
 pub use force::put_in_force;

@@ -17,7 +17,7 @@ use crate::model::{
 use crate::pdp::{Ask, decide};
 use crate::projection::World;
 
-const SCHEMA: &str = "entity Group;
+pub(super) const SCHEMA: &str = "entity Group;
 entity User in [Group] = { level: Long };
 entity Document = { owner: User };
 action view, edit appliesTo { principal: [User], resource: [Document] };
@@ -52,7 +52,7 @@ fn forced(world: &World, admission: &Admission) -> Result<Vec<Event>, Refusal> {
 }
 
 /// The World after some more events.
-fn after(mut world: World, events: Vec<Event>) -> World {
+pub(super) fn after(mut world: World, events: Vec<Event>) -> World {
     for event in events {
         let index = world.through.map_or(Index(0), Index::next);
         world.advance(&Envelope {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::admission::{Base, NewSet, compile, storable};
-use super::force::{as_admitted, parts_of, pieces, schema_parts, version};
+use super::force::{as_admitted, parts_of, pieces, schema_parts, version, wants_approval};
 use super::lifecycle::{By, checked, numbers};
 use super::{Part, Refusal};
 use crate::cedar::{Fault, Limits, codes};
@@ -217,7 +217,7 @@ pub fn apply(
     expected: Option<Version>,
     by: &By,
 ) -> Result<Vec<Event>, Refusal> {
-    if world.settings.policies.four_eyes {
+    if wants_approval(world) {
         return Err(Refusal::ApprovalRequired("a version".to_owned()));
     }
     let now = written.base_now(world);

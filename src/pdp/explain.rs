@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Posed, Way, named, posed, taken, undecided};
+use super::decide::{Posed, Way, named, posed, taken_beside, undecided};
 use super::entities::Entities;
 use super::sentence::Words;
 use super::{Again, Ask, Gaps};
@@ -129,7 +129,7 @@ fn explained(
 ) -> Explanation {
     let way = Way::of(world, ask.set);
     // Which login would help is told, whether it was asked or not.
-    let again = taken(world, &Ask { step_up: true, ..ask.clone() }, now, gaps, way);
+    let again = taken_beside(world, &Ask { step_up: true, ..ask.clone() }, now, gaps, way);
     let Again { decided, rests_on, .. } = again;
     let named = named(world, ask);
     let mut scratch =

@@ -39,7 +39,8 @@ pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use state::NotAWorld;
 pub use streams::Streams;
 pub use versions::{
-    Approval, Checked, DRAFTS_MAX, InForceAs, NoSuchVersion, PolicyVersion, RETIRED_MAX,
+    Approval, Checked, DRAFTS_BYTES_MAX, DRAFTS_MAX, InForceAs, NoSuchVersion, PolicyVersion,
+    RETIRED_MAX,
 };
 pub use versions::{Stage, Versions};
 pub use witnessing::{Cosigned, WitnessKeyState, Witnessing};

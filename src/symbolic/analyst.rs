@@ -7,10 +7,10 @@ use cedar_policy_symcc::{WellFormedAsserts, never_errors_asserts};
 
 use super::review::Review;
 use super::session::{Found, Session};
-use super::side::{Place, Side, Stance, compiled, compiled_one};
-use super::{Environment, Example, Report, Solver, Undecided, Verdict, compare};
+use super::side::{Place, Side, Stance, compiled_one};
+use super::{Environment, Example, Report, Solver, Undecided, Verdict, always, compare};
 use crate::cedar::{
-    Assumption, CompiledPolicies, CompiledSchema, Effect, Fault, Instance, on_large_stack,
+    Assumption, CompiledPolicies, CompiledSchema, Effect, Fault, Instance, Matched, on_large_stack,
 };
 
 /// What is to be analysed.
@@ -123,14 +123,14 @@ impl<'a> Analyst<'a> {
             assumes |= !assumed.is_empty();
             let new = self.stance(true, index, place, &assumed, &mut review).await;
             let mut environment = Environment::of(place, new.statements.len());
-            let set = compiled(&new.whole(), place, &self.schema);
             if self.old.is_some() {
                 let old = self.stance(false, index, place, &assumed, &mut review).await;
-                let sets = [&set, &compiled(&old.whole(), place, &self.schema)];
+                let sets = [&new, &old];
                 compare::compare(&mut self, place, &assumed, sets, &mut environment).await;
             }
-            compare::always(&mut self, place, &set, &mut environment).await;
-            review.step(&mut self, place, new).await;
+            let seen = review.step(&mut self, place, &new).await;
+            environment.always = always::of(&mut self, place, &new, seen).await;
+            review.keep(place, new);
             environments.push(environment);
         }
         progress(places.len(), places.len());
@@ -209,6 +209,13 @@ impl<'a> Analyst<'a> {
             self.note(place, question, why);
         }
         found
+    }
+
+    /// What the statements say of what the solver found, if it found something.
+    pub(super) fn matched(&self, stance: &Stance, found: &Found) -> Option<Vec<Matched>> {
+        let Found::This(found) = found else { return None };
+        let instance = self.declared.instance(&found.request, &found.entities)?;
+        instance.matches(&stance.statements)
     }
 
     /// True if not all environments are looked at.

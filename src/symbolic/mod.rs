@@ -10,6 +10,7 @@
 //!
 //! Entities are taken to be as the schema says, each that is mentioned being there.
 
+mod always;
 mod analyst;
 mod compare;
 mod reason;

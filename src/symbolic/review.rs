@@ -82,25 +82,34 @@ impl Review {
         }
     }
 
-    /// Finds out which of the policies are needed in one environment.
-    pub(super) async fn step(&mut self, analyst: &mut Analyst<'_>, place: &Place, stance: Stance) {
+    /// Finds out which of the policies are needed in one environment. Gives back what each
+    /// statement says of the requests that were looked at.
+    pub(super) async fn step(
+        &mut self,
+        analyst: &mut Analyst<'_>,
+        place: &Place,
+        stance: &Stance,
+    ) -> Vec<Vec<Matched>> {
         let (found, most) = (stance.statements.len(), analyst.bounds.policies);
         if found > most {
             let why = format!("{found} policies can apply here; at most {most} are looked at");
             analyst.note(place, "is each policy needed?", &why);
             stance.statements.iter().for_each(|statement| self.settle(&statement.id));
-            return;
+            return Vec::new();
         }
         let mut seen: Vec<Vec<Matched>> = Vec::new();
         for (at, statement) in stance.statements.iter().enumerate() {
             let settled = self.policies.get(&statement.id).is_none_or(|known| known.settled);
-            if settled || seen.iter().any(|matched| is_alone(&stance, at, matched)) {
+            if settled || seen.iter().any(|matched| is_alone(stance, at, matched)) {
                 self.settle(&statement.id);
                 continue;
             }
-            match is_needed(analyst, place, &stance, at).await {
+            match is_needed(analyst, place, stance, at).await {
                 Needed::Cannot => {}
-                Needed::Not(matched) => self.live(&statement.id, matched),
+                Needed::Not(matched) => {
+                    self.live(&statement.id, matched.clone());
+                    seen.push(matched);
+                }
                 Needed::Unknown => self.settle(&statement.id),
                 Needed::For(matched) => {
                     self.settle(&statement.id);
@@ -108,6 +117,11 @@ impl Review {
                 }
             }
         }
+        seen
+    }
+
+    /// Keeps how the set stands in an environment, once it was looked at.
+    pub(super) fn keep(&mut self, place: &Place, stance: Stance) {
         self.places.push((place.clone(), stance));
     }
 
@@ -172,10 +186,11 @@ async fn is_needed(analyst: &mut Analyst<'_>, place: &Place, stance: &Stance, at
     let compiled = compiled_one(own, place, &analyst.schema);
     let question = format!("does `{}` ever apply?", own.id);
     let asserts = compiled.as_ref().map(never_matches_asserts);
-    let applied = match analyst.ask(place, &question, asserts).await {
+    let found = analyst.ask(place, &question, asserts).await;
+    let applied = match found {
         Found::Nothing => return Needed::Cannot,
         Found::Unknown(_) => return Needed::Unknown,
-        Found::This(found) => matched(analyst, stance, &found),
+        Found::This(_) => analyst.matched(stance, &found),
     };
     let applies = |matched: &Vec<Matched>| matched.get(at) == Some(&Matched::Yes);
     let Some(applied) = applied.filter(applies) else {
@@ -185,10 +200,11 @@ async fn is_needed(analyst: &mut Analyst<'_>, place: &Place, stance: &Stance, at
     if is_alone(stance, at, &applied) {
         return Needed::For(applied);
     }
-    match needed(analyst, place, stance, at).await {
+    let found = needed(analyst, place, stance, at).await;
+    match found {
         Found::Nothing => Needed::Not(applied),
         Found::Unknown(_) => Needed::Unknown,
-        Found::This(found) => match matched(analyst, stance, &found) {
+        Found::This(_) => match analyst.matched(stance, &found) {
             Some(matched) if is_alone(stance, at, &matched) => Needed::For(matched),
             _ => {
                 analyst.note(place, &format!("is `{}` needed?", own.id), NO_EXAMPLE);
@@ -224,12 +240,6 @@ async fn needed(analyst: &mut Analyst<'_>, place: &Place, stance: &Stance, at: u
     analyst.ask(place, &question, asserts).await
 }
 
-/// What the statements say of what the solver found.
-fn matched(analyst: &Analyst<'_>, stance: &Stance, found: &Env) -> Option<Vec<Matched>> {
-    let instance = analyst.declared.instance(&found.request, &found.entities)?;
-    instance.matches(&stance.statements)
-}
-
 /// True if of its kind only this statement applies, and for a permit no forbid does.
 fn is_alone(stance: &Stance, at: usize, matched: &[Matched]) -> bool {
     let Some(effect) = stance.statements.get(at).map(|one| one.effect) else { return false };
@@ -239,10 +249,7 @@ fn is_alone(stance: &Stance, at: usize, matched: &[Matched]) -> bool {
         match (effect, statement.effect) {
             _ if index == at => applies,
             (Effect::Forbid, Effect::Permit) => true,
-            (Effect::Permit, Effect::Forbid) => {
-                let counts = || stance.erring.iter().any(|one| one.id == statement.id);
-                *matched == Matched::No || *matched == Matched::Error && !counts()
-            }
+            (Effect::Permit, Effect::Forbid) => !stance.forbids(statement, *matched),
             _ => !applies,
         }
     })

@@ -5,7 +5,7 @@ use cedar_policy_symcc::{CompiledPolicy, CompiledPolicySet};
 
 use super::Answer;
 use super::session::told;
-use crate::cedar::{CompiledPolicies, Effect, Instance, Statement};
+use crate::cedar::{CompiledPolicies, Effect, Instance, Matched, Statement};
 
 /// A combination of types that can be asked about.
 #[derive(Clone, Debug)]
@@ -101,6 +101,27 @@ impl Stance {
     /// Those of one effect, as they stand.
     pub(super) fn of(&self, effect: Effect) -> impl Iterator<Item = &Statement> {
         self.statements.iter().filter(move |statement| statement.effect == effect)
+    }
+
+    /// Those of its statements for which this holds.
+    pub(super) fn part(&self, of: impl Fn(&Statement) -> bool) -> Self {
+        let part = |all: &[Statement]| all.iter().filter(|one| of(one)).cloned().collect();
+        Self { statements: part(&self.statements), erring: part(&self.erring) }
+    }
+
+    /// Whether a request is allowed of which its statements say this.
+    pub(super) fn allows(&self, matched: &[Matched]) -> bool {
+        let each = || self.statements.iter().zip(matched);
+        let permits = |(one, said): (&Statement, &Matched)| {
+            one.effect == Effect::Permit && *said == Matched::Yes
+        };
+        each().any(permits) && !each().any(|(one, said)| self.forbids(one, *said))
+    }
+
+    /// Whether a statement forbids that says this.
+    pub(super) fn forbids(&self, one: &Statement, said: Matched) -> bool {
+        let errs = || self.erring.iter().any(|erring| erring.id == one.id);
+        one.effect == Effect::Forbid && (said == Matched::Yes || said == Matched::Error && errs())
     }
 
     /// All of it, as it counts.

@@ -18,15 +18,19 @@ enum Wants {
     Publish,
     Directory,
     Schema,
+    Draft,
+    Approve,
     Users,
     Tokens,
 }
 
-use Wants::{Audit, Directory, Evaluate, Ingest, Publish, Read, Schema, Tokens, Users};
+use Wants::{
+    Approve, Audit, Directory, Draft, Evaluate, Ingest, Publish, Read, Schema, Tokens, Users,
+};
 
 /// Every endpoint that wants a token with a permission, and its method. Their bodies here
 /// are empty, so that even who may does nothing.
-const ENDPOINTS: [(&str, &str, Wants); 23] = [
+const ENDPOINTS: [(&str, &str, Wants); 34] = [
     ("POST", "/access/v1/evaluation", Evaluate),
     ("POST", "/access/v1/evaluations", Evaluate),
     ("POST", "/events/v1", Ingest),
@@ -35,6 +39,17 @@ const ENDPOINTS: [(&str, &str, Wants); 23] = [
     ("GET", "/policies/v1/none", Read),
     ("GET", "/schema/v1", Read),
     ("PUT", "/schema/v1", Schema),
+    ("GET", "/versions/v1", Read),
+    ("POST", "/versions/v1", Draft),
+    ("PUT", "/versions/v1", Publish),
+    ("GET", "/versions/v1/000000", Read),
+    ("POST", "/versions/v1/000000/check", Draft),
+    ("POST", "/versions/v1/000000/stage", Draft),
+    ("POST", "/versions/v1/000000/unstage", Draft),
+    ("POST", "/versions/v1/000000/approve", Approve),
+    ("POST", "/versions/v1/000000/activate", Publish),
+    ("POST", "/versions/v1/rollback", Publish),
+    ("POST", "/policies/v1/check", Draft),
     ("GET", "/entities/v1", Read),
     ("POST", "/entities/v1", Directory),
     ("GET", "/entities/v1/User/nobody", Read),
@@ -62,6 +77,8 @@ impl Wants {
             Read => "readPolicies",
             Publish => "publishPolicies",
             Schema => "publishSchema",
+            Draft => "draftPolicies",
+            Approve => "approvePolicies",
             Directory => "changeDirectory",
             Users => "manageUsers",
             Tokens => "manageTokens",
@@ -69,7 +86,7 @@ impl Wants {
     }
 
     fn changes(self) -> bool {
-        matches!(self, Publish | Schema | Directory | Users | Tokens)
+        matches!(self, Publish | Schema | Directory | Users | Tokens | Approve)
     }
 }
 
@@ -154,7 +171,7 @@ fn a_service_may_what_its_scopes_say() {
     let office = Office::open();
     let token = |scopes: &[&str]| office.app.token(&office.admin, scopes);
     let reads = |wants: Wants| wants == Read;
-    let publishes = |wants: Wants| matches!(wants, Read | Publish | Schema | Directory);
+    let publishes = |wants: Wants| matches!(wants, Read | Draft | Publish | Schema | Directory);
     let administers = |wants: Wants| matches!(wants, Users | Tokens);
     office.assert_may("evaluate", &office.pep, &|wants| wants == Evaluate);
     office.assert_may("search", &token(&["search"]), &|_| false);
@@ -187,7 +204,7 @@ fn a_person_may_what_their_roles_say() {
     let author = office.with_role("anna", &["author"]);
     office.assert_may("nobody in particular", &none.token, &|_| false);
     office.assert_may("auditor", &auditor.token, &|wants| matches!(wants, Audit | Read));
-    let authors = |wants| matches!(wants, Read | Publish | Schema | Directory);
+    let authors = |wants| matches!(wants, Read | Draft | Approve | Publish | Schema | Directory);
     office.assert_may("author", &author.token, &authors);
     office.assert_may("administrator", &office.admin.token, &|_| true);
     office.app.assert_replays();

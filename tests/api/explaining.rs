@@ -86,8 +86,8 @@ const ANSWERS: &[(&str, &str, &str, &[&str])] = &[
         &[
             "Denied: Into data come only workloads of api and administration (policy \
                  `wall-data`); `principal in Segment::\"api\"` and `principal in \
-                 Segment::\"admin\"` were false: `principal` was Workload::\"storefront\", which is in \
-                 Segment::\"web\".",
+                 Segment::\"admin\"` were false: `principal` was Workload::\"storefront\", which \
+                 is in Segment::\"web\".",
             "Even without that no policy would permit it; the nearest is policy \
                  `road-admin` (Workloads of admin connect to services everywhere), which is for \
                  `principal in Segment::\"admin\"` only: `principal` was \

@@ -17,6 +17,15 @@ fn reading(name: &str) -> Value {
     json!([{"name": "a.cedar", "text": text}])
 }
 
+/// A test of whether Bob may read.
+fn suites(decision: &str) -> Value {
+    let request = json!({
+        "principal": "User::\"bob\"", "action": "Action::\"read\"", "resource": "Doc::\"plan\"",
+    });
+    let test = json!({"name": "bob reads", "request": request, "decision": decision});
+    json!([{"name": "t.cedartests.json", "tests": [test]}])
+}
+
 fn version(name: &str) -> Value {
     json!({"files": reading(name), "message": name})
 }
@@ -191,6 +200,31 @@ fn a_draft_that_does_not_compile_never_comes_in_force() {
     assert_eq!(office.reason(), (vec![], 1));
 }
 
+/// Goal: a version whose own tests do not hold is no more than a draft, and comes in force
+/// by no way.
+#[test]
+fn a_version_comes_in_force_only_if_its_tests_hold() {
+    let office = Office::open();
+    let failing = json!({"files": reading("one"), "suites": suites("deny"), "message": "wrong"});
+    let drafted = office.drafted(&failing);
+    for step in ["check", "stage", "activate"] {
+        let answer = office.step(&drafted, step);
+        assert_eq!(code(&answer), refused(422, "tests_failed"), "{step}");
+        let fault = &answer.json()["faults"][0];
+        assert_eq!(fault["file"], "t.cedartests.json", "{fault}");
+        assert!(fault["message"].as_str().unwrap().contains("test `bob reads`: "), "{fault}");
+    }
+    let at_once = office.app.put("/versions/v1", &office.admin.token, &failing);
+    assert_eq!(code(&at_once), refused(422, "tests_failed"));
+    assert_eq!(office.reason(), (vec![], 1));
+
+    let holding = json!({"files": reading("one"), "suites": suites("allow"), "message": "right"});
+    let checked = office.step(&office.drafted(&holding), "check").expect(200);
+    assert_eq!(checked["checked"]["tests"], 1);
+    office.step(&checked, "activate").expect(200);
+    assert_eq!(office.reason().0, ["one"]);
+}
+
 /// Goal: what was published at once is a version like any other, to be gone back to; and
 /// policies and schema go back together.
 #[test]
@@ -202,8 +236,9 @@ fn what_was_published_at_once_can_be_taken_back_with_its_schema() {
     let both = json!({"schema": schema, "files": reading("two"), "message": "two"});
     office.app.put("/schema/v1", &office.admin.token, &both).expect(200);
     assert_eq!(office.reason(), (vec!["two".to_owned()], 3));
-    let three = json!({"files": reading("three"), "message": "three", "schema": SCHEMA,
-                       "tests": "[]"});
+    let three = json!({
+        "files": reading("three"), "message": "three", "schema": SCHEMA, "suites": suites("allow"),
+    });
     let applied = office.app.put("/versions/v1", &office.admin.token, &three).expect(200);
     assert_eq!(applied["in_force_as"]["schema_version"], 3);
     let same = office.app.put("/versions/v1", &office.admin.token, &three);
@@ -221,7 +256,8 @@ fn what_was_published_at_once_can_be_taken_back_with_its_schema() {
     assert_eq!(office.shown("/schema/v1")["schema"], schema);
     assert_eq!(office.reason(), (vec!["two".to_owned()], 5));
     let whole = office.shown(&format!("/versions/v1/{}", applied["digest"].as_str().unwrap()));
-    assert_eq!((&whole["tests"], &whole["schema"]), (&json!("[]"), &json!(SCHEMA)));
+    let kept: Value = serde_json::from_str(whole["tests"].as_str().unwrap()).unwrap();
+    assert_eq!((&kept[0]["name"], &whole["schema"]), (&json!("t.cedartests.json"), &json!(SCHEMA)));
     office.app.assert_replays();
 }
 
@@ -273,6 +309,15 @@ fn a_second_person_has_to_look_where_four_eyes_are_asked_for() {
     office.app.assert_replays();
 }
 
+/// Goal: a deployment can be founded under four eyes, and is under them from then on.
+#[test]
+fn the_first_set_of_all_needs_no_second_person() {
+    let office = Office::with(&setup().with_setting("policies.four_eyes=true"));
+    assert_eq!(office.reason(), (vec![], 1));
+    let next = office.app.put("/versions/v1", &office.admin.token, &version("next"));
+    assert_eq!(code(&next), refused(403, "approval_required"));
+}
+
 /// Goal: what a pipeline may do is on record with the person who let it, and what they had
 /// shown.
 #[test]
@@ -307,6 +352,7 @@ fn no_decision_is_taken_by_a_mixture_of_versions() {
     let done = AtomicBool::new(false);
     // Which policy each number of the policies stands for.
     let mut numbers = BTreeMap::from([(1, None)]);
+    let mut soaking = Vec::new();
     let asked: usize = thread::scope(|scope| {
         let clients: Vec<_> = (0..3)
             .map(|client| {
@@ -319,6 +365,9 @@ fn no_decision_is_taken_by_a_mixture_of_versions() {
             let drafted = office.drafted(&version(&name));
             office.step(&drafted, "check").expect(200);
             office.step(&drafted, "stage").expect(200);
+            // Soaked: some decisions are taken beside it before it comes in force.
+            let soaked = office.app.evaluate(&office.pep, &ask("bob", "read", "plan"));
+            soaking.push((soaked, drafted["digest"].clone(), name.clone()));
             let active = office.step(&drafted, "activate").expect(200);
             numbers.insert(number(&active), Some(name.clone()));
             let at_once = format!("at-once-{round}");
@@ -344,7 +393,14 @@ fn no_decision_is_taken_by_a_mixture_of_versions() {
         assert_eq!(decided.decision == Verdict::Allow, !expected.is_empty());
         *seen.entry(number).or_default() += 1;
     }
+    let asked = asked + soaking.len();
     assert_eq!(seen.values().sum::<usize>(), asked, "what was answered is in the log");
+    for (answer, digest, name) in soaking {
+        let shadow = office.app.recorded(&answer).shadow.unwrap();
+        assert_eq!((json!(shadow.version), shadow.decision), (digest, Verdict::Allow));
+        let reasons: Vec<_> = shadow.determining.iter().map(ToString::to_string).collect();
+        assert_eq!(reasons, [name]);
+    }
     assert!(seen.len() > 3, "few versions were asked: {seen:?}");
     office.app.assert_replays();
 }

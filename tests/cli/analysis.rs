@@ -163,7 +163,8 @@ fn without_a_solver_that_is_said_and_nothing_else() {
 fn pretender(ground: &Ground, answer: &str) -> String {
     let path = ground.at("pretender");
     let text = format!(
-        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'This is cvc5 version 9'; exit; fi\n{answer}\n"
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'This is cvc5 version 9'; exit; fi\n\
+         {answer}\n"
     );
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();

@@ -135,13 +135,13 @@ fn entities_are_changed_alike_over_both() {
     let places = Place::both();
     let all = same(&places, &["entities", "list"], 0);
     assert_eq!(all["version"], 1);
-    let zoe = json!([{"uid": {"type": "User", "id": "zoe"}, "attrs": {},
+    let zara = json!([{"uid": {"type": "User", "id": "zara"}, "attrs": {},
                       "parents": [{"type": "Role", "id": "editor"}]}]);
-    in_both(&places, "zoe.json", &zoe.to_string());
-    let put = same(&places, &["entities", "put", "zoe.json", "--message", "joins"], 0);
+    in_both(&places, "zara.json", &zara.to_string());
+    let put = same(&places, &["entities", "put", "zara.json", "--message", "joins"], 0);
     assert_eq!(put, json!({"version": 2, "changed": 1}));
     let users = same_text(&places, &["entities", "list", "--type", "User"]);
-    let shown = users.lines().find(|line| line.starts_with("User::\"zoe\"")).unwrap();
+    let shown = users.lines().find(|line| line.starts_with("User::\"zara\"")).unwrap();
     assert!(shown.ends_with("Role::\"editor\""), "{users}");
 
     let wrong = [
@@ -157,9 +157,9 @@ fn entities_are_changed_alike_over_both() {
         in_both(&places, "wrong.json", text);
         assert_eq!(same(&places, &["entities", "put", "wrong.json"], 1)["code"], code);
     }
-    let deleted = same_text(&places, &["entities", "delete", "User::\"zoe\""]);
+    let deleted = same_text(&places, &["entities", "delete", "User::\"zara\""]);
     assert!(deleted.starts_with("in force: version 3"), "{deleted}");
-    let again = same(&places, &["entities", "delete", "User::\"zoe\""], 1);
+    let again = same(&places, &["entities", "delete", "User::\"zara\""], 1);
     assert_eq!(again["code"], "entity_invalid");
     assert_eq!(same(&places, &["entities", "list"], 0)["entities"], all["entities"]);
 }

@@ -21,7 +21,8 @@ fn run(ground: &Ground, words: &[String], more: &[&str]) -> Said {
     ground.run(&words)
 }
 
-/// Goal: an author needs neither a server nor a log to know that policies are right.
+/// Goal: an author needs neither a server nor a log to know that policies are right; and
+/// what ships is formatted, described, owned and tested to the last branch.
 #[test]
 fn the_shipped_policies_pass_their_own_tests_offline() {
     let ground = Ground::new();
@@ -29,7 +30,8 @@ fn the_shipped_policies_pass_their_own_tests_offline() {
     assert!(told.contains("✓ archivists delete with two factors"), "{told}");
     assert!(told.contains("valid against the schema"), "{told}");
     let junit = ground.at("report.xml").display().to_string();
-    let report = run(&ground, &cloud("check"), &["--format", "json", "--junit", &junit]);
+    let strictly = ["--strict", "--coverage-min", "100", "--format", "json", "--junit", &junit];
+    let report = run(&ground, &cloud("check"), &strictly);
     let report = report.done().json();
     assert_eq!((&report["passed"], &report["tests"]["failed"]), (&json!(true), &json!(0)));
     assert!(report["tests"]["passed"].as_u64() >= Some(57), "{report}");
@@ -54,6 +56,11 @@ fn a_test_that_fails_says_what_decided_instead() {
     std::fs::write(&tests, wrong.to_string()).unwrap();
     let tests = tests.display().to_string();
     let failed = run(&ground, &cloud("test"), &["--tests", &tests]).ended(1);
+    let right = wrong.to_string().replace("allow", "deny").replace("archivists", "mfa");
+    std::fs::write(&tests, right).unwrap();
+    let thin = run(&ground, &cloud("test"), &["--tests", &tests, "--coverage-min", "90"]).ended(1);
+    assert!(thin.out.contains("✗ coverage is below 90 %"), "{}", thin.out);
+    run(&ground, &cloud("test"), &["--tests", &tests, "--coverage-min", "5"]).done();
     assert!(failed.out.contains("✗ everybody deletes"), "{}", failed.out);
     let because = "expected allow, got deny: by `mfa-delete-documents`";
     assert!(failed.out.contains(because), "{}", failed.out);

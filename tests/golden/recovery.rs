@@ -54,8 +54,12 @@ pub fn recovered(scribe: &mut Scribe) {
 
     recover(scribe, false);
     let session = recover(scribe, true);
-    bind(scribe, session, "new telephone", 59_100_002);
+    let held = bind(scribe, session, "new telephone", 59_100_002);
     let (here, there) = (log_in(scribe), log_in(scribe));
+    let verdict = MfaVerdict { session: here, credential: held, step: Some(59_100_003) };
+    let tokens = fresh(scribe);
+    let events = mfa::conclude(&scribe.world, &verdict, &tokens, scribe.now());
+    scribe.write(&herself, events);
     let events = sessions::end(&scribe.world, here, there, scribe.now());
     scribe.write(&herself, events);
     let events = sessions::end_of(&scribe.world, &dora(), Some(here));

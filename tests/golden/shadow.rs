@@ -18,7 +18,7 @@ pub fn shadowed(scribe: &mut Scribe) {
     let by = || By { actor: actor.clone(), presented: Presented::Nothing };
     let text = "@id(\"open-house\") permit (principal, action, resource);\n\
                 @id(\"erring\") forbid (principal, action, resource)\n\
-                when { resource.level * 9223372036854775807 == 2 };";
+                when { resource has level && resource.level * 9223372036854775807 == 2 };";
     let policies = pap::set_of(&[("staged.cedar", text)], &limits);
     let policies = policies.unwrap();
     let message: Label = "an open house".parse().unwrap();

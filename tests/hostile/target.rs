@@ -337,7 +337,7 @@ fn versions(house: &House) -> Vec<Target> {
     let text = "@id(\"one\") permit (principal, action, resource);";
     let sent = |text: &str, why: &str| {
         let files = json!([{"name": "one.cedar", "text": text}]);
-        json!({"files": files, "message": why, "tests": "[]"})
+        json!({"files": files, "message": why, "suites": []})
     };
     let nobodys = "0123456789ab";
     let step = |template: &'static str, tokens: &[String]| {

@@ -4,6 +4,7 @@
 mod choke;
 mod report;
 mod spread;
+mod spreadsheet;
 #[cfg(test)]
 mod tests;
 

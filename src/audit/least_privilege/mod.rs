@@ -43,6 +43,7 @@ impl LeastPrivilege {
             usage.step(&world, entry);
             world.advance(entry);
         })?;
+        usage.end(&world);
         let mut trial = Trial::of(&usage, &world);
         if !trial.is_idle() {
             world = start;

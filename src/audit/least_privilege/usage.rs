@@ -3,24 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::cedar::Grant;
-use crate::event::{AccessDecided, Envelope, Event, Verdict};
-use crate::model::{Digest, EntityType, Moment, PolicyId, SetKind, Uid};
+use crate::event::{AccessDecided, Envelope, Event, Verdict, VersionRef};
+use crate::model::{Digest, EntityType, Moment, PolicyBody, PolicyId, PolicySource, SetKind, Uid};
 use crate::pdp::{Asked, names_of};
-use crate::projection::World;
+use crate::projection::{PolicySetState, World};
 
 /// How many principals are told apart for each policy, action and type; the uses of
 /// further ones are counted.
-pub(super) const PRINCIPALS_MAX: usize = 1_000;
+const PRINCIPALS_MAX: usize = 1_000;
+/// The same of all policies together: some hundred MiB.
+const PRINCIPALS_IN_ALL_MAX: usize = 1_000_000;
 
 /// Counts uses: allows in which a policy is determining, as it stands in the record. What
 /// is looked up in the World is what a denial would have been granted by.
 ///
 /// Costs, an allow, a look-up for each determining policy; a denial, a look at the scopes
 /// of the grants with its action. Memory is what is counted: for each policy, action and
-/// type at most 1,000 principals.
+/// type at most 1,000 principals, and a million in all.
 #[derive(Debug)]
 pub struct Usage {
     pub(super) from: Moment,
@@ -33,8 +33,16 @@ pub struct Usage {
     pub(super) changed: BTreeMap<PolicyId, Moment>,
     pub(super) first: Option<Moment>,
     pub(super) last: Option<Moment>,
-    staged: HashMap<Uuid, Vec<PolicyId>>,
+    told_apart: usize,
+    in_force: Option<InForce>,
     granted: Option<Granted>,
+}
+
+/// The policies in force, by the digests of their texts.
+#[derive(Debug)]
+struct InForce {
+    version: Option<VersionRef>,
+    texts: BTreeMap<PolicyId, Digest>,
 }
 
 /// One thing that a policy is used for.
@@ -43,6 +51,12 @@ pub(super) struct Use {
     pub(super) policy: PolicyId,
     pub(super) action: Uid,
     pub(super) resource: EntityType,
+}
+
+impl Use {
+    fn of(policy: PolicyId, asked: &Asked) -> Self {
+        Self { policy, action: asked.action.clone(), resource: asked.resource.kind().clone() }
+    }
 }
 
 /// How often, when, and by whom.
@@ -78,7 +92,8 @@ impl Usage {
             changed: BTreeMap::new(),
             first: None,
             last: None,
-            staged: HashMap::new(),
+            told_apart: 0,
+            in_force: None,
             granted: None,
         }
     }
@@ -91,17 +106,34 @@ impl Usage {
         }
         self.first.get_or_insert(entry.time);
         self.last = Some(entry.time);
-        match &entry.event {
-            Event::PolicySubmitted(it) if it.set.is_application() => {
-                self.staged.entry(it.publication).or_default().push(it.policy.id.clone());
-            }
-            Event::PoliciesActivated(it) if it.set.is_application() => {
-                let changed = self.staged.remove(&it.publication).unwrap_or_default();
-                self.changed.extend(changed.into_iter().map(|policy| (policy, entry.time)));
-            }
-            Event::AccessDecided(it) if it.set.is_application() => self.decided(world, it),
-            _ => {}
+        self.look(world);
+        if let Event::AccessDecided(it) = &entry.event
+            && it.set.is_application()
+        {
+            self.decided(world, it);
         }
+    }
+
+    /// Sees the World after the last entry.
+    pub fn end(&mut self, world: &World) {
+        self.look(world);
+    }
+
+    /// Notes what has come in force in a World, whichever way, since the last look.
+    fn look(&mut self, world: &World) {
+        let set = world.set(SetKind::Application);
+        let version = set.in_force();
+        if self.in_force.as_ref().is_some_and(|known| known.version == version) {
+            return;
+        }
+        let texts: BTreeMap<_, _> =
+            set.sources().map(|source| (source.id.clone(), text_of(set, source))).collect();
+        let at = world.last.map_or(self.from, |(at, _)| at);
+        if let Some(known) = &self.in_force {
+            let new = texts.iter().filter(|(id, text)| known.texts.get(*id) != Some(*text));
+            self.changed.extend(new.map(|(id, _)| (id.clone(), at)));
+        }
+        self.in_force = Some(InForce { version, texts });
     }
 
     fn decided(&mut self, world: &World, decided: &AccessDecided) {
@@ -127,13 +159,14 @@ impl Usage {
     }
 
     fn used(&mut self, policy: PolicyId, asked: &Asked, at: Moment) {
-        let count = self.count(policy, asked);
+        let count = self.counts.entry(Use::of(policy, asked)).or_default();
         count.uses += 1;
         count.last = count.last.max(Some(at));
         if let Some((uses, last)) = count.by.get_mut(&asked.principal) {
             *uses += 1;
             *last = at.max(*last);
-        } else if count.by.len() < PRINCIPALS_MAX {
+        } else if count.by.len() < PRINCIPALS_MAX && self.told_apart < PRINCIPALS_IN_ALL_MAX {
+            self.told_apart += 1;
             count.by.insert(asked.principal.clone(), (1, at));
         } else {
             count.others += 1;
@@ -151,15 +184,10 @@ impl Usage {
         let grants = self.grants(world, &asked.action);
         let met: Vec<_> = grants.iter().filter(covers).map(|it| it.policy.clone()).collect();
         for policy in met {
-            let count = self.count(policy, asked);
+            let count = self.counts.entry(Use::of(policy, asked)).or_default();
             count.denied += 1;
             count.last_denied = count.last_denied.max(Some(at));
         }
-    }
-
-    fn count(&mut self, policy: PolicyId, asked: &Asked) -> &mut Count {
-        let (action, resource) = (asked.action.clone(), asked.resource.kind().clone());
-        self.counts.entry(Use { policy, action, resource }).or_default()
     }
 
     /// The permits in force that are for an action.
@@ -180,4 +208,15 @@ impl Usage {
         let granted = self.granted.insert(granted);
         granted.by_action.get(action).map_or(&[], Vec::as_slice)
     }
+}
+
+/// What tells a policy from an earlier one of its name: of a link, its template's text too.
+fn text_of(set: &PolicySetState, source: &PolicySource) -> Digest {
+    let template = match &source.body {
+        PolicyBody::Link { template, .. } => set.source(template).map(PolicySource::digest),
+        PolicyBody::Static { .. } | PolicyBody::Template { .. } => None,
+    };
+    let own = source.digest();
+    template
+        .map_or(own, |its| Digest::of_parts([own.as_bytes().as_slice(), its.as_bytes().as_slice()]))
 }

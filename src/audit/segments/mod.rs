@@ -17,4 +17,5 @@ pub use coverage::{Bridge, Coverage};
 pub use matrix::{Bounds, Matrix, NoMatrix};
 pub use place::Place;
 pub use report::{Attempt, Cell, CellVerdict, Condition, Counted, Segments, Source, Window};
+pub(super) use spread::quoted;
 pub use traffic::Traffic;

@@ -193,8 +193,8 @@ fn a_pivot_that_leads_out_of_its_segment_is_named() {
 #[test]
 fn what_the_application_may_say_is_a_condition() {
     let healthy = format!(
-        "{POLICIES}\n@id(\"healthy\") forbid (principal, action == Action::\"administer\", resource) \
-         unless {{ principal has posture && principal.posture == \"healthy\" }};"
+        "{POLICIES}\n@id(\"healthy\") forbid (principal, action == Action::\"administer\", \
+         resource) unless {{ principal has posture && principal.posture == \"healthy\" }};"
     );
     let log = town::log(&healthy, &entities());
     let report = surveyed(&log, &town::ground(&log));
@@ -205,4 +205,30 @@ fn what_the_application_may_say_is_a_condition() {
     assert!(condition.says.starts_with("two factors"), "{}", condition.says);
     let asked: Vec<_> = condition.asked_by.iter().map(PolicyId::as_str).collect();
     assert_eq!(asked, ["fresh-mfa", "healthy"]);
+}
+
+/// Goal: whoever names an entity cannot put a script into the picture, nor an edge into
+/// the graph.
+#[test]
+fn names_are_text_in_every_form() {
+    let name = "x\" -> y; <script>alert(1)</script>\\";
+    let mut all = entities();
+    all.push(town::entity("Segment", name, &[], &json!({})));
+    all.push(town::entity("Workload", "w", &[("Segment", name)], &json!({})));
+    all.push(town::service("s", name, "w", false));
+    let policies = format!(
+        "{POLICIES}\n@id(\"from-x\") permit (principal == Workload::\"w\", \
+         action == Action::\"connect\", resource);"
+    );
+    let log = town::log(&policies, &all);
+    let report = surveyed(&log, &town::ground(&log));
+    let (svg, dot) = (report.svg(), report.dot());
+    assert!(svg.contains("&lt;script&gt;") && !svg.contains("<script"), "{svg}");
+    let escaped = "\"x\\\" -> y; <script>alert(1)</script>\\\\\"";
+    assert!(dot.contains(&format!("  {escaped} -> \"api\"")), "{dot}");
+    let csv = report.csv();
+    let mut table = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<_> = table.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), report.cells.len());
+    assert!(rows.iter().any(|row| &row[1] == name && row.iter().any(|it| it == "from-x")));
 }

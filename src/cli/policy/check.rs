@@ -25,6 +25,9 @@ pub(super) struct Check {
     /// Let warnings count as faults, but for scopes that leave everything open
     #[arg(long)]
     strict: bool,
+    /// End with 1 if tests have seen less of the policies than this
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    coverage_min: Option<u8>,
     /// Also write the report as XML, the kind that build servers show
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -36,8 +39,13 @@ impl Check {
     /// # Errors
     /// [`Failure`]: they could not be checked.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let which = Which { style: true, tests: true, strict: self.strict };
-        let checked = Checked::new(self.work.report(which)?, Depth::Failures);
+        let which = Which {
+            style: true,
+            tests: true,
+            strict: self.strict,
+            coverage_min: self.coverage_min,
+        };
+        let checked = Checked::new(self.work.report(which)?, Depth::Failures, self.coverage_min);
         if let Some(path) = &self.junit {
             junit::write(path, checked.report())?;
         }

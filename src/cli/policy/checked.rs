@@ -24,12 +24,18 @@ pub(super) struct Checked {
     report: Report<FaultTold>,
     #[serde(skip)]
     depth: Depth,
+    #[serde(skip)]
+    coverage_min: Option<u8>,
 }
 
 impl Checked {
-    /// A report, and how deeply it is told.
-    pub(super) const fn new(report: Report<FaultTold>, depth: Depth) -> Self {
-        Self { report, depth }
+    /// A report, how deeply it is told, and how many per cent of coverage were asked for.
+    pub(super) const fn new(
+        report: Report<FaultTold>,
+        depth: Depth,
+        coverage_min: Option<u8>,
+    ) -> Self {
+        Self { report, depth, coverage_min }
     }
 
     /// The report.
@@ -63,6 +69,9 @@ impl Telling for Checked {
         self.summary(page);
         if let Some(coverage) = &self.report.coverage {
             uncovered(coverage, page);
+            if let Some(least) = self.coverage_min.filter(|least| !coverage.reaches(*least)) {
+                page.verdict(false, &format!("coverage is below {least} %"));
+            }
         }
     }
 }

@@ -89,9 +89,11 @@ impl Telling for Formatted {
                 difference(file, page);
             }
         }
-        let left = self.files - self.unformatted.len();
-        let files = if left == 1 { "file is" } else { "files are" };
-        page.inked(&format!("{left} {files} formatted already"), Ink::Faint);
+        match self.files - self.unformatted.len() {
+            0 => {}
+            1 => page.inked("1 file is formatted already", Ink::Faint),
+            left => page.inked(&format!("{left} files are formatted already"), Ink::Faint),
+        }
     }
 }
 

@@ -22,6 +22,9 @@ use crate::checks::Which;
 pub(super) struct Test {
     #[command(flatten)]
     work: Work,
+    /// End with 1 if tests have seen less of the policies than this
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    coverage_min: Option<u8>,
     /// Also write the report as XML, the kind that build servers show
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -33,8 +36,9 @@ impl Test {
     /// # Errors
     /// [`Failure`]: they could not be run, or there is none.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let which = Which { style: false, tests: true, strict: false };
-        let checked = Checked::new(self.work.report(which)?, Depth::EachTest);
+        let which =
+            Which { style: false, tests: true, strict: false, coverage_min: self.coverage_min };
+        let checked = Checked::new(self.work.report(which)?, Depth::EachTest, self.coverage_min);
         if checked.has_no_tests() {
             let what = "no tests: write some in a file *.cedartests.json beside the policies, \
                         or name one with --tests FILE";

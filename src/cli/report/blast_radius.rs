@@ -1,11 +1,14 @@
 //! `countersign report blast-radius`: what a stolen account could reach.
 
+use std::path::PathBuf;
+
 use super::super::client::{Client, Verb, with_query};
 use super::super::console::Console;
 use super::super::failure::{Exit, Failure};
 use super::super::folder::{Folder, deeply};
 use super::super::target::{Target, TargetFlags};
 use super::draft::DraftFlags;
+use super::segments::write;
 use super::window::{self, WindowFlags};
 use crate::audit::{Assurance, At, BlastRadius, NoRadius};
 use crate::model::Uid;
@@ -35,6 +38,12 @@ pub(super) struct OfBlastRadius {
     /// Tell what is otherwise than at another moment
     #[arg(long, value_name = "INDEX|TIME")]
     compare: Option<At>,
+    /// Write what could be done as a graph for Graphviz too
+    #[arg(long, value_name = "FILE")]
+    dot: Option<PathBuf>,
+    /// Write it as a table for spreadsheets too
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     #[command(flatten)]
     draft: DraftFlags,
     #[command(flatten)]
@@ -51,6 +60,12 @@ impl OfBlastRadius {
             Target::Server(client) => self.of_server(&client)?,
             Target::Data(folder) => self.of_folder(&folder, console)?,
         };
+        if let Some(file) = &self.dot {
+            write(file, &report.dot())?;
+        }
+        if let Some(file) = &self.csv {
+            write(file, &report.csv())?;
+        }
         console.tell(&report)?;
         Ok(Exit::Fine)
     }

@@ -158,7 +158,7 @@ fn model(report: &BlastRadius) -> String {
         if pivots.is_empty() { "the schema declares no pivots".to_owned() } else { pivots };
     format!(
         "The model: {pivots}. Only who was taken over at the start has a session, begun at that \
-         moment; whoever is taken over on the way acts without one. Applications are supposed to say \
-         what helps, as far as the schema lets them and policies listen to it."
+         moment; whoever is taken over on the way acts without one. Applications are supposed to \
+         say what helps, as far as the schema lets them and policies listen to it."
     )
 }

@@ -8,6 +8,9 @@ use crate::model::Moment;
 
 /// How many users of a grant are named.
 const NAMED: usize = 5;
+/// How many grants stand in the table, and how many are told of in words.
+const ROWS_MAX: usize = 60;
+const DETAILS_MAX: usize = 30;
 
 impl Telling for LeastPrivilege {
     fn tell(&self, page: &mut Page) {
@@ -18,18 +21,34 @@ impl Telling for LeastPrivilege {
         if let Some(policies) = self.policies {
             page.field("policies", &format!("version {}, at its end", policies.version));
         }
+        page.field("found", &totals(&self.grants));
         page.blank();
         overview(self, page);
-        for grant in self.grants.iter().filter(|grant| grant.finding != Finding::Used) {
+        let found: Vec<_> =
+            self.grants.iter().filter(|grant| grant.finding != Finding::Used).collect();
+        for grant in found.iter().take(DETAILS_MAX) {
             page.blank();
             detail(grant, page);
         }
+        more(found.len().saturating_sub(DETAILS_MAX), "findings", page);
         page.blank();
         page.inked("What these figures do not tell", Ink::Strong);
         for caveat in &self.caveats {
             page.indented_field(2, "", caveat, Ink::Plain);
         }
     }
+}
+
+fn totals(grants: &[GrantUse]) -> String {
+    let of = |finding| grants.iter().filter(|grant| grant.finding == finding).count();
+    let proposed = grants.iter().filter(|grant| grant.proposal.is_some()).count();
+    format!(
+        "of {} grants {} never used, {} used by few, {} used in part; {proposed} proposals",
+        grants.len(),
+        of(Finding::NeverUsed),
+        of(Finding::UsedByFew),
+        of(Finding::PartlyUsed),
+    )
 }
 
 fn overview(report: &LeastPrivilege, page: &mut Page) {
@@ -41,7 +60,7 @@ fn overview(report: &LeastPrivilege, page: &mut Page) {
         Column::new("DENIED").right(),
         Column::new("FOUND"),
     ]);
-    for grant in &report.grants {
+    for grant in report.grants.iter().take(ROWS_MAX) {
         let (found, ink) = in_words(grant);
         table.row([
             (grant.policy.to_string(), Ink::Plain),
@@ -53,6 +72,13 @@ fn overview(report: &LeastPrivilege, page: &mut Page) {
         ]);
     }
     page.table(&table);
+    more(report.grants.len().saturating_sub(ROWS_MAX), "grants", page);
+}
+
+fn more(count: usize, what: &str, page: &mut Page) {
+    if count > 0 {
+        page.line(&format!("and {count} {what} more: `--csv FILE` and `--format json` have all"));
+    }
 }
 
 const fn in_words(grant: &GrantUse) -> (&'static str, Ink) {

@@ -1,11 +1,16 @@
 //! Reports on the generated history of the example organisation.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::super::console::Kept;
+use crate::cedar::Limits;
+use crate::model::{PolicyBody, PolicySource};
+use crate::pap;
 
 /// A quarter of about so many decisions, in a directory of its own.
 fn quarter(decisions: &str) -> (TempDir, String) {
@@ -18,17 +23,25 @@ fn quarter(decisions: &str) -> (TempDir, String) {
 }
 
 fn told(arguments: &[&str]) -> Value {
+    let (code, told) = ended(arguments);
+    assert_eq!(code, 0, "{arguments:?}");
+    told
+}
+
+fn ended(arguments: &[&str]) -> (u8, Value) {
     let out = Kept::default();
     let all = arguments.iter().copied().chain(["--format", "json"]);
-    assert_eq!(crate::cli::call(all, out.clone(), io::sink()), 0, "{arguments:?}");
-    serde_json::from_str(&out.text()).unwrap()
+    let code = crate::cli::call(all, out.clone(), io::sink());
+    (code, serde_json::from_str(&out.text()).unwrap())
 }
 
 /// Goal: each planted fault that concerns grants is found by its name.
 #[test]
 fn the_least_privilege_report_finds_what_is_planted() {
-    let (_place, data) = quarter("600");
-    let report = told(&["report", "least-privilege", "--data", &data]);
+    let (place, data) = quarter("300");
+    let csv = place.path().join("grants.csv");
+    let name = csv.to_string_lossy().into_owned();
+    let report = told(&["report", "least-privilege", "--data", &data, "--csv", &name]);
     let grants = report["grants"].as_array().unwrap();
     let of = |policy: &str| grants.iter().find(|grant| grant["policy"] == policy).unwrap();
 
@@ -45,33 +58,77 @@ fn the_least_privilege_report_finds_what_is_planted() {
     let dead = of("road-recommendations-stock");
     assert_eq!(dead["finding"], "never_used");
     assert!(dead["denied"].as_u64().unwrap() > 0, "{dead}");
+    // It was drafted and staged a week before it came in force.
+    assert!(dead["observed_from"].as_str().unwrap().starts_with("2026-09-15T06:30"), "{dead}");
     let kept = of("break-glass-administration");
     assert!(kept["proposal"].is_null() && kept["kept"].as_str().unwrap().contains("@break_glass"));
 
     let found = |grant: &&Value| grant["finding"] != "used";
     assert_eq!(grants.iter().filter(found).count(), 4, "nothing but what is planted");
     assert_eq!(report["together"]["would_deny"], 0);
-}
 
-#[test]
-fn the_table_for_spreadsheets_has_a_row_for_each_grant_action_and_type() {
-    let (place, data) = quarter("100");
-    let file = place.path().join("grants.csv");
-    let name = file.to_string_lossy().into_owned();
-    let report = told(&["report", "least-privilege", "--data", &data, "--csv", &name]);
-    let mut table = csv::Reader::from_path(&file).unwrap();
+    let mut table = csv::Reader::from_path(&csv).unwrap();
     let rows: Vec<_> = table.records().map(Result::unwrap).collect();
-    let grants = report["grants"].as_array().unwrap();
     let expected: usize = grants.iter().map(|it| it["rows"].as_array().unwrap().len()).sum();
     assert_eq!(rows.len(), expected);
     assert!(rows.iter().any(|row| &row[0] == "support-handles-contracts" && &row[9] != "0"));
+}
+
+/// The shipped policies, each in a file of its own, some of them in other words or left out.
+fn shipped_with(folder: &Path, changed: &BTreeMap<&str, Option<&str>>) {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/cloud");
+    let mut set: Vec<PolicySource> = Vec::new();
+    for file in ["assurance", "least-privilege", "segments"] {
+        let text = fs::read_to_string(shipped.join(format!("{file}.cedar"))).unwrap();
+        set.extend(pap::set_of(&[(file, &text)], &Limits::default()).unwrap());
+    }
+    fs::create_dir_all(folder).unwrap();
+    for source in set {
+        let PolicyBody::Static { text } = &source.body else { panic!("{source:?}") };
+        let text = changed.get(source.id.as_str()).map_or(Some(text.as_ref()), |it| *it);
+        if let Some(text) = text {
+            fs::write(folder.join(format!("{}.cedar", source.id)), text).unwrap();
+        }
+    }
+}
+
+/// Goal: each proposal, taken up, changes no past access: what it supposes denied is the
+/// same as what is denied today.
+#[test]
+fn with_every_proposal_taken_up_no_past_access_comes_out_otherwise() {
+    let (place, data) = quarter("300");
+    let report = told(&["report", "least-privilege", "--data", &data]);
+    let mut changed = BTreeMap::new();
+    for grant in report["grants"].as_array().unwrap() {
+        if !grant["proposal"].is_null() {
+            changed.insert(grant["policy"].as_str().unwrap(), grant["proposal"]["text"].as_str());
+        }
+    }
+    assert_eq!(changed.len(), 3, "{changed:?}");
+    let impact = |name: &str, changed: &BTreeMap<_, _>| {
+        let folder = place.path().join(name);
+        shipped_with(&folder, changed);
+        let folder = folder.to_string_lossy().into_owned();
+        let since = ["--since", "90d", "--data", &data];
+        // That something would come out otherwise is a finding: 1.
+        let (code, told) = ended(&[&["policy", "impact", &folder], &since[..]].concat());
+        assert!(code <= 1, "{told}");
+        ["would_deny", "would_allow", "unchanged", "not_replayable"].map(|it| told[it].clone())
+    };
+    let narrow = impact("narrow", &changed);
+    assert_eq!(narrow, impact("present", &BTreeMap::new()));
+    let without = BTreeMap::from([("support-handles-contracts", None)]);
+    assert_ne!(narrow, impact("without", &without), "a past use that is lost shows");
+    let folder = place.path().join("narrow").to_string_lossy().into_owned();
+    let publish = ["policy", "publish", &folder, "--data", &data];
+    assert_eq!(crate::cli::call(publish, io::sink(), io::sink()), 0);
 }
 
 /// Goal: the forgotten pivot, the road that leads nowhere and who knocks in vain are found
 /// by their names.
 #[test]
 fn the_report_on_segments_finds_what_is_planted() {
-    let (_place, data) = quarter("600");
+    let (_place, data) = quarter("300");
     let report = told(&["report", "segments", "--data", &data]);
     let bridges = report["coverage"]["bridges"].as_array().unwrap();
     let [bridge] = bridges.as_slice() else { panic!("{bridges:?}") };

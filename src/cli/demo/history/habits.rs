@@ -126,7 +126,7 @@ const PEOPLE: &[Habit] = &[
         &["omar", "pat"],
         &["view"],
         ("Document", &["contract-acme", "contract-globex", "contract-initech"]),
-        Shown::Password,
+        Shown::TwoFactors,
         16,
     ),
     person(

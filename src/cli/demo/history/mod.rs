@@ -197,7 +197,10 @@ impl Telling for Written {
             "countersign verify",
             "countersign replay",
             "countersign log --type policies.activated",
+            "countersign policy shadow",
             "countersign report least-privilege",
+            "countersign report segments --svg segments.svg",
+            "countersign report blast-radius 'User::\"alice\"'",
         ] {
             page.line(&format!("{line} --data {data}"));
         }

@@ -7,8 +7,10 @@ use super::super::organisation;
 use super::calendar::Quarter;
 use super::habits::{MALLORY_LEAVES, QUINN_MOVES, ZOE_COMES};
 use crate::cedar::Limits;
-use crate::model::{EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid};
-use crate::pap::{self, Draft};
+use crate::event::Presented;
+use crate::model::{Digest, EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid};
+use crate::node::{self, Command};
+use crate::pap::{self, Draft, NewVersion, Step};
 use crate::pdp::Administration;
 use crate::projection::Change;
 
@@ -17,6 +19,18 @@ use crate::projection::Change;
 const ROAD: &str = "road-recommendations-stock";
 /// The policy that security adds after a document was deleted by mistake.
 const TIGHTENED: &str = "mfa-delete-documents";
+
+/// What is still on the stage at the end: nobody has decided yet.
+const WIKI: &str = "@id(\"mfa-team-wiki\")
+@description(\"The team wiki wants two factors.\")
+@owner(\"security\")
+forbid (
+  principal,
+  action == Action::\"connect\",
+  resource == Service::\"team-wiki\"
+)
+unless { context has session && context.session.aal >= 2 };
+";
 
 /// At which second of their day changes are made: half past six, before the office opens.
 const EARLY_S: u64 = 6 * 3_600 + 1_800;
@@ -30,8 +44,13 @@ pub(super) struct Turn {
 }
 
 enum What {
-    /// Another policy set, lacking some of what ships.
-    Policies { without: &'static [&'static str] },
+    /// All of what ships comes in force.
+    Publish,
+    /// What ships but for some of it, and more, is written down, checked, and decided by
+    /// beside what is in force.
+    Stage { without: &'static [&'static str], adding: &'static str },
+    /// What is on the stage comes in force.
+    Activate,
     /// People come, move and go: one entity of the directory, with these roles.
     Person { name: &'static str, roles: &'static [&'static str] },
 }
@@ -40,20 +59,15 @@ enum What {
 pub(super) fn all(quarter: Quarter) -> Vec<Turn> {
     let turn = |day, message, what| Turn { at: quarter.at(day, EARLY_S), message, what };
     let person = |name, roles| What::Person { name, roles };
+    let stage = |without, adding| What::Stage { without, adding };
     vec![
-        turn(
-            24,
-            "recommendations read the stock database directly",
-            What::Policies { without: &[TIGHTENED] },
-        ),
+        turn(17, "recommendations read the stock database directly", stage(&[TIGHTENED], "")),
+        turn(24, "a week on the stage, and nobody is denied anything", What::Activate),
         turn(ZOE_COMES, "zoe begins", person("zoe", &["employee"])),
         turn(QUINN_MOVES, "quinn moves to support", person("quinn", &["support"])),
-        turn(
-            52,
-            "two factors for deleting, after the roadmap was deleted",
-            What::Policies { without: &[] },
-        ),
+        turn(52, "two factors for deleting, after the roadmap was deleted", What::Publish),
         turn(MALLORY_LEAVES, "mallory leaves", person("mallory", &[])),
+        turn(80, "two factors for the team wiki: whom would it hit?", stage(&[], WIKI)),
     ]
 }
 
@@ -94,11 +108,33 @@ impl Turn {
     pub(super) fn make(&self, operator: &Operator) -> Result<(), Failure> {
         let message: Label = self.message.parse().map_err(Failure::could_not_run)?;
         match &self.what {
-            What::Policies { without: left } => {
+            What::Publish => {
                 operator.permit(Administration::PublishPolicies)?;
-                let (set, policies) = (SetKind::Application, Some(without(left)?));
+                let (set, policies) = (SetKind::Application, Some(without(&[])?));
                 let draft = Draft { set, schema: None, policies, message };
                 operator.publish(draft, None)?;
+            }
+            What::Stage { without: left, adding } => {
+                operator.permit(Administration::DraftPolicies)?;
+                let more = pap::set_of(&[("wiki.cedar", adding)], &Limits::default());
+                let more = more.map_err(|_| unfit())?;
+                let policies = Some([without(left)?, more].concat());
+                let new =
+                    NewVersion { policies, message: message.clone(), ..NewVersion::default() };
+                let node = operator.node();
+                let entropy = &*node.surroundings.entropy;
+                let drafted = node::draft(&node.sequencer, entropy, command(), new);
+                let digest = operator.wait(drafted)?.1;
+                for step in [Step::Check, Step::Stage] {
+                    take(operator, step, &digest, message.clone())?;
+                }
+            }
+            What::Activate => {
+                operator.permit(Administration::PublishPolicies)?;
+                let world = operator.node().sequencer.world();
+                let staged = world.versions.staged().map(|it| it.digest);
+                let none = || Failure::could_not_run("nothing is on the stage");
+                take(operator, Step::Activate, &staged.ok_or_else(none)?, message)?;
             }
             What::Person { name, roles } => {
                 operator.permit(Administration::ChangeDirectory)?;
@@ -111,13 +147,26 @@ impl Turn {
     }
 }
 
+fn take(operator: &Operator, step: Step, version: &Digest, why: Label) -> Result<(), Failure> {
+    let (sequencer, name) = (&operator.node().sequencer, Some(version.to_string()));
+    operator.wait(node::take_step(sequencer, command(), step, name, why))?;
+    Ok(())
+}
+
+const fn command() -> Command {
+    Command { origin: Operator::origin(), authority: None, presented: Presented::Nothing }
+}
+
 fn without(left: &[&str]) -> Result<Vec<PolicySource>, Failure> {
     let files = organisation::policies();
     let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let unfit = |_| Failure::could_not_run("the example policies are not well-formed");
-    let mut sources = pap::set_of(&texts, &Limits::default()).map_err(unfit)?;
+    let mut sources = pap::set_of(&texts, &Limits::default()).map_err(|_| unfit())?;
     sources.retain(|source| !left.contains(&source.id.as_str()));
     Ok(sources)
+}
+
+fn unfit() -> Failure {
+    Failure::could_not_run("the example policies are not well-formed")
 }
 
 fn user(name: &str) -> Result<Uid, Failure> {
