@@ -42,6 +42,10 @@ const MODEL: &str = "Every pair is decided really: a person without a session an
     say what the schema lets it say and policies listen to (Booleans, texts and numbers \
     that stand in them). Recorded decisions are counted where those concerned stand now, \
     not where they stood then.";
+    nothing beyond who, what and to what; only where that is denied, it is supposed to say what \
+    the schema lets it say and policies listen to (Booleans, texts and numbers that stand in \
+    them). Recorded decisions are counted where those concerned stand now, not where they stood \
+    then.";
 
 fn head(report: &Segments, page: &mut Page) {
     let then = report.as_of;
