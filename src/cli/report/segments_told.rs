@@ -38,10 +38,6 @@ impl Telling for Segments {
 /// What the figures rest on.
 const MODEL: &str = "Every pair is decided really: a person without a session and with a session \
     of each assurance, begun at that moment; anybody else without one. The application says \
-    nothing beyond who, what and to what; only where that is denied, it is supposed to \
-    say what the schema lets it say and policies listen to (Booleans, texts and numbers \
-    that stand in them). Recorded decisions are counted where those concerned stand now, \
-    not where they stood then.";
     nothing beyond who, what and to what; only where that is denied, it is supposed to say what \
     the schema lets it say and policies listen to (Booleans, texts and numbers that stand in \
     them). Recorded decisions are counted where those concerned stand now, not where they stood \
