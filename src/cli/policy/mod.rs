@@ -40,14 +40,14 @@ pub(super) struct Policy {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     Show(show::Show),
-    Impact(impact::Impact),
-    Publish(publish::Publish),
     Check(check::Check),
     Test(test::Test),
     Format(format::Format),
     Analyze(Box<analyze::Analyze>),
+    Impact(impact::Impact),
     Plan(plan::Plan),
     Apply(apply::Apply),
+    Publish(publish::Publish),
     Draft(draft::Draft),
     Versions(versions::Versions),
     Stage(moves::Stage),

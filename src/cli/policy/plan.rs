@@ -74,6 +74,9 @@ struct Planned {
     tests: Vec<Line>,
 }
 
+/// How many lines of a schema or of tests people are shown.
+const LINES_MAX: usize = 60;
+
 /// A policy that differs, and how.
 #[derive(Serialize)]
 struct Changed {
@@ -170,7 +173,11 @@ impl Telling for Planned {
             if !lines.is_empty() {
                 page.blank();
                 page.inked(&format!("changed: the {name}"), Ink::Strong);
-                self::lines(lines, page);
+                let shown = lines.get(..LINES_MAX).unwrap_or(lines);
+                self::lines(shown, page);
+                if let left @ 1.. = lines.len() - shown.len() {
+                    page.inked(&format!("    … {left} lines more: see --format json"), Ink::Faint);
+                }
             }
         }
     }
