@@ -64,6 +64,8 @@ pub struct App {
     pub(super) tiling: Arc<Semaphore>,
     /// A few admissions at a time: compiling a large set takes a core for seconds.
     pub(super) admitting: Arc<Semaphore>,
+    /// One way back at a time, whatever is being admitted or checked.
+    pub(super) going_back: Arc<Semaphore>,
     /// Whether the server is ending.
     pub(super) draining: Draining,
     /// Passkey challenges that await their answers.
@@ -100,6 +102,7 @@ impl App {
             weighing: Arc::new(Semaphore::new(1)),
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
+            going_back: Arc::new(Semaphore::new(1)),
             draining: Draining::default(),
             ceremonies: Ceremonies::default(),
             relying_party: OnceLock::new(),

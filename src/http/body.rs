@@ -128,7 +128,7 @@ pub async fn in_turn<T: 'static>(
     work: impl Future<Output = T> + 'static,
 ) -> Result<T, Problem> {
     let closed = |_| Problem::defect(&"publications are no longer admitted");
-    let held = Arc::clone(&app.admitting).acquire_owned().await.map_err(closed)?;
+    let held = Arc::clone(&app.going_back).acquire_owned().await.map_err(closed)?;
     seen_through(held, work).await
 }
 

@@ -10,8 +10,10 @@ use actix_web::{Error, HttpRequest, HttpResponse, web};
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::timeout;
 
 use super::guard::{Guarded, ReadAudit, ReadPolicies};
 use super::policies::{PolicyFile, placed, sources};
@@ -26,6 +28,8 @@ use crate::sequencer::Authority;
 
 /// Lines that wait for a caller who reads slowly.
 const LINES: usize = 16;
+/// How long a line waits for who does not read.
+const UNREAD_MAX: Duration = Duration::from_secs(30);
 /// How often what has been counted is handed out, to who asked for that.
 const PARTIAL: Duration = Duration::from_secs(5);
 
@@ -87,7 +91,8 @@ pub async fn weigh(
     let impact = body::blocking(begin).await?.map_err(|error| placed(error, &files))?;
     let (lines, heard) = channel(LINES);
     let authorities = [may.authority(), also.authority()];
-    let job = Job { app, authorities, lines, partials: asked.partials, _alone: alone };
+    let (runtime, partials) = (Handle::current(), asked.partials);
+    let job = Job { app, authorities, runtime, lines, partials, _alone: alone };
     // Who hangs up ends it at the next line.
     drop(actix_web::rt::task::spawn_blocking(move || job.done(impact)));
     Ok(HttpResponse::Ok()
@@ -131,6 +136,8 @@ fn begun(
 struct Job {
     app: web::Data<App>,
     authorities: [Authority; 2],
+    /// Where its waiting is timed.
+    runtime: Handle,
     lines: Sender<Bytes>,
     partials: bool,
     /// Held until the work is done: who hangs up does not make room for another.
@@ -199,8 +206,10 @@ impl Job {
     }
 
     fn say(&self, line: &Value) -> Result<(), Stopped> {
-        let line = Bytes::from(format!("{line}\n"));
-        self.lines.blocking_send(line).map_err(|_| Stopped::Unheard)
+        // Who does not read must not keep the next from asking.
+        let line = self.lines.send(Bytes::from(format!("{line}\n")));
+        let sent = self.runtime.block_on(async { timeout(UNREAD_MAX, line).await });
+        sent.ok().and_then(Result::ok).ok_or(Stopped::Unheard)
     }
 }
 

@@ -123,6 +123,9 @@ pub async fn take_step(
         let (world, by, reason) = (sequencer.world(), command.by(), reason.clone());
         let digest = match (step, &name) {
             (Step::RollBack, name) => pap::version_before(&world, name.as_deref())?.digest,
+            (Step::Approve, name) => {
+                pap::version_approved(&world, name.as_deref().unwrap_or_default())?.digest
+            }
             (_, name) => pap::version_named(&world, name.as_deref().unwrap_or_default())?.digest,
         };
         let ready = if step.compiles() {

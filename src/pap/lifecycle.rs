@@ -66,6 +66,16 @@ pub fn version_named<'a>(world: &'a World, name: &str) -> Result<&'a PolicyVersi
     })
 }
 
+/// The version that is approved: named by its whole digest, since of two texts by one author
+/// the first digits can be made the same.
+///
+/// # Errors
+/// As [`version_named`]; [`Refusal::NotWhole`] for a name that is shorter.
+pub fn version_approved<'a>(world: &'a World, name: &str) -> Result<&'a PolicyVersion, Refusal> {
+    let version = version_named(world, name)?;
+    if version.digest.to_string() == name { Ok(version) } else { Err(Refusal::NotWhole) }
+}
+
 /// The version to go back to: the one named, or for want of a name the one that was in force
 /// before the present one.
 ///
@@ -187,9 +197,7 @@ pub fn take_step(
             Event::VersionActivated(it)
         }
         Step::RollBack => {
-            // It was in force, so whoever had to look has looked; and going back is what
-            // one does when there is no time to ask anybody.
-            allowed(version, "rolled back to", &[Stage::Retired])?;
+            may_come_back(world, version)?;
             let left = world.versions.in_force().ok_or(Refusal::NothingBefore)?.digest;
             let (policies, schema) = numbers_of(world, version);
             let it = VersionRolledBack { digest, left, policies, schema, reason, session };
@@ -231,6 +239,9 @@ fn allowed(version: &PolicyVersion, what: &'static str, from: &[Stage]) -> Resul
 fn may_approve(version: &PolicyVersion, by: &By) -> Result<(), Refusal> {
     let Actor::Person(person) = &by.actor else { return Err(Refusal::ApproverIsNoPerson) };
     allowed(version, "approved", &[Stage::Checked, Stage::Staged])?;
+    if version.writer.is_none() && matches!(version.author, Actor::Service(_)) {
+        return Err(Refusal::WriterUnknown);
+    }
     if version.writer.as_ref() == Some(person) {
         return Err(Refusal::ApproverIsAuthor);
     }
@@ -245,7 +256,31 @@ fn may_come_in_force(world: &World, version: &PolicyVersion) -> Result<(), Refus
     if version.base != world.versions.in_force().map(|it| it.digest) {
         return Err(Refusal::BaseMoved(version.digest));
     }
-    if wants_approval(world) && version.approvals.is_empty() {
+    if wants_approval(world) && !is_approved(world, version) {
+        let name = super::refusal::short(&version.digest);
+        return Err(Refusal::ApprovalRequired(format!("version {name}")));
+    }
+    Ok(())
+}
+
+/// True if somebody has approved it who may still log in.
+fn is_approved(world: &World, version: &PolicyVersion) -> bool {
+    version.approvals.iter().any(|approval| match &approval.by {
+        Actor::Person(name) => {
+            world.identities.get(name).is_some_and(|it| !it.disabled && !it.erased)
+        }
+        _ => false,
+    })
+}
+
+/// Going back is what one does when there is no time to ask anybody: to what was in force
+/// just before, or to what was approved once. Further back there may be what four eyes
+/// never saw.
+fn may_come_back(world: &World, version: &PolicyVersion) -> Result<(), Refusal> {
+    allowed(version, "rolled back to", &[Stage::Retired])?;
+    let before = world.versions.last_retired().map(|it| it.digest);
+    let seen = before == Some(version.digest) || !version.approvals.is_empty();
+    if wants_approval(world) && !seen {
         let name = super::refusal::short(&version.digest);
         return Err(Refusal::ApprovalRequired(format!("version {name}")));
     }

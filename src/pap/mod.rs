@@ -20,7 +20,9 @@ mod version_tests;
 
 pub use admission::{Admission, Changes, Draft, admit, storable};
 pub use force::put_in_force;
-pub use lifecycle::{By, Ready, Step, ready, take_step, version_before, version_named};
+pub use lifecycle::{
+    By, Ready, Step, ready, take_step, version_approved, version_before, version_named,
+};
 pub use refusal::{Part, Refusal};
 pub use set::set_of;
 pub use shown::{ApprovalShown, InForceShown, VersionShown, VersionWhole, VersionsShown};

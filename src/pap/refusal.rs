@@ -59,13 +59,25 @@ pub enum Refusal {
         found: Version,
     },
     /// No version is called so, or it has been forgotten (404).
-    #[error("there is no version `{0}`: see which there are")]
+    #[error("there is no version `{0}`: `countersign policy versions` lists them")]
     NoSuchVersion(String),
     /// Several versions are called so, or too few digits were given (422).
     #[error("`{0}` does not name one version: give more of its digits, at least six")]
     NotOneVersion(String),
+    /// Only the first digits of it were given (422).
+    #[error("approving takes the whole digest, as `--format json` shows it: 64 digits")]
+    NotWhole,
+    /// A service wrote it, and nobody knows who made its token (409).
+    #[error(
+        "a token of unknown maker wrote it, so nobody can be told apart from its author: \
+             draft it anew as a person"
+    )]
+    WriterUnknown,
     /// The very same was drafted before (409).
-    #[error("version {} says the same already, and is {stage}", short(.digest))]
+    #[error(
+        "version {} says the same already, and is {stage}: with another message it is another",
+        short(.digest)
+    )]
     VersionExists {
         /// Its name.
         digest: Digest,
@@ -146,6 +158,8 @@ impl Refusal {
             Self::BaseMoved(_) => "base_moved",
             Self::AnotherStaged(_) => "another_staged",
             Self::ApprovalRequired(_) => "approval_required",
+            Self::NotWhole => "not_whole",
+            Self::WriterUnknown => "writer_unknown",
             Self::ApproverIsAuthor => "approver_is_author",
             Self::ApproverIsNoPerson => "approver_is_no_person",
             Self::ApprovedAlready => "approved_already",

@@ -72,8 +72,10 @@ pub struct Node {
     pub depth: usize,
     // What everything is in that is in this alone; shared by all of that.
     within: OnceLock<Arc<BTreeSet<Uid>>>,
-    // Its typed form under the schema of that digest; made when first asked for.
-    typed: ArcSwapOption<(Digest, TypedEntity)>,
+    // Its typed form under the schema of that digest; made when first asked for. Beside it
+    // that under another schema, such as a draft's: who asks a draft must not have those who
+    // ask what is in force type it anew each time.
+    typed: [ArcSwapOption<(Digest, TypedEntity)>; 2],
 }
 
 /// Where an entity stands: all it is in, directly or not, and how many levels are above.
@@ -85,7 +87,7 @@ type Fresh<'a> = StdMap<&'a Uid, Arc<Node>>;
 impl Node {
     fn new(document: impl Into<Arc<EntityDocument>>, (ancestors, depth): Place) -> Self {
         let document = document.into();
-        let (within, typed) = (OnceLock::new(), ArcSwapOption::empty());
+        let (within, typed) = (OnceLock::new(), [const { ArcSwapOption::const_empty() }; 2]);
         Self { document, ancestors, depth, within, typed }
     }
 
@@ -108,13 +110,17 @@ impl Node {
     /// # Errors
     /// [`Fault`] if it does not fit the schema; admission has refused that.
     pub fn typed(&self, schema: &CompiledSchema) -> Result<TypedEntity, Fault> {
-        if let Some(known) = &*self.typed.load()
-            && known.0 == schema.digest()
-        {
-            return Ok(known.1.clone());
+        let [first, beside] = &self.typed;
+        for known in [first, beside] {
+            if let Some(known) = &*known.load()
+                && known.0 == schema.digest()
+            {
+                return Ok(known.1.clone());
+            }
         }
         let typed = schema.type_entity(&self.document, &self.ancestors)?;
-        self.typed.store(Some(Arc::new((schema.digest(), typed.clone()))));
+        let place = if first.load().is_none() { first } else { beside };
+        place.store(Some(Arc::new((schema.digest(), typed.clone()))));
         Ok(typed)
     }
 }

@@ -276,6 +276,7 @@ impl Versions {
         match &entry.event {
             Event::PolicyTestsSubmitted(it) => {
                 self.tests.entry(it.publication).or_default().push_str(&it.text);
+                return;
             }
             Event::VersionDrafted(it) => self.drafted(entry, writer, it, set),
             Event::VersionChecked(it) => self.change(it.digest, entry, |version| {

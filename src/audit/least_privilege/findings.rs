@@ -165,10 +165,9 @@ fn kept(
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         Some(format!("it is annotated @{key}{said}"))
     });
-    // In whole days: what came in force seconds after the log began was there all the time.
-    let days = |from| window.to.seconds_since(from) / DAY_S;
-    let (observed, wanted) = (days(told.observed_from), rule.days_min.min(days(window.from)));
-    let young = (observed < wanted).then(|| format!("it is in force for {observed} days only"));
+    let observed = window.to.seconds_since(told.observed_from) / DAY_S;
+    let young = (observed < rule.days_min)
+        .then(|| format!("only {observed} days of it are looked at, and {} count", rule.days_min));
     let cut = (window.cut_short > 0)
         .then(|| format!("{} records do not name every policy", window.cut_short));
     let link = (is_link && told.finding != Finding::NeverUsed)

@@ -17,8 +17,8 @@ use crate::checks::Which;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign policy check policies/cloud --schema schemas/cloud.cedarschema\n  \
-    countersign policy check policies/cloud --strict --junit report.xml --server \
-    https://pdp.example.com\nExit codes: 0 all is well; 1 something is not.")]
+    countersign policy check policies/cloud --strict --junit report.xml \\\n    \
+    --server https://pdp.example.com\nExit codes: 0 all is well; 1 something is not.")]
 pub(super) struct Check {
     #[command(flatten)]
     work: Work,

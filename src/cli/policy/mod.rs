@@ -31,7 +31,7 @@ use super::failure::{Exit, Failure};
     countersign policy show wall-data --data ./data\n  \
     countersign policy check policies/cloud --schema schemas/cloud.cedarschema\n  \
     countersign policy impact policies/cloud --since 90d --data ./data\n  \
-    countersign policy publish policies/cloud --server https://pdp.example.com")]
+    countersign policy apply policies/cloud --server https://pdp.example.com")]
 pub(super) struct Policy {
     #[command(subcommand)]
     command: Command,

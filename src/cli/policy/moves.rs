@@ -110,8 +110,9 @@ pub(super) struct Activate {
 
 /// Put a version in force again that was before
 ///
-/// Without --to, the one before the present one. It needs nobody's approval: whoever had to
-/// look at it has looked, and this is for when there is no time.
+/// Without --to, the one that was in force just before the present one: so twice is there and
+/// back. That needs nobody's approval, for it is for when there is no time; further back,
+/// where four eyes are wanted, only to what was approved.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
     countersign policy rollback --reason 'nobody can open the archive' --data ./data")]

@@ -18,7 +18,8 @@ use crate::pdp::Administration;
 /// Put a whole new policy set in force; what it lacks is withdrawn
 ///
 /// Every policy is validated against the schema first. If anything is wrong, nothing
-/// changes, and each fault is shown with its file and line.
+/// changes, and each fault is shown with its file and line. Tests that lie beside them are
+/// neither run nor kept: `policy apply` does that.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
     countersign policy publish policies/cloud --message 'open the archive' --data ./data")]
