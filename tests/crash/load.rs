@@ -227,7 +227,12 @@ impl Alice {
         let answer = wire.post("/auth/v1/verify-mfa", &session, &body)?;
         match answer.status {
             200 => tell.send(self.hold(&answer)).unwrap(),
-            401 => tell.send(Told::done(&answer, "countersign.mfa.refused.v1")).unwrap(),
+            401 => {
+                // What was offered was not confirmed before the server went, and another
+                // session cannot confirm it.
+                self.offered = None;
+                tell.send(Told::done(&answer, "countersign.mfa.refused.v1")).unwrap();
+            }
             429 => {}
             _ => panic!("{}", answer.text),
         }
