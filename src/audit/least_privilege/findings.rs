@@ -167,7 +167,7 @@ fn kept(
     });
     let observed = window.to.seconds_since(told.observed_from) / DAY_S;
     let young = (observed < rule.days_min)
-        .then(|| format!("only {observed} days of it are looked at, and {} count", rule.days_min));
+        .then(|| format!("{observed} days of it were looked at: it takes {}", rule.days_min));
     let cut = (window.cut_short > 0)
         .then(|| format!("{} records do not name every policy", window.cut_short));
     let link = (is_link && told.finding != Finding::NeverUsed)

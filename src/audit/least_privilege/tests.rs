@@ -167,7 +167,7 @@ fn what_is_new_is_left_alone() {
     let report = report(&log, Moment::EPOCH);
     let new = of(&report, "new");
     assert_eq!((new.finding, &new.proposal), (Finding::NeverUsed, &None));
-    assert_eq!(new.kept.as_deref(), Some("it is in force for 3 days only"));
+    assert_eq!(new.kept.as_deref(), Some("3 days of it were looked at: it takes 30"));
 }
 
 #[test]
