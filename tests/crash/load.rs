@@ -141,7 +141,11 @@ impl Alice {
                 tell.send(Told::done(&answer, "countersign.mfa.refused.v1")).unwrap();
             }
             (429, _) => {} // not looked at, so nothing is recorded
-            (409, Some("too_many_authenticators")) => self.make_room(wire, tell)?,
+            (409, Some("too_many_authenticators")) => {
+                self.make_room(wire, tell)?;
+                // The same again, or no wrong code would have its turn while they are many.
+                self.turns -= 1;
+            }
             // An answer with new tokens was lost with the server before, or the code that
             // was to follow the password had to wait.
             (401, Some("unauthenticated")) | (403, Some("assurance_too_low")) => {
