@@ -142,7 +142,7 @@ impl Suite {
     /// The suites that a version keeps.
     ///
     /// # Errors
-    /// [`NotASuite`], if the text is not one of [`Suite::text_of`].
+    /// `NotASuite`, if the text is not one of [`Suite::text_of`].
     pub fn of_text(text: &str) -> Result<Vec<Self>, NotASuite> {
         serde_json::from_str(text).map_err(|_| {
             NotASuite("a list of suites of tests was expected, each with `name` and `tests`".into())
