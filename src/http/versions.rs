@@ -176,9 +176,11 @@ pub async fn activate(
     path: web::Path<String>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let schema = schema_of(&app, &path)?;
+    // What is permitted and what is done are one version, whatever is drafted meanwhile.
+    let digest = pap::version_named(&app.sequencer.world(), &path)?.digest.to_string();
+    let schema = schema_of(&app, &digest)?;
     let authority = publishing(&may, Some(schema), &app, &request).await?;
-    taken(&may, authority, (app, request, payload), Step::Activate, path.into_inner()).await
+    taken(&may, authority, (app, request, payload), Step::Activate, digest).await
 }
 
 /// Puts a version in force again: the one named, or the one before the present one.
