@@ -11,7 +11,7 @@ use crate::audit::segments::{Counted, Window};
 use crate::audit::{Ground, Then};
 use crate::cedar::CompiledSchema;
 use crate::event::{Envelope, Event, Verdict, VersionRef};
-use crate::model::{Moment, PolicyId, SetKind, Uid};
+use crate::model::{EntityType, Moment, PolicyId, SetKind, Uid};
 use crate::pdp::names_of;
 use crate::projection::World;
 
@@ -144,6 +144,9 @@ pub enum NoRadius {
     /// No such principal.
     #[error("the directory held no `{0}` then")]
     Unknown(Uid),
+    /// Nothing of that type ever acts: that it reaches nothing would be no comfort.
+    #[error("no action has a `{0}` as its principal: name who acts, such as what runs there")]
+    NeverActs(EntityType),
     /// Too many hops.
     #[error("at most {HOPS_MAX} hops are followed, and at least 1")]
     Hops,
@@ -171,6 +174,12 @@ impl BlastRadius {
         let schema = schema(world)?;
         if world.directory.get(principal).is_none() {
             return Err(NoRadius::Unknown(principal.clone()).into());
+        }
+        let acts = |action: &Uid| {
+            schema.principals_of(action).is_some_and(|kinds| kinds.contains(principal.kind()))
+        };
+        if !schema.actions().iter().any(acts) {
+            return Err(NoRadius::NeverActs(principal.kind().clone()).into());
         }
         let spread = Spread::of(world, schema, then, (principal, assurance), hops);
         let mut uses = Uses::of(world, &spread);

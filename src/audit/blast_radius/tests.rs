@@ -105,6 +105,9 @@ fn nobody_and_no_hops_are_refused() {
     };
     let nobody = uid("User", "nobody");
     assert_eq!(asked(&nobody, 3).unwrap_err(), NoRadius::Unknown(nobody));
+    let service = uid("Service", "shop");
+    let never = NoRadius::NeverActs(service.kind().clone());
+    assert_eq!(asked(&service, 3).unwrap_err(), never, "it is no comfort that it reaches nothing");
     assert_eq!(asked(&uid("User", "alice"), 0).unwrap_err(), NoRadius::Hops);
     assert_eq!(asked(&uid("User", "alice"), 11).unwrap_err(), NoRadius::Hops);
 }
