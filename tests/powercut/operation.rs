@@ -1,6 +1,8 @@
 //! What was done to a folder and all below it, in order, and what was told meanwhile.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::strace::{Call, descriptor, escapes};
@@ -58,6 +60,9 @@ impl Story {
 
     /// Takes the next call.
     pub fn take(&mut self, call: &Call) {
+        if call.was_cut_off() {
+            return self.take_cut_off(call);
+        }
         if !call.succeeded() {
             return;
         }
@@ -88,6 +93,31 @@ impl Story {
                 }
             }
             _ => self.rename(call),
+        }
+    }
+
+    /// Takes a write in whose midst its thread was killed. How much of it was done is told
+    /// by the disk alone: the kernel gives up between two pages.
+    fn take_cut_off(&mut self, call: &Call) {
+        let at = match call.name.as_str() {
+            "pwrite64" => call.number(3),
+            "write" => match self.positions.get(&call.descriptor(0).0) {
+                Some(at) => *at,
+                None => return,
+            },
+            _ => return,
+        };
+        let (_, path) = call.descriptor(0);
+        let Some(file) = self.node(&path) else { return };
+        let mut bytes = call.string(1);
+        let mut there = vec![0; bytes.len()];
+        let opened = File::open(self.placed(&path)).unwrap();
+        let length = opened.read_at(&mut there, at).unwrap();
+        let same = bytes.iter().zip(&there[..length]).take_while(|(one, other)| one == other);
+        let done = same.count();
+        if done > 0 {
+            bytes.truncate(done);
+            self.done(call, Deed::Write { file, at, bytes });
         }
     }
 

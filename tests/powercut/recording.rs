@@ -173,6 +173,7 @@ impl Pipe {
                 story.take(&call);
             }
         }
+        reader.cut_off().iter().for_each(|call| story.take(call));
         reader.lines()
     }
 }

@@ -53,6 +53,11 @@ impl Call {
         !self.result.starts_with(['-', '?'])
     }
 
+    /// Whether its thread was killed in the midst of it, so that nobody was told what it did.
+    pub fn was_cut_off(&self) -> bool {
+        self.result.starts_with('?')
+    }
+
     /// A number, in decimal.
     pub fn number(&self, nth: usize) -> u64 {
         let text = &self.arguments[nth];
@@ -113,6 +118,16 @@ impl Reader {
 
     pub const fn lines(&self) -> usize {
         self.lines
+    }
+
+    /// What has begun and will never end, now that its thread is no more.
+    pub fn cut_off(&mut self) -> Vec<Call> {
+        let mut left: Vec<_> = self.unfinished.drain().map(|(_, begun)| begun).collect();
+        left.sort_unstable();
+        let ended = self.lines;
+        left.into_iter()
+            .filter_map(|(began, begun)| call(&(begun + ") = ?"), began, ended))
+            .collect()
     }
 
     /// Takes a line; the call that it ends, if it ends one.
