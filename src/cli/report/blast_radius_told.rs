@@ -6,7 +6,7 @@ use super::super::console::Telling;
 use super::super::page::{Ink, Page, second};
 use super::super::table::{Column, Table};
 use super::conditions::Conditions;
-use crate::audit::{BlastRadius, Jewel, Step};
+use crate::audit::{BlastRadius, Jewel};
 use crate::model::PolicyId;
 
 /// How many lines a list has before it only counts.
