@@ -53,11 +53,11 @@ fn policies_are_published_alike_over_both() {
     assert_eq!(late["code"], "version_conflict");
 
     let withdrawn = same_text(&places, &["policy", "publish", &cloud]);
-    assert!(withdrawn.contains("policies version 3"), "{withdrawn}");
+    assert!(withdrawn.contains("in force as number 3"), "{withdrawn}");
     assert!(withdrawn.contains("withdrawn   one"), "{withdrawn}");
     let shown = same_text(&places, &["policy", "show", "wall-data"]);
     assert!(shown.starts_with("@id(\"wall-data\")\n"), "{shown}");
-    assert!(same_text(&places, &["policy", "show"]).starts_with("version 3, "));
+    assert!(same_text(&places, &["policy", "show"]).contains(", in force as number 3: "));
     assert_eq!(same(&places, &["policy", "show", "one"], 1)["code"], "not_found");
     assert_eq!(same(&places, &["policy", "show"], 0)["policies"], before["policies"]);
 }
