@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{first_since, forward, pairs};
-use super::guard::{Guarded, ReadAudit};
+use super::guard::{DraftPolicies, Guarded, ReadAudit};
 use super::long_work::LongWork;
 use super::past::{Lookback, Past, looking};
 use super::policies::{PolicyFile, sources};
@@ -46,18 +46,20 @@ pub async fn segments(
 }
 
 /// `POST` to the same: with a draft in place of what was in force, and what it would change.
-/// The body is that of `PUT /policies/v1` or `PUT /schema/v1`; nothing is published.
+/// The body is that of `PUT /policies/v1` or `PUT /schema/v1`; nothing is published. Takes the
+/// permission to draft policies too: a condition of one's own asks for any value.
 ///
 /// # Errors
 /// As [`segments`]; 422 with each of the draft's faults.
 pub async fn segments_of_draft(
     may: Guarded<ReadAudit>,
+    drafts: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let draft = draft(&app, &request, payload).await?;
-    of_segments(app, may.authority(), &request, Some(draft)).await
+    of_segments(app, may.authority_and(&drafts), &request, Some(draft)).await
 }
 
 async fn of_segments(
@@ -94,18 +96,19 @@ pub async fn blast_radius(
     of_blast_radius(app, may.authority(), &request, None).await
 }
 
-/// `POST` to the same: with a draft in place of what was in force.
+/// `POST` to the same: with a draft in place of what was in force, for who may draft too.
 ///
 /// # Errors
 /// As [`blast_radius`]; 422 with each of the draft's faults.
 pub async fn blast_radius_of_draft(
     may: Guarded<ReadAudit>,
+    drafts: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let draft = draft(&app, &request, payload).await?;
-    of_blast_radius(app, may.authority(), &request, Some(draft)).await
+    of_blast_radius(app, may.authority_and(&drafts), &request, Some(draft)).await
 }
 
 async fn of_blast_radius(
