@@ -51,8 +51,9 @@ pub use explained::{Explained, Recorded, TakenAgain};
 pub use filter::Filter;
 pub use ground::{Before, Ground};
 pub use impact::{
-    Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
-    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable, read_patch,
+    Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Novelty, Ranked,
+    Ranking, Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable,
+    read_patch,
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
