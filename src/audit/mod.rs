@@ -61,7 +61,7 @@ pub use least_privilege::{
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
-pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Way};
+pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Undecided, Way};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;

@@ -13,7 +13,7 @@ use super::super::publication::placed;
 use super::super::target::{Target, TargetFlags};
 use crate::cedar::{Limits, on_large_stack};
 use crate::checks::{Given, Report, Suite, SuiteReport, TestsReport, Which, examine};
-use crate::model::{JsonLimits, parse_json};
+use crate::model::{GoOn, JsonLimits, parse_json};
 use crate::projection::World;
 
 /// How deeply objects and arrays may stand within each other in a file of tests.
@@ -225,7 +225,8 @@ fn examined(world: &World, read: Read, which: Which) -> Result<Report<FaultTold>
     let Read { files, schema, suites, entities } = read;
     let schema = schema.map(|(_, text)| text);
     let given = Given { files, policies: Vec::new(), schema, suites, entities };
-    let report = on_large_stack(|| examine(world, given, which, &Limits::default()));
+    let limits = Limits::default();
+    let report = on_large_stack(|| examine(world, given, which, &limits, &GoOn::ALWAYS));
     let report = report.map_err(Failure::could_not_run)?;
     let json = serde_json::to_value(report).map_err(Failure::could_not_run)?;
     serde_json::from_value(json).map_err(Failure::could_not_run)
