@@ -28,8 +28,12 @@ pub enum WeakPassword {
         /// Its length, in Unicode code points.
         found: usize,
     },
-    /// The user's name or this product's, once or repeated.
-    #[error("a password must not be the user name or the product's name: choose unrelated words")]
+    /// Names that are at hand: the user's, this product's, or words of this deployment, with
+    /// nothing but digits and signs beside them.
+    #[error(
+        "a password must not be made of the user's name, the product's, or words of this \
+         organisation: choose unrelated words"
+    )]
     IsAName,
     /// One short piece again and again.
     #[error("this password repeats one short piece: choose several unrelated words")]
@@ -54,22 +58,26 @@ const CHARS_MIN_BESIDE: usize = 8;
 const PIECE_CHARS_MAX: usize = 4;
 /// What this product is called.
 const PRODUCT: &str = "countersign";
+/// The shortest part of a user's name that counts as a name, in code points.
+const NAME_PART_CHARS_MIN: usize = 3;
 
 /// Checks a password that is to be set. `second_factor` says whether the account
 /// cannot be used without one; when the last one goes, check again.
 ///
 /// The whole password is compared, never a part of it: a listed word within a
-/// longer phrase is fine. Letters count as their lower case.
+/// longer phrase is fine. Letters count as their lower case. `words` are this deployment's
+/// own, such as the organisation's name.
 ///
 /// # Errors
 /// [`WeakPassword`], the first that applies.
 ///
 /// # Source
-/// SP 800-63B-4 §3.1.1.2 (1), (2), (5)–(8); ASVS 6.2.4, 6.2.11.
+/// SP 800-63B-4 §3.1.1.2 (1), (2), (5)–(8); ASVS 5.0 6.1.2, 6.2.4, 6.2.11.
 pub fn check_new_password(
     password: &Password,
     username: &Username,
     second_factor: bool,
+    words: &[String],
 ) -> Result<(), WeakPassword> {
     let found = password.chars();
     if found < CHARS_MIN_BESIDE {
@@ -80,7 +88,7 @@ pub fn check_new_password(
     }
     let folded = Folded::of(password.expose());
     let piece = folded.piece();
-    if is_name(piece, username) || is_name(&folded.0, username) {
+    if is_made_of(&folded.0, &names(username, words)) {
         Err(WeakPassword::IsAName)
     } else if piece.len() < folded.0.len() && piece.len() <= PIECE_CHARS_MAX {
         Err(WeakPassword::Repetitive)
@@ -121,11 +129,36 @@ impl Folded {
     }
 }
 
-/// The product's name, the user's, or the part of it before an `@`.
-fn is_name(text: &[char], username: &Username) -> bool {
+/// What is at hand to whoever guesses: the user's name, the part of it before an `@`, what
+/// stands between its signs, the product's name, and words of this deployment; the longest
+/// first.
+fn names(username: &Username, words: &[String]) -> Vec<Vec<char>> {
     let user = username.as_str();
     let local = user.split_once('@').map_or(user, |(local, _)| local);
-    [user, local, PRODUCT].iter().any(|name| name.chars().eq(text.iter().copied()))
+    let parts = user.split(|it: char| !it.is_alphanumeric());
+    let parts = parts.filter(|part| part.chars().count() >= NAME_PART_CHARS_MIN);
+    let words = words.iter().map(String::as_str);
+    let all = [user, local, PRODUCT].into_iter().chain(parts).chain(words);
+    let mut all: Vec<_> = all.map(|name| Folded::of(name).0.to_vec()).collect();
+    all.retain(|name| !name.is_empty());
+    all.sort_unstable_by_key(|name| std::cmp::Reverse(name.len()));
+    all
+}
+
+/// Whether names, and no other letters, make up the whole text: `Alice-2026!` is Alice's
+/// name, and `alice likes tea` is not.
+fn is_made_of(text: &[char], names: &[Vec<char>]) -> bool {
+    let (mut rest, mut found) = (text, false);
+    while let Some((first, after)) = rest.split_first() {
+        if let Some(left) = names.iter().find_map(|name| rest.strip_prefix(name.as_slice())) {
+            (rest, found) = (left, true);
+        } else if first.is_alphabetic() {
+            return false;
+        } else {
+            rest = after;
+        }
+    }
+    found
 }
 
 /// Whether every character is the one after, or before, its left neighbour;
@@ -161,8 +194,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(password: &str, second_factor: bool) -> Result<(), WeakPassword> {
-        let username = "alice@example.com".parse().unwrap();
-        check_new_password(&password.parse().ok().unwrap(), &username, second_factor)
+        check_of("alice@example.com", password, second_factor)
+    }
+
+    fn check_of(user: &str, password: &str, second_factor: bool) -> Result<(), WeakPassword> {
+        let (username, words) = (user.parse().unwrap(), ["Opal Works".to_owned()]);
+        check_new_password(&password.parse().ok().unwrap(), &username, second_factor, &words)
     }
 
     #[test]
@@ -204,12 +241,18 @@ mod tests {
             "alicealicealice",
             "CountersignCountersign",
             "countersigncountersigncountersign",
+            "Alice.Example-2026!",
+            "2026 countersign 2026",
+            "OPAL WORKS opal works",
+            "Opal Works, Alice: 1",
         ] {
             assert_eq!(check(name, false), Err(WeakPassword::IsAName), "{name}");
         }
         assert_eq!(check("countersign", true), Err(WeakPassword::IsAName));
         assert_eq!(check("alice and the opal lantern", false), Ok(()));
         assert_eq!(check("countersign the opal", false), Ok(()));
+        assert_eq!(check("opal works of alice", false), Ok(()));
+        assert_eq!(check("opal 2026 lantern 2026", false), Ok(()), "half a word is none");
     }
 
     #[test]
@@ -244,7 +287,8 @@ mod tests {
         assert!(LISTED.is_sorted_by(|one, other| one < other));
         for entry in LISTED.iter() {
             assert!(entry.chars().eq(Folded::of(entry).0.iter().copied()), "not folded: {entry}");
-            assert_eq!(check(entry, true), Err(WeakPassword::Common), "{entry}");
+            let found = check_of("q-7", entry, true);
+            assert_eq!(found, Err(WeakPassword::Common), "{entry}");
         }
     }
 

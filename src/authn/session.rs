@@ -174,12 +174,12 @@ pub(super) fn end_others(
 }
 
 /// As [`end_all`], with every session of the person's entity from whatever source.
-pub(super) fn end_all_of(
+pub(super) fn end_all_of<T>(
     world: &World,
     person: &Username,
     user: &Uid,
-    end: impl Fn(Uuid) -> Event,
-) -> Vec<Event> {
+    end: impl Fn(Uuid) -> T,
+) -> Vec<T> {
     let own = |session: &&Arc<Session>| session.person.as_ref() == Some(person);
     let theirs = world.sessions.iter().filter(own).chain(world.sessions.of_user(user));
     let ids: BTreeSet<_> = theirs.map(|session| session.id).collect();

@@ -40,14 +40,13 @@ pub struct SessionRow {
     pub idle_until: Moment,
 }
 
-/// The sessions in force of the person who asks, which began here, oldest first.
+/// The sessions in force of the person who asks, whoever vouches for them, oldest first.
 ///
 /// # Errors
 /// [`Refusal::SessionOver`].
 pub fn list(world: &World, session: Uuid, now: Moment) -> Result<Vec<SessionRow>, Refusal> {
     let own = session::open(world, session, now)?;
-    let here = |it: &SessionRow| it.source == session::LOCAL_SOURCE;
-    let all = rows(world, &own.person.name, now).into_iter().filter(here);
+    let all = rows(world, &own.person.name, now).into_iter();
     Ok(all.map(|it| SessionRow { current: it.id == session, ..it }).collect())
 }
 
@@ -59,7 +58,8 @@ pub fn list_of(world: &World, person: &Username, now: Moment) -> Result<Vec<Sess
     Ok(rows(world, &persons::known(world, person)?.name, now))
 }
 
-/// Ends one of the asking person's sessions, which may be the one that asks.
+/// Ends one of the asking person's sessions, which may be the one that asks, or one that an
+/// identity provider vouches for.
 ///
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::SessionUnknown`] if it is none of theirs;
@@ -67,10 +67,7 @@ pub fn list_of(world: &World, person: &Username, now: Moment) -> Result<Vec<Sess
 /// give: a stolen password shuts nobody out.
 pub fn end(world: &World, session: Uuid, ended: Uuid, now: Moment) -> Result<Vec<Event>, Refusal> {
     let own = session::open(world, session, now)?;
-    let named = world.sessions.get(&ended);
-    if named.is_none_or(|it| it.person.as_ref() != Some(&own.person.name)) {
-        return Err(Refusal::SessionUnknown { session: ended });
-    }
+    check_theirs(world, &own.person.name, ended)?;
     if ended != session {
         check_strength(own)?;
     }
@@ -79,8 +76,8 @@ pub fn end(world: &World, session: Uuid, ended: Uuid, now: Moment) -> Result<Vec
     Ok(vec![session::ended(ended, why)])
 }
 
-/// Ends all the asking person's sessions but the one that asks, and that too if `all`.
-/// Linear in the sessions there are.
+/// Ends all the asking person's sessions but the one that asks, and that too if `all`,
+/// whoever vouches for them. Linear in the sessions there are.
 ///
 /// # Errors
 /// [`Refusal::SessionOver`]; [`Refusal::AssuranceTooLow`] as for [`end`].
@@ -92,12 +89,14 @@ pub fn end_others(
 ) -> Result<Vec<Event>, Refusal> {
     let own = session::open(world, session, now)?;
     check_strength(own)?;
-    let own = &own.person.name;
-    let mut events = session::end_others(world, own, session, SessionEnding::EndedByPerson);
-    if all {
-        events.push(session::ended(session, SessionEnding::LoggedOut));
-    }
-    Ok(events)
+    let (own, user) = (&own.person.name, world.user(&own.person.name));
+    let end = |id| {
+        let why =
+            if id == session { SessionEnding::LoggedOut } else { SessionEnding::EndedByPerson };
+        (id, session::ended(id, why))
+    };
+    let ended = session::end_all_of(world, own, &user, end).into_iter();
+    Ok(ended.filter(|(id, _)| all || *id != session).map(|(_, event)| event).collect())
 }
 
 /// Ends one session of a person's, or all of them, because an administrator says so,
@@ -116,11 +115,19 @@ pub fn end_of(
     let Some(session) = session else {
         return Ok(session::end_all_of(world, person, &user, end));
     };
-    let theirs = |it: &&std::sync::Arc<Session>| {
-        it.person.as_ref() == Some(person) || (it.person.is_none() && it.user == user)
+    check_theirs(world, person, session)?;
+    Ok(vec![end(session)])
+}
+
+/// Refuses a session that is not a person's: neither one of theirs here, nor one of their
+/// entity's elsewhere.
+fn check_theirs(world: &World, person: &Username, session: Uuid) -> Result<(), Refusal> {
+    let theirs = |it: &Session| match &it.person {
+        Some(whose) => whose == person,
+        None => it.user == world.user(person),
     };
-    match world.sessions.get(&session).filter(theirs) {
-        Some(_) => Ok(vec![end(session)]),
+    match world.sessions.get(&session).filter(|it| theirs(it)) {
+        Some(_) => Ok(()),
         None => Err(Refusal::SessionUnknown { session }),
     }
 }

@@ -238,10 +238,31 @@ impl Hasher {
         let queue = Arc::clone(&self.queue);
         let worker = std::thread::Builder::new()
             .name(format!("argon2-{number}"))
-            .spawn(move || queue.work(&mut memory))
+            .spawn(move || {
+                give_way();
+                queue.work(&mut memory);
+            })
             .map_err(HasherError::Thread)?;
         self.workers.push(worker);
         Ok(())
+    }
+}
+
+/// How much a hashing thread gives way to the others, 0 to 19.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Has the calling thread give way: a hash takes a processor for tens of milliseconds, and a
+/// decision that comes meanwhile is not to wait for it. Where that is refused, hashing goes
+/// on as urgent as all else.
+///
+/// # Source
+/// setpriority(2): `who` 0 is the calling thread, for on Linux each has a nice value of its
+/// own. Elsewhere it would be the whole process, which stays as it is.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the hashing threads are as urgent as all others");
     }
 }
 

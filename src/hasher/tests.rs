@@ -390,3 +390,28 @@ fn what_asks_for_too_much_is_not_imported() {
         assert_eq!(PasswordHash::imported(&text).err(), unread, "{text}");
     }
 }
+
+/// The nice value of the thread of this process that has a name (proc(5), `stat`: the 17th
+/// field after the name in brackets).
+#[cfg(target_os = "linux")]
+fn nice_of(thread: &str) -> Option<i32> {
+    let named = format!("({thread})");
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    threads.flatten().find_map(|entry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        stat.split_once(&named)?.1.split_whitespace().nth(16)?.parse().ok()
+    })
+}
+
+/// Goal: a decision does not wait for a password that is being hashed.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_hashing_thread_gives_way_and_the_others_stay_as_they_are() {
+    let before = rustix::process::getpriority_process(None).unwrap();
+    let mut hasher = unattended(cheap());
+    hasher.add_worker(90_210).unwrap();
+    hasher.hash(password("some password")).await.unwrap();
+
+    assert_eq!(nice_of("argon2-90210"), Some(NICE));
+    assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
+}

@@ -57,7 +57,8 @@ pub async fn with_ticket(
     };
     let password: Password =
         password.parse().map_err(|error: crate::model::NotASecret| weak(&error))?;
-    check_new_password(&password, &person, second_factor).map_err(|error| weak(&error))?;
+    let words = &app.settings.password_words;
+    check_new_password(&password, &person, second_factor, words).map_err(|error| weak(&error))?;
     let alone = stands_alone(&password);
     let hash = app.hasher.hash(password).await?;
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::caller::{COOKIE, Caller};
 use super::login::{Fresh, removal};
 use super::sealed::{self, Secret};
-use super::{App, Problem, body};
+use super::{App, Problem, body, door};
 use crate::authn::mfa::{Candidate, MfaVerdict, Offer, candidates, conclude, offer};
 use crate::authn::{self, Outcome, Provisioning, TotpSeed};
 use crate::entropy::{draw, uuid_v7};
@@ -152,7 +152,7 @@ pub async fn verify(
 ) -> Result<HttpResponse, Problem> {
     let (caller, session, person) = person(&app, &request)?;
     let VerifyMfa { mfa_code, cookie } = body::typed(body::json(&app, &request, payload).await?)?;
-    match verified(&app, caller.origin(&request), session, &person, &mfa_code).await? {
+    match verified(&app, &request, (&caller, session), &person, &mfa_code).await? {
         Verified::Raised(fresh, recorded) => fresh.answer(&recorded, cookie),
         Verified::Bound => Ok(bound(&request)),
         Verified::Added => {
@@ -173,11 +173,24 @@ pub enum Verified {
     Added,
 }
 
-/// Has a code checked that a person gave in a session of theirs, and the session raised.
+/// Has a code checked that a person gave in a session of theirs, and the session raised. One
+/// that is turned away unread is summed up with the passwords that are.
 ///
 /// # Errors
 /// Those of [`verify`].
 pub async fn verified(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    (caller, session): (&Caller, Uuid),
+    person: &Username,
+    code: &str,
+) -> Result<Verified, Problem> {
+    let visitor = door::caller(app, request, person.as_str(), Some(person));
+    let ended = judged(app, caller.origin(request), session, person, code).await;
+    door::leave(app, &visitor, ended).await
+}
+
+async fn judged(
     app: &web::Data<App>,
     origin: Origin,
     session: Uuid,

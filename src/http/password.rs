@@ -96,7 +96,8 @@ fn judged(
     let unfit = |error: NotASecret| Problem::bad("bad_password", error.to_string());
     let current: Password = current.parse().map_err(unfit)?;
     let new: Password = new.parse().map_err(|error: NotASecret| weak(&error))?;
-    check_new_password(&new, &name, second).map_err(|error| weak(&error))?;
+    let words = &app.settings.password_words;
+    check_new_password(&new, &name, second, words).map_err(|error| weak(&error))?;
     if new.expose() == current.expose() {
         return Err(weak(&WeakPassword::Unchanged));
     }

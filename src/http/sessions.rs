@@ -28,7 +28,7 @@ pub(super) struct Which {
     all: bool,
 }
 
-/// Lists the caller's own sessions, oldest first.
+/// Lists the caller's own sessions, whoever vouches for them, oldest first.
 ///
 /// # Errors
 /// 401 without one of them; 403 in a session for one thing alone.

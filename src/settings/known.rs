@@ -54,6 +54,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &ARGON2_M_KIB,
     &ARGON2_T,
     &ARGON2_P,
+    &PASSWORD_WORDS,
     &CROSS_CHECK_EVERY,
     &NAMESPACE,
     &USER_TYPE,
@@ -340,6 +341,12 @@ pub(super) const ARGON2_T: Key<Number> =
     Key::number("argon2.t", 2, (1, 64), "passes", "passes over the memory");
 pub(super) const ARGON2_P: Key<Number> =
     Key::number("argon2.p", 1, (1, 16), "lanes", "lanes, computed one after the other");
+pub(super) const PASSWORD_WORDS: Key<Text> = Key::text(
+    "passwords.words",
+    "",
+    "at most 1,000 words, such as the names of the organisation, its products and projects",
+    "what no new password may be made of alone, beside its user's name and this product's",
+);
 
 // ── checking ourselves ──
 

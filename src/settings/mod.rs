@@ -76,6 +76,8 @@ pub struct Settings {
     pub cross_check_every: u64,
     /// The cost of a new password hash.
     pub argon2: Argon2Cost,
+    /// Words of this deployment that no new password may be made of.
+    pub password_words: Vec<String>,
     /// What can alter a decision.
     pub decisions: DecisionSettings,
 }
@@ -215,12 +217,22 @@ impl Settings {
             },
             cross_check_every: layers.number(&known::CROSS_CHECK_EVERY)?,
             argon2: Argon2Cost::read(layers)?,
+            password_words: password_words(layers)?,
             decisions: decision::read(layers)?,
         };
         transport::check(&settings)?;
         settings.decisions.login_max = settings.login_max();
         Ok(settings)
     }
+}
+
+/// The most words that no password may be made of.
+const PASSWORD_WORDS_MAX: usize = 1_000;
+
+fn password_words(layers: &Layers) -> Result<Vec<String>, SettingError> {
+    let words: Vec<String> = layers.list(&known::PASSWORD_WORDS)?;
+    let fit = words.len() <= PASSWORD_WORDS_MAX && words.iter().all(|word| !word.is_empty());
+    if fit { Ok(words) } else { Err(layers.wrong(&known::PASSWORD_WORDS)) }
 }
 
 impl Limits {

@@ -100,7 +100,8 @@ fn a_new_ticket_voids_the_one_before() {
 /// Source: SP 800-63B-4 §3.1.1.2.
 #[test]
 fn a_weak_password_is_refused_with_its_reason_and_costs_no_ticket() {
-    let app = TestApp::spawn(&Setup::default());
+    let words = "passwords.words=Harbour Lights, Project Kestrel";
+    let app = TestApp::spawn(&Setup::default().with_setting(words));
     let first = journal::size(&app);
     let long = "ab".repeat(65);
     for (weak, reason) in [
@@ -108,8 +109,9 @@ fn a_weak_password_is_refused_with_its_reason_and_costs_no_ticket() {
         ("orchid", "has 6 characters: it needs at least 8"),
         ("fourteen chars", "has 14 characters: without a second factor it needs at least 15"),
         (long.as_str(), "at most 128 characters"),
-        ("adminadminadmin", "must not be the user name"),
-        ("CountersignCountersign", "must not be the user name or the product's name"),
+        ("adminadminadmin", "must not be made of the user's name"),
+        ("harbour lights 2026!", "words of this organisation"),
+        ("CountersignCountersign", "must not be made of the user's name"),
         ("xyzxyzxyzxyzxyz", "repeats one short piece"),
         ("abcdefghijklmnop", "run of neighbouring characters"),
         ("Correct Horse Battery Staple", "those that are tried first"),

@@ -110,6 +110,37 @@ fn who_is_disabled_loses_the_sessions_that_others_vouch_for_too() {
     org.app.assert_replays();
 }
 
+/// Goal: a person sees everywhere that they are in, and ends what they do not know of.
+///
+/// Source: ASVS 5.0 7.5.2.
+#[test]
+fn a_person_sees_and_ends_the_sessions_that_others_vouch_for() {
+    let org = Org::new();
+    org.app.person(&org.admin, "alice");
+    let alice = org.app.one_factor("alice");
+    org.report(&both_factors("1")).expect(200);
+    let list = || {
+        let answer = org.app.get("/auth/v1/sessions", &alice.token).expect(200);
+        let rows = answer["sessions"].as_array().unwrap().clone();
+        rows.into_iter().filter(|row| row["source"] == IDP).collect::<Vec<_>>()
+    };
+    let [theirs] = list().try_into().unwrap();
+    let place = format!("/auth/v1/sessions/{}", theirs["id"].as_str().unwrap());
+    let admins = org.app.delete(&place, &org.admin.token);
+    assert_eq!((admins.status, admins.code().as_str()), (404, "session_unknown"), "not hers");
+    assert!(org.opens(TOKEN));
+
+    org.app.delete(&place, &alice.token).expect(204);
+
+    assert!(!org.opens(TOKEN));
+    org.report(&both_factors("2")).expect(200);
+    assert_eq!(list().len(), 1);
+    org.app.delete("/auth/v1/sessions", &alice.token).expect(204);
+    assert_eq!(list().len(), 0, "nor is it left when all others end");
+    org.app.get("/auth/v1/session", &alice.token).expect(200);
+    org.app.assert_replays();
+}
+
 /// Goal: a policy can tell who vouches for a session.
 #[test]
 fn a_policy_sees_the_source_of_a_session() {

@@ -166,6 +166,29 @@ fn a_right_code_is_refused_while_codes_are_throttled() {
     assert_eq!(app.verify(&admin.token, &right).status, 200);
 }
 
+/// Goal: codes that are turned away leave a trace, and one entry a window at most.
+#[test]
+fn codes_that_are_turned_away_are_summed_up_as_passwords_are() {
+    let app = TestApp::spawn(&Setup::default());
+    let admin = app.admin();
+    app.clock.advance(30);
+    for _ in 0..3 {
+        wait(&app.verify(&admin.token, "000000"));
+    }
+    let first = journal::size(&app);
+    for _ in 0..20 {
+        assert_eq!(wait(&app.verify(&admin.token, "000000")), 1);
+    }
+    assert_eq!(journal::names(&app, first), [""; 0]);
+    app.clock.advance(60);
+    assert_eq!(app.verify(&admin.token, "000000").status, 401);
+    assert_eq!(journal::names(&app, first), ["mfa.refused", "attempts.throttled"]);
+    let stored = app.stored();
+    let line = stored.lines().last().unwrap();
+    assert!(line.contains(r#""count":20,"names":1,"sources":1"#), "{line}");
+    app.assert_replays();
+}
+
 /// Goal: SP 800-63B-4 §3.2.2: at the limit the password is disabled and must be bound
 /// anew; nobody but an administrator's ticket brings the person back.
 #[test]

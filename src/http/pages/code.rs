@@ -80,8 +80,8 @@ pub async fn raised(
     visitor: &Visitor,
     code: &Code,
 ) -> Result<HttpResponse, Problem> {
-    let (origin, person) = (visitor.caller.origin(request), &visitor.name);
-    let verified = mfa::verified(app, origin, visitor.id(), person, &code.digits()).await?;
+    let (session, person) = ((&visitor.caller, visitor.id()), &visitor.name);
+    let verified = mfa::verified(app, request, session, person, &code.digits()).await?;
     let (place, cookie) = match verified {
         Verified::Raised(fresh, _) => (ACCOUNT, Some(fresh.into_cookie())),
         Verified::Bound => ("/sign-in?done=bound", Some(removal())),

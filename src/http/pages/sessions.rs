@@ -10,6 +10,7 @@ use super::layout::{button, section};
 use super::visitor::{ACCOUNT, Visitor};
 use super::{Away, answer, form, words};
 use crate::audit::describe;
+use crate::authn::session::LOCAL_SOURCE;
 use crate::authn::sessions::{self, SessionRow};
 use crate::event::{Envelope, Event, Refused};
 use crate::sequencer::Expected;
@@ -66,6 +67,7 @@ pub fn list(visitor: &Visitor, all: &[SessionRow]) -> Markup {
                         p.quiet {
                             (one.aal) ", last used " (words::moment(one.last_active))
                             ", ends " (words::moment(one.expires_at))
+                            @if one.source != LOCAL_SOURCE { ", by " (one.source) }
                         }
                     }
                     @if !one.current {
