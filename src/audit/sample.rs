@@ -244,7 +244,9 @@ impl Log {
     pub(super) fn end(&mut self, session: Uuid) {
         if self.world.sessions.get(&session).is_some() {
             let reason = SessionEnding::LoggedOut;
-            self.write(vec![Event::SessionEnded(SessionEnded { session, reason, person: None })]);
+            let (person, grounds) = (None, Label::default());
+            let ended = SessionEnded { session, reason, person, grounds };
+            self.write(vec![Event::SessionEnded(ended)]);
         }
     }
 

@@ -101,7 +101,13 @@ mod tests {
         story.commit(disabled);
         let replaced = story.register("replaced", &[]);
         let newer = story.digest();
-        let issued = persons::issue_ticket(&story.world, &named("replaced"), newer, story.now);
+        let issued = persons::issue_ticket(
+            &story.world,
+            &named("replaced"),
+            newer,
+            Label::default(),
+            story.now,
+        );
         story.commit(issued);
         let lapsed = story.register("lapsed", &[]);
         story.pass(story.world.settings.session.ticket_s);
@@ -148,7 +154,13 @@ mod tests {
         story.fact(Event::SettingsAdopted(settings));
         let second = story.log_in("alice");
         let ticket = story.digest();
-        let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+        let issued = persons::issue_ticket(
+            &story.world,
+            &named("alice"),
+            ticket,
+            Label::default(),
+            story.now,
+        );
         story.commit(issued);
 
         let events = attempt(&mut story, ticket).unwrap();
