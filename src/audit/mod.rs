@@ -50,8 +50,9 @@ pub use explained::{Explained, Recorded, TakenAgain};
 pub use filter::Filter;
 pub use ground::{Before, Ground};
 pub use impact::{
-    Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Ranked, Ranking,
-    Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable, read_patch,
+    Case, Counts, Flip, Impact, ImpactReport, Judged, NotAPatch, NotResumable, Novelty, Ranked,
+    Ranking, Reasons as FlipReasons, Sample, Supposed, Supposition, Tally, Turned, Unsupposable,
+    read_patch,
 };
 pub use least_privilege::{
     Finding as GrantFinding, GrantUse, LeastPrivilege, Proposal, Retaken, Row as GrantRow, Trial,
@@ -60,7 +61,7 @@ pub use least_privilege::{
 pub use notice::Notice;
 pub use proven::{Proven, Unproven};
 pub use query::{BadQuery, Cursor, Order, Page, Query, position_of};
-pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Way};
+pub use reach::{Assurance, Need, NoAssurance, Prober, Reach, Undecided, Way};
 pub use replay::Replay;
 pub use report::{Determining, Difference, Finding, Kept, Report, TreeHead, Verdicts};
 pub use row::describe;

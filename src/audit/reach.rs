@@ -160,9 +160,28 @@ pub enum Reach {
         /// The forbids; none if nothing permits it.
         by: Vec<PolicyId>,
     },
-    /// Nobody can say any more: it rests on something erased, or sealed under a key that is
-    /// not at hand.
+    /// Not known: see [`Undecided`].
     Unknown,
+}
+
+/// Why it is not known whether something can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Undecided {
+    /// It rests on something erased, or sealed under a key that is not at hand.
+    Unseen,
+    /// An application could say more than is tried.
+    Unsaid,
+}
+
+impl Undecided {
+    /// The same for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unseen => "they rest on what was erased or cannot be opened here",
+            Self::Unsaid => "an application could say more that policies listen to than is tried",
+        }
+    }
 }
 
 /// How something can be done.
@@ -180,6 +199,9 @@ type Tried = (Assurance, AccessDecided);
 /// What an application says beyond who, what and to what.
 type Stance = Vec<(Said, String, Value)>;
 
+/// All that is supposed of an application, and whether that is all there is.
+type Stances = (Vec<Stance>, bool);
+
 /// The types of a principal and a resource, and the action between them.
 type Kinds = (EntityType, Uid, EntityType);
 
@@ -192,7 +214,7 @@ pub struct Prober<'a> {
     age_s: Cell<Option<u64>>,
     decisions: Cell<u64>,
     /// What is worth saying, by the types of those concerned.
-    stances: RefCell<HashMap<Kinds, Rc<[Stance]>>>,
+    stances: RefCell<HashMap<Kinds, Rc<Stances>>>,
 }
 
 impl<'a> Prober<'a> {
@@ -225,7 +247,9 @@ impl<'a> Prober<'a> {
     pub fn reach(&self, principal: &Uid, action: &Uid, resource: &Uid) -> Reach {
         let most = self.most(principal, Assurance::Hardware);
         let mut denied = None;
-        for stance in self.stances(principal, action, resource).iter() {
+        let stances = self.stances(principal, action, resource);
+        let (stances, all) = &*stances;
+        for stance in stances {
             let ask = asking([principal, action, resource], stance);
             let Some(tried) = self.climb(&ask, most) else { return Reach::Unknown };
             let by = |wanted: Verdict| {
@@ -240,25 +264,33 @@ impl<'a> Prober<'a> {
                 };
             }
         }
-        Reach::Deny { by: denied.unwrap_or_default() }
+        if *all { Reach::Deny { by: denied.unwrap_or_default() } } else { Reach::Unknown }
     }
 
     /// How somebody can do it who can show at most so much, and has the application say what
-    /// helps; nothing if they cannot, or if nobody can say any more. Costs what
-    /// [`Prober::reach`] costs, for all that can be said.
-    #[must_use]
+    /// helps; nothing if they cannot. Costs what [`Prober::reach`] costs, for all that can be
+    /// said.
+    ///
+    /// # Errors
+    /// [`Undecided`], if no way was found and it is not known that there is none.
     pub fn way(
         &self,
         principal: &Uid,
         action: &Uid,
         resource: &Uid,
         most: Assurance,
-    ) -> Option<Way> {
+    ) -> Result<Option<Way>, Undecided> {
         let most = self.most(principal, most);
         let mut way: Option<Way> = None;
-        for stance in self.stances(principal, action, resource).iter() {
+        let stances = self.stances(principal, action, resource);
+        let (stances, all) = &*stances;
+        let mut undecided = (!all).then_some(Undecided::Unsaid);
+        for stance in stances {
             let ask = asking([principal, action, resource], stance);
-            let tried = self.climb(&ask, most)?;
+            let Some(tried) = self.climb(&ask, most) else {
+                undecided = Some(Undecided::Unseen);
+                continue;
+            };
             let allowed = tried.iter().filter(|(_, decided)| decided.decision == Verdict::Allow);
             let by: Vec<_> = allowed.map(|(_, decided)| decided.determining.clone()).collect();
             match &mut way {
@@ -267,11 +299,14 @@ impl<'a> Prober<'a> {
                 Some(way) => way.by.extend(by),
             }
         }
-        way
+        match (way, undecided) {
+            (None, Some(why)) => Err(why),
+            (way, _) => Ok(way),
+        }
     }
 
     /// What an application could say, nothing first, then as little as possible.
-    fn stances(&self, principal: &Uid, action: &Uid, resource: &Uid) -> Rc<[Stance]> {
+    fn stances(&self, principal: &Uid, action: &Uid, resource: &Uid) -> Rc<Stances> {
         let kinds = (principal.kind().clone(), action.clone(), resource.kind().clone());
         if let Some(known) = self.stances.borrow().get(&kinds) {
             return Rc::clone(known);
@@ -280,7 +315,7 @@ impl<'a> Prober<'a> {
             Some(Ok(compiled)) => compiled.policies.sayable((&kinds.0, &kinds.1, &kinds.2), &OURS),
             Some(Err(_)) | None => Vec::new(),
         };
-        let stances: Rc<[Stance]> = combined(&sayable).into();
+        let stances = Rc::new(combined(&sayable));
         self.stances.borrow_mut().insert(kinds, Rc::clone(&stances));
         stances
     }
@@ -376,9 +411,9 @@ fn asking([principal, action, resource]: [&Uid; 3], stance: &Stance) -> Ask {
 }
 
 /// Every choice of one value, or none, for each that can be said: those that say least
-/// first, and at most [`STANCES_MAX`].
-fn combined(sayable: &[Sayable]) -> Vec<Stance> {
-    let mut stances = vec![Stance::new()];
+/// first, and at most [`STANCES_MAX`]; false if there are more.
+fn combined(sayable: &[Sayable]) -> Stances {
+    let (mut stances, mut all) = (vec![Stance::new()], true);
     for one in sayable {
         let said = one.values.iter().flat_map(|value| {
             let with = |stance: &Stance| {
@@ -390,7 +425,8 @@ fn combined(sayable: &[Sayable]) -> Vec<Stance> {
         let said: Vec<_> = said.collect();
         stances.extend(said);
         stances.sort_by_key(Vec::len);
+        all &= one.all && stances.len() <= STANCES_MAX;
         stances.truncate(STANCES_MAX);
     }
-    stances
+    (stances, all)
 }

@@ -123,8 +123,12 @@ impl Log {
 
     /// Publishes one of the two sets of policies, and a schema if there is one.
     pub(super) fn publish(&mut self, schema: Option<&str>, which: usize) {
+        self.publish_text(schema, POLICIES[which]);
+    }
+
+    pub(super) fn publish_text(&mut self, schema: Option<&str>, policies: &str) {
         let limits = Limits::default();
-        let policies = pap::set_of(&[("p.cedar", POLICIES[which])], &limits).unwrap();
+        let policies = pap::set_of(&[("p.cedar", policies)], &limits).unwrap();
         let draft = Draft {
             set: SetKind::Application,
             schema: schema.map(ToOwned::to_owned),

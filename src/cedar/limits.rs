@@ -38,6 +38,10 @@ pub struct Limits {
     pub entity_bytes: usize,
     /// Faults reported at once; the rest are counted.
     pub faults: usize,
+    /// Questions that the tests of a draft put to policies that every question has to pass:
+    /// a decision each, and for a test of a login one more for each class of login. At 1 to 2
+    /// µs each, some ten seconds.
+    pub tested: u64,
 }
 
 impl Default for Limits {
@@ -55,6 +59,7 @@ impl Default for Limits {
             level: 8,
             entity_bytes: 48 * 1024,
             faults: 500,
+            tested: 5_000_000,
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Sayable {
     /// The values that policies tell apart: both Booleans; for a text or a number those that
     /// stand in a policy which reads a member of that name, for a number its neighbours too.
     pub values: Vec<Value>,
+    /// False if there are more than are thought of.
+    pub all: bool,
 }
 
 impl CompiledPolicies {
@@ -92,9 +94,10 @@ impl CompiledPolicies {
             Kind::Long => literals.iter().flat_map(Spoken::numbers).map(Value::from).collect(),
             Kind::Entity(_) | Kind::Set(_) | Kind::Record(_) | Kind::Extension(_) => Vec::new(),
         };
+        let all = values.len() <= VALUES_MAX;
         let values: Vec<_> = values.into_iter().take(VALUES_MAX).collect();
         let some = is_read && !values.is_empty();
-        some.then(|| Sayable { place, name: name.to_owned(), values })
+        some.then(|| Sayable { place, name: name.to_owned(), values, all })
     }
 }
 

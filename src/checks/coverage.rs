@@ -272,6 +272,7 @@ mod tests {
     use super::super::{Given, Report, Suite, Which, examine};
     use super::*;
     use crate::cedar::Limits;
+    use crate::model::GoOn;
     use crate::projection::World;
     use serde_json::{Value, json};
 
@@ -302,7 +303,8 @@ mod tests {
             suites: vec![suite],
             ..Given::default()
         };
-        examine(&World::default(), given, Which::default(), &Limits::default())
+        let (which, limits) = (Which::default(), Limits::default());
+        examine(&World::default(), given, which, &limits, &GoOn::ALWAYS)
     }
 
     fn unseen(asked: &[(u8, bool)]) -> (usize, Vec<String>) {

@@ -10,18 +10,22 @@ use super::coverage::{COVERAGE_ASKED_MAX, Coverage, Start, Tally};
 use super::diff::differing_lines;
 use super::report::{Report, SuiteReport, TestsReport, Unformatted};
 use super::run::{misfits, run, seen};
-use super::suite::{Read, Suite, directory};
+use super::suite::{Read, Suite, Test, directory};
 use crate::cedar::{
     CompiledPolicies, CompiledSchema, Fault, Limits, codes, formatted, on_large_stack,
     read_policies,
 };
-use crate::model::{Label, PolicyBody, PolicyId, PolicySource, SetKind};
+use crate::model::{GoOn, Label, PolicyBody, PolicyId, PolicySource, SetKind};
 use crate::pap::{self, Draft, Refusal};
-use crate::projection::{PolicySetState, World};
+use crate::projection::{Compiled, PolicySetState, World};
 
 /// A file of tests cannot be read as such. The other codes are those of
 /// [`cedar`](crate::cedar::codes).
 pub const TESTS_INVALID: &str = "tests_invalid";
+/// The tests put more questions to policies than [`Limits`] lets them.
+pub const TESTS_TOO_COSTLY: &str = "tests_too_costly";
+/// The tests were stopped before their end.
+pub const TESTS_STOPPED: &str = "tests_stopped";
 
 /// What is checked.
 #[derive(Clone, Debug, Default)]
@@ -68,9 +72,11 @@ impl Default for Which {
 /// none is given, and its directory. Nothing comes of it.
 ///
 /// Costs a compilation of the whole set (some 100 µs a policy), formatting it (some 200 µs a
-/// policy), and a decision or a few for each test.
+/// policy), and a decision or a few for each test. Tests that would ask more of policies than
+/// [`Limits::tested`] are refused before the first runs; whether to `go_on` is asked before
+/// each, since how many policies a question concerns is known only once it is put.
 #[must_use]
-pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Report {
+pub fn examine(world: &World, given: Given, which: Which, limits: &Limits, go_on: &GoOn) -> Report {
     let Given { files, policies, schema, suites, entities } = given;
     let mut report = Report::empty();
     let texts: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
@@ -90,7 +96,10 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits) -> Re
     let places = Places::of(&texts, limits);
     match compiled(world, schema, &sources, limits) {
         Ok(state) => {
-            admitted(world, &state, &sources, &suites, &places.starts(), which, &mut report);
+            if let Some(compiled) = admitted(&state, &sources, which, &mut report) {
+                let asked = (suites.as_slice(), &places.starts());
+                put_to_the_test(world, &state, compiled, asked, (limits, go_on), &mut report);
+            }
         }
         Err(faults) => report.faults.extend(faults),
     }
@@ -174,16 +183,13 @@ fn compiled(
 }
 
 /// What can be said of policies that could be put in force.
-fn admitted(
-    world: &World,
-    state: &PolicySetState,
+fn admitted<'a>(
+    state: &'a PolicySetState,
     sources: &[PolicySource],
-    suites: &[Read],
-    starts: &BTreeMap<PolicyId, Start>,
     which: Which,
     report: &mut Report,
-) {
-    let Some(Ok(compiled)) = state.compiled() else { return };
+) -> Option<&'a Compiled> {
+    let Some(Ok(compiled)) = state.compiled() else { return None };
     let policies: &CompiledPolicies = &compiled.policies;
     report.digest = Some(policies.digest());
     report.level = policies.level();
@@ -194,6 +200,19 @@ fn admitted(
     if which.style {
         report.warnings.extend(policies.undocumented(sources));
     }
+    Some(compiled)
+}
+
+/// Has the tests run, once nothing stands against it.
+fn put_to_the_test(
+    world: &World,
+    state: &PolicySetState,
+    compiled: &Compiled,
+    (suites, starts): (&[Read], &BTreeMap<PolicyId, Start>),
+    (limits, go_on): (&Limits, &GoOn),
+    report: &mut Report,
+) {
+    report.faults.extend(too_costly(suites, compiled.policies.unindexed(), limits));
     for suite in suites {
         let misfits = suite.listed.iter().flat_map(|it| misfits(it.iter(), &compiled.schema));
         report.faults.extend(misfits.map(|why| in_tests(&suite.name, why)));
@@ -203,48 +222,87 @@ fn admitted(
     }
     let world = asked(world, state.clone());
     let ran = on_large_stack(|| {
-        let tests = tested(&world, &compiled.schema, suites);
-        (tests, covered(&world, policies, suites, starts))
+        let tests = tested(&world, &compiled.schema, suites, go_on)?;
+        Ok((tests, covered(&world, &compiled.policies, (suites, starts), go_on)?))
     });
-    match ran {
+    match ran.unwrap_or_else(Err) {
         Ok((tests, coverage)) => (report.tests, report.coverage) = (Some(tests), coverage),
         Err(fault) => report.faults.push(fault),
     }
 }
 
-/// The World that tests are asked in: the draft is in force, and each name is whole.
+/// Why tests are not run that would ask too much of policies that every question has to
+/// pass.
+fn too_costly(suites: &[Read], unindexed: usize, limits: &Limits) -> Option<Fault> {
+    let decisions: u64 = suites.iter().flat_map(|it| &it.tests).map(Test::decisions).sum();
+    let asked = decisions.saturating_mul(unindexed as u64 + 1);
+    let most = limits.tested;
+    (asked > most).then(|| {
+        let message = format!(
+            "the tests take {decisions} decisions, and {unindexed} policies have to be passed by \
+             each: that is more than {most} questions"
+        );
+        let help = "say in the scopes of policies what they are for, or run fewer tests at a time";
+        Fault::new(TESTS_TOO_COSTLY, message).with_help(help)
+    })
+}
+
+fn stopped(done: usize, suites: &[Read]) -> Fault {
+    let all: usize = suites.iter().map(|suite| suite.tests.len()).sum();
+    let message = format!("the tests were stopped after {done} of {all}");
+    Fault::new(TESTS_STOPPED, message).with_help("run fewer tests at a time")
+}
+
+/// The World that tests are asked in: the draft is in force and nothing beside it, and each
+/// name is whole.
 pub(super) fn asked(world: &World, draft: PolicySetState) -> World {
-    let mut world = world.supposing(draft);
+    let mut world = world.without_staged().supposing(draft);
     Arc::make_mut(&mut world.settings).namespace = None;
     world
 }
 
 /// The tests in this World, where the draft is in force and each name is whole.
-fn tested(world: &World, schema: &CompiledSchema, suites: &[Read]) -> TestsReport {
-    let one = |suite: &Read| SuiteReport {
-        name: suite.name.clone(),
-        tests: suite.tests.iter().map(|test| run(test, world, schema)).collect(),
-    };
-    TestsReport::of(suites.iter().map(one).collect())
+fn tested(
+    world: &World,
+    schema: &CompiledSchema,
+    suites: &[Read],
+    go_on: &GoOn,
+) -> Result<TestsReport, Fault> {
+    let (mut told, mut done) = (Vec::new(), 0);
+    for suite in suites {
+        let mut tests = Vec::new();
+        for test in &suite.tests {
+            if !go_on.holds() {
+                return Err(stopped(done, suites));
+            }
+            tests.push(run(test, world, schema));
+            done += 1;
+        }
+        told.push(SuiteReport { name: suite.name.clone(), tests });
+    }
+    Ok(TestsReport::of(told))
 }
 
 fn covered(
     world: &World,
     policies: &CompiledPolicies,
-    suites: &[Read],
-    starts: &BTreeMap<PolicyId, Start>,
-) -> Option<Coverage> {
+    (suites, starts): (&[Read], &BTreeMap<PolicyId, Start>),
+    go_on: &GoOn,
+) -> Result<Option<Coverage>, Fault> {
     let tests: usize = suites.iter().map(|suite| suite.tests.len()).sum();
     if tests.saturating_mul(policies.len()) > COVERAGE_ASKED_MAX {
-        return None;
+        return Ok(None);
     }
     let mut tally = Tally::of(policies, starts);
     for test in suites.iter().flat_map(|suite| &suite.tests) {
+        if !go_on.holds() {
+            return Err(stopped(tests, suites));
+        }
         if let Some(weighed) = seen(test, world) {
             tally.saw(&weighed);
         }
     }
-    Some(tally.coverage())
+    Ok(Some(tally.coverage()))
 }
 
 /// Where policies stand in the author's files.
@@ -292,4 +350,72 @@ impl<'a> Places<'a> {
 
 fn breaks(text: &str) -> u32 {
     u32::try_from(text.matches('\n').count()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const SCHEMA: &str = "entity User; entity Doc; action view appliesTo { principal: [User], \
+        resource: [Doc] };";
+    const POLICIES: &str = "@id(\"a\")\npermit (principal, action, resource);\n";
+
+    fn examined(tests: usize, step_up: bool, tested: u64, go_on: &GoOn) -> Report {
+        let mut test = json!({
+            "request": {
+                "principal": "User::\"a\"", "action": "Action::\"view\"",
+                "resource": "Doc::\"d\"",
+            },
+            "decision": if step_up { "deny" } else { "allow" },
+        });
+        if step_up {
+            test["step_up"] = json!("none");
+        }
+        let (name, files) = ("t.json".to_owned(), BTreeMap::new());
+        let given = Given {
+            files: vec![("p.cedar".to_owned(), POLICIES.to_owned())],
+            schema: Some(SCHEMA.to_owned()),
+            suites: vec![Suite { name, tests: vec![test; tests].into(), files }],
+            ..Given::default()
+        };
+        let (which, limits) = (Which::default(), Limits { tested, ..Limits::default() });
+        examine(&World::default(), given, which, &limits, go_on)
+    }
+
+    fn refused(report: &Report) -> (&str, &str) {
+        assert!(!report.passed && report.tests.is_none(), "{report:?}");
+        let [fault] = report.faults.as_slice() else { panic!("{:?}", report.faults) };
+        (fault.code, &fault.message)
+    }
+
+    /// Law: two tests and one policy that each has to pass are four questions.
+    #[test]
+    fn tests_that_would_ask_too_much_of_open_policies_are_refused_before_the_first() {
+        let asked = GoOn::while_so(|| panic!("a test was begun"));
+        let report = examined(2, false, 3, &asked);
+        let (code, why) = refused(&report);
+        assert_eq!(code, TESTS_TOO_COSTLY);
+        assert!(why.contains("2 decisions") && why.contains("more than 3 questions"), "{why}");
+        let report = examined(2, false, 4, &GoOn::ALWAYS);
+        assert!(report.passed, "{report:?}");
+    }
+
+    #[test]
+    fn a_test_of_a_login_counts_for_each_class_that_is_tried() {
+        let classes = crate::model::Acr::ALL.len() as u64;
+        let report = examined(1, true, 2 * classes + 1, &GoOn::ALWAYS);
+        assert_eq!(refused(&report).0, TESTS_TOO_COSTLY);
+    }
+
+    #[test]
+    fn tests_stop_when_nobody_waits_for_them_any_more() {
+        let left = AtomicUsize::new(1);
+        let so =
+            move || left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |it| it.checked_sub(1));
+        let report = examined(3, false, 100, &GoOn::while_so(move || so().is_ok()));
+        let (code, why) = refused(&report);
+        assert_eq!((code, why), (TESTS_STOPPED, "the tests were stopped after 1 of 3"));
+    }
 }

@@ -17,6 +17,6 @@ pub use coverage::{
     COVERAGE_ASKED_MAX, ClauseCoverage, Coverage, PieceCoverage, PolicyCoverage, Unseen,
 };
 pub use diff::{Line, differing_lines};
-pub use examine::{Given, TESTS_INVALID, Which, examine};
+pub use examine::{Given, TESTS_INVALID, TESTS_STOPPED, TESTS_TOO_COSTLY, Which, examine};
 pub use report::{Failed, Outcome, Report, SuiteReport, TestsReport, Unformatted};
 pub use suite::Suite;

@@ -130,6 +130,14 @@ const OURS: [(&str, &str); 3] = [("session", "session"), ("pep", "pep"), ("now",
 /// test that holds today holds tomorrow. 2026-01-01T00:00:00Z.
 const NOW_MICROS: i64 = 1_767_225_600_000_000;
 
+impl Test {
+    /// How many decisions it takes at most: for one of a login, one more for each class.
+    pub(super) fn decisions(&self) -> u64 {
+        let logins = self.expected.step_up.map_or(0, |_| Acr::ALL.len());
+        1 + logins as u64
+    }
+}
+
 impl Suite {
     /// Suites as a version of the policies keeps them: a list in JSON, laid out so that
     /// differences of two are those of lines. Nothing for no suites.

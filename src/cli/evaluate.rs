@@ -165,10 +165,10 @@ impl Telling for AsOf {
     }
 }
 
-/// Names in a row as they are, a policy set by its version, anything else as JSON.
+/// Names in a row as they are, a policy set by its number, anything else as JSON.
 fn plain(said: &Value) -> String {
     if let (Some(version), Some(digest)) = (said.get("version"), said.get("digest")) {
-        return format!("version {version}, {}", digest.as_str().unwrap_or_default());
+        return format!("number {version}, SHA-256 {}", digest.as_str().unwrap_or_default());
     }
     let names =
         said.as_array().map(|all| all.iter().map(Value::as_str).collect::<Option<Vec<_>>>());

@@ -101,6 +101,12 @@ impl Failure {
         self
     }
 
+    /// The same and how to go on.
+    pub(super) fn and(mut self, more: impl fmt::Display) -> Self {
+        self.what = format!("{}; {more}", self.what);
+        self
+    }
+
     /// How the command ends.
     pub(super) const fn exit(&self) -> Exit {
         self.exit

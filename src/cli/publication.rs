@@ -9,6 +9,7 @@ use super::authored::NamedText;
 use super::console::Telling;
 use super::failure::{Failure, FaultTold};
 use super::page::{Ink, Page};
+use super::policy::short;
 use crate::cedar::{Limits, read_policies};
 use crate::model::{Digest, Index, Label, PolicyBody, PolicyId, PolicySource, Version};
 use crate::pap::{self, Changes};
@@ -84,6 +85,8 @@ pub(super) fn placed(fault: FaultTold, files: &[NamedText], schema: Option<&Path
 pub(super) struct PutInForce {
     version: Version,
     digest: Option<Digest>,
+    #[serde(default)]
+    version_digest: Option<Digest>,
     schema_version: Version,
     count: usize,
     added: Vec<PolicyId>,
@@ -100,6 +103,7 @@ impl PutInForce {
         Self {
             version: policies.map_or(Version(0), |it| it.version),
             digest: policies.map(|it| it.digest),
+            version_digest: recorded.world.versions.in_force().map(|it| it.digest),
             schema_version: schema.map_or(Version(0), |it| it.version),
             count: set.len(),
             added: changes.added.clone(),
@@ -112,15 +116,14 @@ impl PutInForce {
 
 impl Telling for PutInForce {
     fn tell(&self, page: &mut Page) {
-        let Self { version, schema_version, count, .. } = self;
+        let Self { version: number, schema_version, count, .. } = self;
         let index = self.index.map(|index| format!(", by entry {index}")).unwrap_or_default();
-        page.inked(
-            &format!(
-                "in force{index}: policies version {version} ({count}), schema version \
-                 {schema_version}"
-            ),
-            Ink::Good,
-        );
+        let version = self.version_digest.as_ref().map(|it| format!("version {} is ", short(it)));
+        let version = version.unwrap_or_default();
+        let schema = format!("schema number {schema_version}");
+        let told =
+            format!("{version}in force as number {number}{index}: {count} policies, {schema}");
+        page.inked(&told, Ink::Good);
         let lists =
             [("added", &self.added), ("changed", &self.changed), ("withdrawn", &self.withdrawn)];
         for (name, ids) in lists {

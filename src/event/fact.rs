@@ -1,5 +1,6 @@
 //! Every fact there is, with the versioned type name it is stored under.
 
+use serde::{Serialize as _, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
@@ -37,9 +38,9 @@ macro_rules! facts {
                 match self { $(Self::$name(_) => $type_name,)* }
             }
 
-            /// Its payload as JSON.
-            pub(super) fn payload(&self) -> serde_json::Result<String> {
-                match self { $(Self::$name(payload) => serde_json::to_string(payload),)* }
+            /// Writes its payload, and nothing of what it is.
+            pub(super) fn write_payload<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$name(payload) => payload.serialize(to),)* }
             }
 
             /// Reads a payload; `None` if there is no such type.

@@ -13,9 +13,9 @@
 //! in front of a tail which somebody else has serialised. These very bytes are
 //! what is hashed, exported and read for ever; they are never re-serialised.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -77,7 +77,7 @@ pub struct Tail {
     new: NewEvent,
     stream: StreamName,
     log: Uuid,
-    json: String,
+    json: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -94,8 +94,16 @@ struct TailJson<'a> {
     sessionid: Option<Uuid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     network: Option<Digest>,
-    data: Box<RawValue>,
+    #[serde(serialize_with = "payload")]
+    data: &'a Event,
 }
+
+fn payload<S: Serializer>(event: &Event, to: S) -> Result<S::Ok, S::Error> {
+    event.write_payload(to)
+}
+
+/// What most tails have room in, in bytes: one that grows is copied each time.
+const TAIL_BYTES: usize = 1_024;
 
 impl Tail {
     /// Serialises all of an event that does not depend on its place.
@@ -104,7 +112,8 @@ impl Tail {
     /// If the payload cannot be written as JSON, which no payload of ours cannot.
     pub fn new(new: NewEvent, log: Uuid) -> serde_json::Result<Self> {
         let stream = new.event.stream();
-        let json = serde_json::to_string(&TailJson {
+        let mut json = Vec::with_capacity(TAIL_BYTES);
+        let tail = TailJson {
             source: format!("urn:uuid:{log}"),
             r#type: new.event.type_name(),
             stream: &stream,
@@ -113,8 +122,9 @@ impl Tail {
             correlationid: new.correlation.as_deref(),
             sessionid: new.whence.session,
             network: new.whence.network,
-            data: RawValue::from_string(new.event.payload()?)?,
-        })?;
+            data: &new.event,
+        };
+        serde_json::to_writer(&mut json, &tail)?;
         Ok(Self { new, stream, log, json })
     }
 
@@ -133,14 +143,14 @@ impl Tail {
     /// Puts the head in front: the bytes to store and the event in its place.
     #[must_use]
     pub fn stamp(self, stamp: Stamp) -> (Vec<u8>, Envelope) {
-        let mut bytes = String::with_capacity(256 + self.json.len());
+        let mut bytes = Vec::with_capacity(256 + self.json.len());
         let Stamp { id, time, index, version, causation } = stamp;
         let (at, nth) = (index.0, version.0);
         let written = write!(bytes, r#"{{"specversion":"1.0","id":"{id}","time":"{time}","#)
             .and_then(|()| write!(bytes, r#""index":{at:>16},"version":{nth:>16},"#))
             .and_then(|()| write!(bytes, r#""causationid":"{causation}","#));
-        debug_assert!(written.is_ok(), "writing to a string does not fail");
-        bytes.extend(self.json.strip_prefix('{'));
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        bytes.extend_from_slice(self.json.strip_prefix(b"{").unwrap_or_default());
         let Self { new, stream, log, .. } = self;
         let NewEvent { actor, correlation, whence, event } = new;
         let place = Envelope {
@@ -156,7 +166,7 @@ impl Tail {
             whence,
             event,
         };
-        (bytes.into_bytes(), place)
+        (bytes, place)
     }
 }
 

@@ -25,6 +25,8 @@ use crate::webauthn::RelyingParty;
 const TILES: usize = 8;
 /// How many publications are admitted at a time.
 const ADMISSIONS: usize = 2;
+/// How many drafts are checked at a time.
+const CHECKS: usize = 2;
 
 /// One node, as its handlers see it.
 pub struct App {
@@ -64,6 +66,8 @@ pub struct App {
     pub(super) tiling: Arc<Semaphore>,
     /// A few admissions at a time: compiling a large set takes a core for seconds.
     pub(super) admitting: Arc<Semaphore>,
+    /// A few checks at a time: whoever only drafts keeps nobody from publishing.
+    pub(super) checking: Arc<Semaphore>,
     /// One way back at a time, whatever is being admitted or checked.
     pub(super) going_back: Arc<Semaphore>,
     /// Whether the server is ending.
@@ -102,6 +106,7 @@ impl App {
             weighing: Arc::new(Semaphore::new(1)),
             tiling: Arc::new(Semaphore::new(TILES)),
             admitting: Arc::new(Semaphore::new(ADMISSIONS)),
+            checking: Arc::new(Semaphore::new(CHECKS)),
             going_back: Arc::new(Semaphore::new(1)),
             draining: Draining::default(),
             ceremonies: Ceremonies::default(),

@@ -133,8 +133,22 @@ pub async fn admitted<T: 'static>(
     app: &App,
     work: impl Future<Output = T> + 'static,
 ) -> Result<T, Problem> {
-    let busy = |_| Problem::unavailable("busy", "other publications are being checked; try again");
+    let busy = |_| Problem::unavailable("busy", "other publications are being admitted; try again");
     let held = Arc::clone(&app.admitting).try_acquire_owned().map_err(busy)?;
+    seen_through(held, work).await
+}
+
+/// The same for what puts nothing in force, such as a check: apart from publications, so that
+/// none of these ever waits for it.
+///
+/// # Errors
+/// 503 while enough others are being checked; 500 if it panicked.
+pub async fn checked<T: 'static>(
+    app: &App,
+    work: impl Future<Output = T> + 'static,
+) -> Result<T, Problem> {
+    let busy = |_| Problem::unavailable("busy", "other drafts are being checked; try again");
+    let held = Arc::clone(&app.checking).try_acquire_owned().map_err(busy)?;
     seen_through(held, work).await
 }
 
@@ -190,5 +204,28 @@ fn expect_json(request: &HttpRequest) -> Result<(), Problem> {
         Ok(())
     } else {
         Err(Problem::bad("content_type", "send the body with `Content-Type: application/json`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::fixture;
+    use super::*;
+
+    /// Goal: whoever may only draft policies cannot keep others from publishing.
+    #[actix_web::test]
+    async fn no_publication_waits_for_a_check() {
+        let data = TempDir::new().unwrap();
+        let schema = "entity User; entity Doc; \
+                      action view appliesTo { principal: [User], resource: [Doc] };";
+        let policies = "@id(\"all\") permit (principal, action, resource);";
+        let app = fixture::app(&data, &[], (schema, policies)).await;
+        let all = u32::try_from(app.checking.available_permits()).unwrap();
+        let _checks = Arc::clone(&app.checking).try_acquire_many_owned(all).unwrap();
+        assert_eq!(checked(&app, async {}).await.unwrap_err().code(), "busy");
+        assert!(admitted(&app, async {}).await.is_ok());
+        assert!(in_turn(&app, async {}).await.is_ok());
     }
 }

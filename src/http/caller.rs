@@ -85,7 +85,7 @@ impl Caller {
             Self::Service(_) => None,
             Self::Person(session) => Some(session.id),
         };
-        let network = person.and(network(request));
+        let network = person.and_then(|_| network(request));
         let whence = Whence { session: person, network };
         Origin { whence, token, ..Origin::of(self.actor(), correlation(request)) }
     }

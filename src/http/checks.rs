@@ -1,12 +1,15 @@
 //! `POST /policies/v1/check`: what would be wrong with policies, and whether their tests
 //! hold.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::guard::{DraftPolicies, Guarded};
+use super::long_work::LongWork;
 use super::policies::PolicyFile;
 use super::{App, Problem, body};
 use crate::cedar::{Limits, on_large_stack};
@@ -15,6 +18,8 @@ use crate::model::PolicySource;
 
 /// The most tests that one call runs.
 const TESTS_MAX: usize = 10_000;
+/// How long a check may take.
+pub(super) const CHECK_MAX: Duration = Duration::from_secs(60);
 
 /// A policy set as a publication has it, and its tests.
 #[derive(Deserialize)]
@@ -35,10 +40,10 @@ struct Draft {
 /// and its directory. Nothing changes. What is found wrong is no error of the call.
 ///
 /// # Errors
-/// [`Problem`]: 422 `too_many_tests` for more than 10,000 tests; 503 while enough others are
-/// being checked.
+/// [`Problem`]: 422 `too_many_tests` for more than 10,000 tests, `too_long` if they take more
+/// than a minute; 503 while enough others are being checked.
 pub async fn check(
-    _may: Guarded<DraftPolicies>,
+    may: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
@@ -51,8 +56,11 @@ pub async fn check(
     let Draft { files, policies, schema, suites, entities, which } = draft;
     let files = files.into_iter().map(PolicyFile::into_named).collect();
     let given = Given { files, policies, schema, suites, entities };
-    let world = app.sequencer.world();
-    let work = move || on_large_stack(|| examine(&world, given, which, &Limits::default()));
-    let report = body::admitted(&app, body::blocking(work)).await??;
+    let (world, limits) = (app.sequencer.world(), Limits::default());
+    let long = LongWork::new(&app, may.authority(), CHECK_MAX);
+    let go_on = long.go_on();
+    let work = move || on_large_stack(|| examine(&world, given, which, &limits, &go_on));
+    let report = body::checked(&app, body::blocking(work)).await??;
+    long.whole()?;
     Ok(HttpResponse::Ok().json(report.map_err(|fault| Problem::defect(&fault))?))
 }

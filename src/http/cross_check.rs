@@ -160,17 +160,12 @@ mod tests {
     use serde_json::json;
     use tempfile::TempDir;
 
+    use super::super::fixture;
     use super::*;
-    use crate::clock::ManualClock;
-    use crate::entropy::SeededEntropy;
     use crate::event::{PoliciesActivated, Presented, Verdict, decode};
-    use crate::hasher::{Hasher, HasherSettings};
     use crate::model::{AccessRequest, Index, PolicyId, SetKind};
-    use crate::node::{Founding, Node, Surroundings, found};
     use crate::pdp::decide;
     use crate::projection::Compiled;
-    use crate::settings::{Flags, Settings};
-    use crate::telemetry::Metrics;
 
     #[test]
     fn one_evaluation_in_so_many_is_due_and_no_other_meanwhile() {
@@ -191,29 +186,7 @@ mod tests {
 
     /// A node that checks every evaluation.
     async fn node(data: &TempDir) -> App {
-        let flags = Flags {
-            data: Some(data.path().join("data").display().to_string()),
-            set: vec!["cross_check.every=1".to_owned()],
-            ..Flags::default()
-        };
-        let settings = Settings::resolve(&flags, []).unwrap();
-        let around = Surroundings {
-            clock: Arc::new(ManualClock::at("2026-11-22T12:00:00Z".parse().unwrap())),
-            entropy: Arc::new(SeededEntropy::new(7)),
-            metrics: Arc::new(Metrics::new().unwrap()),
-        };
-        let founding = Founding {
-            administrator: "admin".parse().unwrap(),
-            schema: Some(SCHEMA.to_owned()),
-            policies: vec![("p.cedar".to_owned(), POLICIES.to_owned())],
-            entities: Vec::new(),
-            origin: None,
-        };
-        found(&settings, &around, founding).await.unwrap();
-        let node = Node::open(&settings, around, |_, _| {}).unwrap();
-        let entropy = Arc::clone(&node.surroundings.entropy);
-        let hasher = Hasher::start(HasherSettings::insecure_for_tests(), entropy).unwrap();
-        App::new(node, hasher, settings)
+        fixture::app(data, &["cross_check.every=1"], (SCHEMA, POLICIES)).await
     }
 
     /// Puts the policies in force once more, with an index that lacks one of them.

@@ -45,7 +45,7 @@ impl Draining {
         }
     }
 
-    fn begin(&self) {
+    pub(super) fn begin(&self) {
         self.0.send_replace(true);
     }
 }

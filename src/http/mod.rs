@@ -20,6 +20,8 @@ mod evaluation;
 mod evaluations;
 mod events;
 mod explain;
+#[cfg(test)]
+mod fixture;
 mod follow;
 mod guard;
 mod health;
@@ -30,6 +32,7 @@ mod lag;
 mod least_privilege;
 mod log;
 mod login;
+mod long_work;
 mod metadata;
 mod mfa;
 mod obligations;

@@ -49,6 +49,7 @@ pub async fn list(_may: Guarded<ReadPolicies>, app: web::Data<App>) -> HttpRespo
     HttpResponse::Ok().json(json!({
         "version": in_force.map_or(Version(0), |it| it.version),
         "digest": in_force.map(|it| it.digest),
+        "version_digest": world.versions.in_force().map(|it| it.digest),
         "policies": set.sources().collect::<Vec<_>>(),
     }))
 }
@@ -131,6 +132,7 @@ pub fn put_in_force(recorded: &Committed, changes: &Changes) -> Value {
     json!({
         "version": policies.map_or(Version(0), |it| it.version),
         "digest": policies.map(|it| it.digest),
+        "version_digest": recorded.world.versions.in_force().map(|it| it.digest),
         "schema_version": schema.map_or(Version(0), |it| it.version),
         "count": set.len(),
         "added": changes.added,

@@ -4,15 +4,17 @@ use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::checks::CHECK_MAX;
 use super::guard::{
     ApprovePolicies, DraftPolicies, Guarded, Permission, PublishPolicies, PublishSchema,
     ReadPolicies,
 };
+use super::long_work::LongWork;
 use super::policies::{PolicyFile, placed, sources};
 use super::{App, Problem, body};
 use crate::cedar::Fault;
 use crate::checks::Suite;
-use crate::model::{Digest, Label, PolicySource, Version};
+use crate::model::{Digest, GoOn, Label, PolicySource, Version};
 use crate::node::{self, Command};
 use crate::pap::{self, NewVersion, Step, VersionShown, VersionWhole, VersionsShown};
 use crate::projection::World;
@@ -75,7 +77,7 @@ pub async fn draft(
 ) -> Result<HttpResponse, Problem> {
     let (new, files, _) = sent(&app, &request, payload).await?;
     let (command, node) = (command(&may, may.authority(), &request), app.clone());
-    let drafted = body::admitted(&app, async move {
+    let drafted = body::checked(&app, async move {
         node::draft(&node.sequencer, &*node.entropy, command, new).await
     });
     let (recorded, digest) = drafted.await?.map_err(|error| placed(error, &files))?;
@@ -97,10 +99,15 @@ pub async fn apply(
     let schema = new.schema.as_ref().map(Digest::of);
     let authority = publishing(&may, schema, &app, &request).await?;
     let (command, node) = (command(&may, authority, &request), app.clone());
+    let (command, long) = looked_after(&app, command);
     let applied = body::admitted(&app, async move {
         node::apply(&node.sequencer, &*node.entropy, command, new, expected).await
     });
-    let (recorded, digest) = applied.await?.map_err(|error| placed(error, &files))?;
+    let applied = applied.await?;
+    if applied.is_err() {
+        long.whole()?;
+    }
+    let (recorded, digest) = applied.map_err(|error| placed(error, &files))?;
     told(&recorded, digest, &[])
 }
 
@@ -225,14 +232,19 @@ async fn stepped(
     reason: Label,
 ) -> Result<HttpResponse, Problem> {
     let node = app.clone();
+    let (command, long) = looked_after(&app, command);
     let work =
         async move { node::take_step(&node.sequencer, command, step, Some(name), reason).await };
-    // What compiles is admitted like a publication.
+    // What compiles is admitted like a publication if it may become one.
     let done = match step {
         Step::RollBack => body::in_turn(&app, work).await?,
+        Step::Check | Step::Stage => body::checked(&app, work).await?,
         _ if step.compiles() => body::admitted(&app, work).await?,
         _ => work.await,
     };
+    if done.is_err() {
+        long.whole()?;
+    }
     let (recorded, digest, warnings) = done?;
     told(&recorded, digest, &warnings)
 }
@@ -243,7 +255,14 @@ fn command<P: Permission>(
     request: &HttpRequest,
 ) -> Command {
     let (origin, presented) = (may.caller.origin(request), may.caller.presented());
-    Command { origin, authority: Some(authority), presented }
+    Command { origin, authority: Some(authority), presented, go_on: GoOn::ALWAYS }
+}
+
+/// The same, with an eye on how long its tests take.
+fn looked_after(app: &web::Data<App>, command: Command) -> (Command, LongWork) {
+    let authority = command.authority.clone().unwrap_or_else(|| Authority::new(|_, _| true));
+    let long = LongWork::new(app, authority, CHECK_MAX);
+    (Command { go_on: long.go_on(), ..command }, long)
 }
 
 /// The permission to publish policies; and schemas, if what comes in force has another than

@@ -6,7 +6,7 @@ use crate::cedar::{Fault, Limits, on_large_stack};
 use crate::checks::{Given, Suite, TESTS_INVALID, Which, examine};
 use crate::entropy::{Entropy, uuid_v7};
 use crate::event::{Event, Presented};
-use crate::model::{Digest, Label, Moment, PolicySource, Version};
+use crate::model::{Digest, GoOn, Label, Moment, PolicySource, Version};
 use crate::pap::{self, By, NewVersion, Ready, Refusal, Step};
 use crate::projection::{Stage, World};
 use crate::sequencer::{Authority, CommitError, Committed, Expected, Origin, Sequencer};
@@ -28,6 +28,8 @@ pub struct Command {
     pub authority: Option<Authority>,
     /// The session it is given in.
     pub presented: Presented,
+    /// Whether its tests are to go on.
+    pub go_on: GoOn,
 }
 
 impl Command {
@@ -85,12 +87,13 @@ pub async fn apply(
     let mut tries = 1;
     loop {
         let (world, new, by) = (sequencer.world(), new.clone(), command.by());
+        let go_on = command.go_on.clone();
         let checked = move || {
             let limits = Limits::default();
             let written = pap::write(&world, new, &limits)?;
             let mut fitness = written.check(&world, &limits)?;
             let (schema, sources, tests) = written.parts();
-            fitness.tests = tested(&world, schema, sources, tests)?;
+            fitness.tests = tested(&world, (schema, sources, tests), &go_on)?;
             Ok((written, fitness))
         };
         let (written, fitness) = away(checked).await?;
@@ -129,7 +132,8 @@ pub async fn take_step(
             (_, name) => pap::version_named(&world, name.as_deref().unwrap_or_default())?.digest,
         };
         let ready = if step.compiles() {
-            Some(away(move || made_ready(&world, step, &digest)).await?)
+            let go_on = command.go_on.clone();
+            Some(away(move || made_ready(&world, step, &digest, &go_on)).await?)
         } else {
             None
         };
@@ -146,7 +150,7 @@ pub async fn take_step(
 
 /// Compiles a version, and has its tests run where this is its check: what was put in force
 /// once is gone back to whatever its tests say by now.
-fn made_ready(world: &World, step: Step, digest: &Digest) -> Result<Ready, Refusal> {
+fn made_ready(world: &World, step: Step, digest: &Digest, go_on: &GoOn) -> Result<Ready, Refusal> {
     let ready = pap::ready(world, digest, &Limits::default())?;
     let Some(version) = world.versions.get(digest) else { return Ok(ready) };
     if step != Step::Check && version.stage != Stage::Draft {
@@ -154,15 +158,15 @@ fn made_ready(world: &World, step: Step, digest: &Digest) -> Result<Ready, Refus
     }
     let sources = version.content.policies.values().map(|it| PolicySource::clone(it));
     let (sources, schema) = (sources.collect::<Vec<_>>(), &*version.content.schema);
-    Ok(ready.tested(tested(world, Some(schema), &sources, version.tests.as_deref())?))
+    let whole = (Some(schema), sources.as_slice(), version.tests.as_deref());
+    Ok(ready.tested(tested(world, whole, go_on)?))
 }
 
 /// Runs the tests of a version that compiles; how many there are.
 fn tested(
     world: &World,
-    schema: Option<&str>,
-    sources: &[PolicySource],
-    tests: Option<&str>,
+    (schema, sources, tests): (Option<&str>, &[PolicySource], Option<&str>),
+    go_on: &GoOn,
 ) -> Result<Option<u64>, Refusal> {
     let Some(tests) = tests else { return Ok(None) };
     let unread = |why: String| Refusal::TestsFailed(vec![Fault::new(TESTS_INVALID, why)]);
@@ -170,7 +174,8 @@ fn tested(
     let (policies, schema) = (sources.to_vec(), schema.map(str::to_owned));
     let given = Given { policies, schema, suites, ..Given::default() };
     let which = Which { style: false, ..Which::default() };
-    let report = on_large_stack(|| examine(world, given, which, &Limits::default()));
+    let limits = Limits::default();
+    let report = on_large_stack(|| examine(world, given, which, &limits, go_on));
     let report = report.map_err(|fault| Refusal::TestsFailed(vec![fault]))?;
     if !report.faults.is_empty() {
         return Err(Refusal::TestsFailed(report.faults));

@@ -75,8 +75,9 @@ pub enum Refusal {
     WriterUnknown,
     /// The very same was drafted before (409).
     #[error(
-        "version {} says the same already, and is {stage}: with another message it is another",
-        short(.digest)
+        "version {} says the same already, and is {stage}: {}with another message it is another",
+        short(.digest),
+        if *.stage == Stage::Draft { "staging it checks it again, and " } else { "" }
     )]
     VersionExists {
         /// Its name.

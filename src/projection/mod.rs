@@ -10,6 +10,7 @@ mod passkeys;
 mod person;
 mod policies;
 mod recovery;
+mod retention;
 mod services;
 mod sessions;
 mod shadows;
@@ -31,6 +32,7 @@ pub use index_doubts::IndexDoubts;
 pub use passkeys::Passkey;
 pub use person::{Credential, PasswordCredential, PendingTotp, Person, Ticket, Totp};
 pub use policies::{Artefacts, Compiled, Content, PolicySetState};
+pub use retention::{DRAFTS_BYTES_MAX, DRAFTS_MAX, RETIRED_BYTES_MAX, RETIRED_MAX};
 pub use services::{Service, Services};
 pub use sessions::{Session, Sessions};
 pub use shadows::Shadows;
@@ -38,10 +40,6 @@ pub use sign_ins::{Remembered, SignIns};
 pub use signing_keys::{SigningKeyState, SigningKeys};
 pub use state::NotAWorld;
 pub use streams::Streams;
-pub use versions::{
-    Approval, Checked, DRAFTS_BYTES_MAX, DRAFTS_MAX, InForceAs, NoSuchVersion, PolicyVersion,
-    RETIRED_MAX,
-};
-pub use versions::{Stage, Versions};
+pub use versions::{Approval, Checked, InForceAs, NoSuchVersion, PolicyVersion, Stage, Versions};
 pub use witnessing::{Cosigned, WitnessKeyState, Witnessing};
 pub use world::{StateDigest, World};

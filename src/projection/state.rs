@@ -149,7 +149,7 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 22] = [
+const SOURCES: [&str; 23] = [
     include_str!("accesses.rs"),
     include_str!("buckets.rs"),
     include_str!("directory.rs"),
@@ -161,6 +161,7 @@ const SOURCES: [&str; 22] = [
     include_str!("person.rs"),
     include_str!("policies.rs"),
     include_str!("recovery.rs"),
+    include_str!("retention.rs"),
     include_str!("services.rs"),
     include_str!("sessions.rs"),
     include_str!("shadows.rs"),

@@ -7,18 +7,10 @@ use imbl::{HashMap, OrdMap};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use super::retention::bytes_of;
 use super::{Artefacts, Content, PolicySetState};
 use crate::event::{Actor, Envelope, Event, VersionDrafted, VersionRef};
-use crate::model::{Digest, Index, Label, Moment, PolicyBody, PolicySource, Username};
-
-/// How many versions are kept that have not been in force: one drafted beyond that has the
-/// oldest forgotten.
-pub const DRAFTS_MAX: usize = 32;
-/// How many bytes of text these may have together, as they were sent: beyond that the oldest
-/// are forgotten too. The latest is always kept; a publication's body is bounded.
-pub const DRAFTS_BYTES_MAX: usize = 64 << 20;
-/// How many that have been in force are kept to go back to, in the same way.
-pub const RETIRED_MAX: usize = 64;
+use crate::model::{Digest, Index, Label, Moment, Username};
 
 /// The fewest hexadecimal digits that name a version.
 const PREFIX_MIN: usize = 6;
@@ -109,6 +101,8 @@ pub struct PolicyVersion {
     pub content: Content,
     /// The text of its tests.
     pub tests: Option<Arc<str>>,
+    /// How much these take, in bytes, though others may have most of it in common.
+    pub bytes: usize,
     /// Why it was written.
     pub message: Label,
     /// Who wrote it.
@@ -132,17 +126,6 @@ pub struct PolicyVersion {
 }
 
 impl PolicyVersion {
-    /// The bytes of its texts, though it may have them in common with others.
-    fn bytes(&self) -> usize {
-        let sources = self.content.policies.values();
-        let text = |source: &Arc<PolicySource>| match &source.body {
-            PolicyBody::Static { text } | PolicyBody::Template { text } => text.len(),
-            PolicyBody::Link { .. } => 0,
-        };
-        let tests = self.tests.as_deref().map_or(0, str::len);
-        sources.map(text).sum::<usize>() + self.content.schema.len() + tests
-    }
-
     /// The name of a version: SHA-256 over the digests of its schema, policies and tests, and
     /// its message.
     #[must_use]
@@ -332,6 +315,7 @@ impl Versions {
         }
         let version = PolicyVersion {
             digest: it.digest,
+            bytes: bytes_of(&content, tests.as_deref()),
             content,
             tests,
             message: it.message.clone(),
@@ -428,6 +412,7 @@ impl Versions {
         }
         let version = PolicyVersion {
             digest,
+            bytes: bytes_of(&content, None),
             content,
             tests: None,
             message: message.clone(),
@@ -444,26 +429,5 @@ impl Versions {
         self.known.insert(digest, Arc::new(version));
         self.in_force = Some(digest);
         self.forget();
-    }
-
-    fn forget(&mut self) {
-        let drafts = self.oldest_last(|stage| matches!(stage, Stage::Draft | Stage::Checked));
-        let mut bytes = 0;
-        for (place, digest) in drafts.into_iter().enumerate() {
-            bytes += self.known.get(&digest).map_or(0, |version| version.bytes());
-            if place >= DRAFTS_MAX || place > 0 && bytes > DRAFTS_BYTES_MAX {
-                self.known.remove(&digest);
-            }
-        }
-        let retired = self.oldest_last(|stage| stage == Stage::Retired);
-        retired.into_iter().skip(RETIRED_MAX).for_each(|digest| drop(self.known.remove(&digest)));
-    }
-
-    /// Those at some stages, the latest to have moved first.
-    fn oldest_last(&self, counts: impl Fn(Stage) -> bool) -> Vec<Digest> {
-        let those = self.known.values().filter(|version| counts(version.stage));
-        let mut those: Vec<_> = those.map(|version| (version.since.0, version.digest)).collect();
-        those.sort_unstable();
-        those.into_iter().rev().map(|(_, digest)| digest).collect()
     }
 }

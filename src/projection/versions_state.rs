@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::retention::bytes_of;
 use super::versions::{Approval, Checked, InForceAs, PolicyVersion, Stage, Versions};
 use super::{Artefacts, Content, PolicySetState};
 use crate::model::{Digest, Index, Label, Moment, PolicyId, PolicySource, Username};
@@ -128,6 +129,7 @@ fn version_of(
     };
     Some(PolicyVersion {
         digest: saved.digest,
+        bytes: bytes_of(&content, saved.tests.as_deref()),
         content,
         tests: saved.tests.clone(),
         message: saved.message.clone(),

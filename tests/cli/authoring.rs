@@ -46,18 +46,24 @@ fn policies_are_published_alike_over_both() {
         "more/one.cedar",
         "@id(\"one\")\n@description(\"One more.\")\npermit (principal, action, resource);\n",
     );
-    let publish = ["policy", "publish", &cloud, "more", "--message", "one more"];
+    let tested = ["policy", "publish", &cloud, "more"];
+    assert_eq!(same(&places, &tested, 1)["code"], "tests_failed");
+    assert_eq!(same(&places, &["policy", "show"], 0)["version"], 1);
+    let refused = places[0].say(&tested).ended(1).err;
+    assert!(refused.contains("tests beside these policies do not hold"), "{refused}");
+    assert!(refused.contains("cloud.cedartests.json: test `"), "{refused}");
+    let publish = ["policy", "publish", &cloud, "more", "--without-tests", "--message", "one more"];
     let published = same(&places, &[&publish[..], &["--expect-version", "1"]].concat(), 0);
     assert_eq!((&published["version"], &published["added"]), (&json!(2), &json!(["one"])));
     let late = same(&places, &["policy", "publish", &cloud, "--expect-version", "1"], 1);
     assert_eq!(late["code"], "version_conflict");
 
     let withdrawn = same_text(&places, &["policy", "publish", &cloud]);
-    assert!(withdrawn.contains("policies version 3"), "{withdrawn}");
+    assert!(withdrawn.contains("in force as number 3"), "{withdrawn}");
     assert!(withdrawn.contains("withdrawn   one"), "{withdrawn}");
     let shown = same_text(&places, &["policy", "show", "wall-data"]);
     assert!(shown.starts_with("@id(\"wall-data\")\n"), "{shown}");
-    assert!(same_text(&places, &["policy", "show"]).starts_with("version 3, "));
+    assert!(same_text(&places, &["policy", "show"]).contains(", in force as number 3: "));
     assert_eq!(same(&places, &["policy", "show", "one"], 1)["code"], "not_found");
     assert_eq!(same(&places, &["policy", "show"], 0)["policies"], before["policies"]);
 }

@@ -45,7 +45,7 @@ fn figures(said: &Said) -> Value {
 #[test]
 fn an_impact_is_told_alike_by_a_server_and_by_its_stopped_directory() {
     let mut place = lived_in();
-    let cloud = shipped(CLOUD);
+    let (cloud, schema) = (shipped(CLOUD), shipped("schemas/cloud.cedarschema"));
     let impact = ["policy", "impact", &cloud, "wall.cedar", "--since", "90d"];
     let asked = [&impact[..], &["--format", "json"]].concat();
     let served = figures(&place.say(&asked).ended(1));
@@ -69,6 +69,18 @@ fn an_impact_is_told_alike_by_a_server_and_by_its_stopped_directory() {
 
     let same = place.say(&["policy", "impact", &cloud]).done().out;
     assert!(same.starts_with("would deny 0 · would allow 0 · unchanged 4 ·"), "{same}");
+    place.write("none.json", "[]");
+    let apply = ["policy", "apply", &cloud, "wall.cedar", "--schema", &schema];
+    let wall = place.say(&[&apply[..], &["--tests", "none.json"]].concat());
+    assert!(wall.done().out.contains("in force"));
+    let wall = place.say(&["policy", "impact", &cloud, "wall.cedar"]).done().out;
+    assert!(wall.starts_with("this change: would deny 0 · would allow 0\n"), "{wall}");
+    assert!(wall.contains("recorded    would deny 3 · would allow 0 · unchanged 1"), "{wall}");
+    assert!(wall.contains("already so  would deny 3 · would allow 0: what is in force"), "{wall}");
+    let back = place.say(&["policy", "impact", &cloud]).ended(1).out;
+    assert!(back.starts_with("this change: would deny 0 · would allow 3\n"), "{back}");
+    assert!(back.contains("is now      denied by `wall`"), "{back}");
+
     let later = place.json(&["policy", "impact", &cloud, "--since", "2099-01-01T00:00:00Z"]);
     assert_eq!((&later["decisions"], &later["oldest"]), (&json!(0), &Value::Null));
 }

@@ -117,7 +117,7 @@ fn a_version_is_drafted_staged_and_put_in_force_over_both() {
     assert_eq!(whole["policies"][0]["id"], "one");
     assert!(whole["tests"].as_str().unwrap().contains("\"nothing is open\""), "{whole}");
     let text = places[0].say(&["policy", "versions", &name]).done().out;
-    assert!(text.contains("is in force, as version 2") && text.contains("@id(\"one\")"), "{text}");
+    assert!(text.contains("is in force, as number 2") && text.contains("@id(\"one\")"), "{text}");
     let log = places[0].say(&["log", "--format", "text"]).done().out;
     for words in
         ["was drafted", "was checked", "was staged", "taken off the stage", "came in force"]
@@ -147,5 +147,39 @@ fn a_draft_that_is_not_fit_says_why_over_both() {
         let versions = said["versions"].as_array().unwrap();
         let stages: Vec<_> = versions.iter().map(|it| &it["stage"]).collect();
         assert_eq!(stages, ["draft", "in_force"]);
+    }
+    in_both(&places, "bad/y.cedar", "@id(\"y\") permit (principal is Usr, action, resource);\n");
+    for place in &places {
+        let refused = place.say(&["policy", "draft", "bad"]).ended(1).err;
+        let (_, rest) = refused.split_once("; it is kept as draft ").expect(&refused);
+        let (name, rest) = rest.split_at(12);
+        assert!(rest.contains("mend the files and draft them again"), "{refused}");
+        let kept = place.say(&["policy", "versions", name]).done().out;
+        assert!(kept.contains("is a draft") && kept.contains("@id(\"y\")"), "{kept}");
+        let again = place.say(&["policy", "draft", "bad"]).ended(1).err;
+        assert!(again.contains("is draft: staging it checks it again"), "{again}");
+    }
+}
+
+/// Goal: nobody takes the digest of the policies for the name of their version.
+#[test]
+fn what_is_in_force_is_named_by_its_version_over_both() {
+    for place in &Place::both() {
+        let of_version =
+            place.json(&["policy", "versions"])["in_force"].as_str().unwrap()[..12].to_owned();
+        let shown = place.say(&["policy", "show"]).done().out;
+        assert!(shown.starts_with(&format!("version {of_version}, in force as number 1: ")));
+        let of_policies = place.json(&["policy", "show"])["digest"].as_str().unwrap().to_owned();
+        let labelled = format!("\ndecisions name these policies by SHA-256 {of_policies}\n");
+        assert!(shown.contains(&labelled), "{shown}");
+
+        place.write("one.cedar", ONE);
+        let told = place.say(&["policy", "publish", "one.cedar"]).done().out;
+        let next =
+            place.json(&["policy", "versions"])["in_force"].as_str().unwrap()[..12].to_owned();
+        assert!(
+            told.starts_with(&format!("version {next} is in force as number 2, by ")),
+            "{told}"
+        );
     }
 }

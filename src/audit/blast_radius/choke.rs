@@ -19,13 +19,16 @@ const LEFT_OUT: usize = 3;
 /// Weighs every permit that allows anything on the way: without it, what is allowed by no
 /// other falls away, and what is reached over the rest is less. Nothing else can happen,
 /// for to take a permit away allows nothing. The few that cut most are then really left
-/// out, and all is decided anew.
+/// out, and all is decided anew. Nothing is said of a spread that was not decided whole.
 pub(super) fn choke(
     world: &World,
     then: Moment,
     spread: &Spread,
     assurance: Assurance,
 ) -> Option<Choke> {
+    if !spread.is_whole() {
+        return None;
+    }
     let all = spread.reached(|_| true);
     let precious = |reached: &Reached| match world.set(SetKind::Application).compiled() {
         Some(Ok(compiled)) => jewels(world, &compiled.schema, reached.resources.keys()),
@@ -44,6 +47,9 @@ pub(super) fn choke(
         let Some(Ok(compiled)) = without.set(SetKind::Application).compiled() else { return None };
         let from = (&spread.start, assurance);
         let left = Spread::of(&without, &compiled.schema, then, from, spread.hops);
+        if !left.is_whole() {
+            return None;
+        }
         let left = left.reached(|_| true);
         let count = left.resources.len();
         let cuts = all.resources.len().saturating_sub(count) as u64;

@@ -43,11 +43,15 @@ pub struct BlastRadius {
     pub jewels: Vec<Jewel>,
     /// How many crown jewels there are.
     pub jewels_there_are: u64,
-    /// The permit without which least is reached; nothing if none alone makes a difference.
+    /// The permit without which least is reached; nothing if none alone makes a difference, or
+    /// if not all was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choke: Option<Choke>,
-    /// False if there was more to decide than is decided for one report.
+    /// False if more may be reached than is told.
     pub complete: bool,
+    /// Why, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// How many decisions it took.
     pub decisions: u64,
     /// What is otherwise than as of another time, or than under the policies in force.
@@ -194,6 +198,9 @@ impl BlastRadius {
             let earlier = Spread::of(&before.world, schema, before.time, from, hops);
             let was = earlier.reached(|_| true);
             let jewels = jewels(&before.world, schema, was.resources.keys());
+            let of_before = |why| format!("of {}: {why}", before.what);
+            report.left_out.extend(earlier.left_out().into_iter().map(of_before));
+            report.complete &= earlier.is_whole();
             report.difference =
                 Some(widened(&was, &spread.reached(|_| true), jewels, &before.what));
         }
@@ -287,7 +294,8 @@ fn reported(
         jewels,
         jewels_there_are: self::jewels(world, schema, estate.all()),
         choke: None,
-        complete: spread.complete,
+        complete: spread.is_whole(),
+        left_out: spread.left_out(),
         decisions: spread.decisions,
         difference: None,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::audit::reach::{Assurance, Prober, Way};
+use crate::audit::reach::{Assurance, Prober, Undecided, Way};
 use crate::cedar::CompiledSchema;
 use crate::model::{EntityType, Moment, PolicyId, Uid};
 use crate::projection::World;
@@ -34,8 +34,11 @@ pub(super) struct Spread {
     pub(super) start: Uid,
     pub(super) hops: u32,
     pub(super) edges: Vec<Edge>,
-    /// False if it was cut short.
-    pub(super) complete: bool,
+    /// Pairs of an action and an entity of which it is not known whether it can be done to
+    /// it, by why not.
+    pub(super) undecided: BTreeMap<Undecided, u64>,
+    /// True if it was cut short: there was more to decide.
+    pub(super) cut_short: bool,
     pub(super) decisions: u64,
 }
 
@@ -59,20 +62,44 @@ impl Spread {
         (start, most): (&Uid, Assurance),
         hops: u32,
     ) -> Self {
+        Self::within(DECISIONS_MAX, world, schema, then, ((start, most), hops))
+    }
+
+    /// The same with so many decisions, and the few more of the pair that is looked at then.
+    pub(super) fn within(
+        decisions_max: u64,
+        world: &World,
+        schema: &CompiledSchema,
+        then: Moment,
+        ((start, most), hops): ((&Uid, Assurance), u32),
+    ) -> Self {
         let prober = Prober::new(world, then);
         let estate = Estate::of(world, schema);
-        let mut spread =
-            Self { start: start.clone(), hops, edges: Vec::new(), complete: true, decisions: 0 };
+        let mut spread = Self {
+            start: start.clone(),
+            hops,
+            edges: Vec::new(),
+            undecided: BTreeMap::new(),
+            cut_short: false,
+            decisions: 0,
+        };
         let mut seen = BTreeSet::from([start.clone()]);
         let mut waiting = VecDeque::from([(start.clone(), most, 1)]);
-        while let Some((actor, most, hop)) = waiting.pop_front() {
-            if prober.decisions() > DECISIONS_MAX {
-                spread.complete = false;
-                break;
-            }
+        'spread: while let Some((actor, most, hop)) = waiting.pop_front() {
             for (action, resources) in estate.doable(schema, actor.kind()) {
                 for to in resources {
-                    let Some(way) = prober.way(&actor, action, to, most) else { continue };
+                    if prober.decisions() >= decisions_max {
+                        spread.cut_short = true;
+                        break 'spread;
+                    }
+                    let way = match prober.way(&actor, action, to, most) {
+                        Ok(Some(way)) => way,
+                        Ok(None) => continue,
+                        Err(why) => {
+                            *spread.undecided.entry(why).or_default() += 1;
+                            continue;
+                        }
+                    };
                     let onward = onward(world, schema, action, to);
                     let next = onward.clone().filter(|_| hop < hops);
                     if let Some(next) = next.filter(|next| seen.insert(next.clone())) {
@@ -85,6 +112,23 @@ impl Spread {
         }
         spread.decisions = prober.decisions();
         spread
+    }
+
+    /// Why more may be reached than is known, a sentence each; none if all was decided.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        let cut = self.cut_short.then(|| {
+            let made = self.decisions;
+            format!("after {made} decisions there was more to decide: ask for fewer hops")
+        });
+        let undecided = self.undecided.iter().map(|(why, pairs)| {
+            format!("whether {pairs} things can be done is not known: {}", why.as_str())
+        });
+        cut.into_iter().chain(undecided).collect()
+    }
+
+    /// True if all was decided.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.cut_short && self.undecided.is_empty()
     }
 
     /// What is reached over the edges that `keep` keeps.

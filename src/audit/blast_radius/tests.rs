@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::spread::Spread;
 use super::{BlastRadius, NoRadius};
 use crate::audit::sample::{Log, uid};
 use crate::audit::town::{self, POLICIES, ask, entities};
@@ -92,6 +93,49 @@ fn a_draft_is_told_by_what_it_puts_out_of_reach() {
     assert_eq!((found.reached, found.jewels, found.gained.len()), (3, 1, 0));
     assert_eq!(found.lost, [uid("Service", "orders-db")]);
     assert_eq!(report.jewels.len(), 0);
+}
+
+/// Goal: what was not decided is not called out of reach.
+#[test]
+fn a_report_that_leaves_something_out_says_so_and_why() {
+    let mut policies = POLICIES.to_owned();
+    for n in 0..20 {
+        let _ = writeln!(
+            policies,
+            "@id(\"posture-{n}\") permit (principal in Role::\"nobody\", \
+             action == Action::\"connect\", resource) \
+             when {{ principal has posture && principal.posture == \"v{n}\" }};"
+        );
+    }
+    let mut all = entities();
+    all.push(town::entity("Role", "nobody", &[], &json!({})));
+    let log = town::log(&policies, &all);
+    let ground = town::ground(&log);
+    let report = surveyed(&log, &ground, &uid("User", "dave"), Assurance::Password, 1);
+    assert_eq!((report.reached(), report.complete, report.choke), (0, false, None));
+    let [why] = report.left_out.as_slice() else { panic!("{:?}", report.left_out) };
+    assert!(why.starts_with("whether 6 things can be done is not known: an application"), "{why}");
+
+    let log = town::log(POLICIES, &entities());
+    let whole = surveyed(&log, &town::ground(&log), &uid("User", "dave"), Assurance::Password, 1);
+    assert!(whole.complete && whole.left_out.is_empty());
+}
+
+/// Goal: one who can do much does not take longer than everybody together may.
+#[test]
+fn decisions_are_bounded_within_what_one_can_do() {
+    let log = town::log(POLICIES, &entities());
+    let (world, then) = (&log.world, town::ground(&log).as_of.time);
+    let orders = uid("Workload", "orders");
+    let Some(Ok(compiled)) = world.application.compiled() else { panic!("nothing in force") };
+    let of = |most| {
+        let from = ((&orders, Assurance::None), 3);
+        on_large_stack(|| Spread::within(most, world, &compiled.schema, then, from)).unwrap()
+    };
+    let (two, all) = (of(2), of(1_000));
+    assert_eq!((two.decisions, two.cut_short, two.is_whole()), (2, true, false));
+    assert!(two.left_out()[0].starts_with("after 2 decisions there was more to decide"));
+    assert!(all.is_whole() && all.decisions > 2);
 }
 
 #[test]

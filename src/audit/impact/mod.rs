@@ -1,6 +1,8 @@
 //! What other policies, another schema or other entities would have changed of the
 //! accesses that were recorded: each decided again in the World of its own place in the
-//! log, with the supposed ones in place of those then in force.
+//! log, with the supposed ones in place of those then in force. So that an author sees what
+//! this change does, and not what an earlier one has done, a draft is held against what is
+//! in force now as well: see [`Novelty`].
 //!
 //! [`Impact`] goes through the log in order, and hands out a [`Case`] for each access; a
 //! case is [`judged`](Case::judged) on any thread, and what came of it counted in the
@@ -22,7 +24,7 @@ use crate::model::{Index, SetKind};
 use crate::projection::{Directory, World};
 
 pub use case::{Case, Judged};
-pub use report::{Counts, Flip, ImpactReport, Ranked, Ranking, Reasons, Sample, Turned};
+pub use report::{Counts, Flip, ImpactReport, Novelty, Ranked, Ranking, Reasons, Sample, Turned};
 pub use supposition::{NotAPatch, Supposed, Supposition, Unsupposable, read_patch};
 pub use tally::Tally;
 
@@ -130,7 +132,7 @@ impl Impact {
         self.tally().report()
     }
 
-    /// Both Worlds as of now, made anew when something that decides has changed.
+    /// The Worlds as of now, made anew when something that decides has changed.
     fn grounds(&mut self) -> Arc<Grounds> {
         let epoch = self.world.epoch;
         if let Some((of, grounds)) = &self.grounds
@@ -139,7 +141,8 @@ impl Impact {
             return Arc::clone(grounds);
         }
         let (then, erasures) = (self.world.clone(), self.supposition.erasures.clone());
-        let grounds = Arc::new(Grounds { then, supposed: self.supposed(), erasures });
+        let (supposed, present) = (self.supposed(), self.supposition.at_present(&self.world));
+        let grounds = Arc::new(Grounds { then, supposed, present, erasures });
         self.grounds = Some((epoch, Arc::clone(&grounds)));
         grounds
     }

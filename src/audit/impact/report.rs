@@ -17,10 +17,19 @@ pub struct ImpactReport {
     pub would_deny: u64,
     /// Denied then, and would be allowed.
     pub would_allow: u64,
+    /// Of the two, those that what is in force now answers so already: an earlier change's
+    /// doing. Nothing of a supposition without policies or a schema.
+    pub of_these_already: Counts,
     /// The same answer.
     pub unchanged: u64,
     /// Of those, for other reasons: other policies, another note or error.
     pub unchanged_for_other_reasons: u64,
+    /// Of those, the ones that what is in force now answers otherwise, by what the draft
+    /// would make of that: it takes an earlier change back.
+    pub taken_back: Counts,
+    /// What this change does: the first two without what is so already, and what is taken
+    /// back.
+    pub this_change: Counts,
     /// Nobody can say.
     pub not_replayable: u64,
     /// Why not, and how many each.
@@ -37,7 +46,7 @@ pub struct ImpactReport {
     pub through: Option<Index>,
     /// What is supposed.
     pub supposed: Supposed,
-    /// Whose accesses would change, the most first.
+    /// Whose accesses this change would change, the most first.
     pub principals: Ranking,
     /// Which actions would.
     pub actions: Ranking,
@@ -45,7 +54,8 @@ pub struct ImpactReport {
     pub resources: Ranking,
     /// The policies that determined such an access before, or would determine it.
     pub policies: Ranking,
-    /// The kinds of change, the most frequent first, each with its first decision.
+    /// The kinds of change, the most frequent first, each with its first decision; what is
+    /// so already comes last.
     pub samples: Vec<Sample>,
     /// Changes of further kinds, which are not told apart.
     pub other_samples: u64,
@@ -95,6 +105,14 @@ impl Counts {
         self.would_allow += other.would_allow;
     }
 
+    /// What is left without some of these.
+    pub(super) const fn without(self, some: Self) -> Self {
+        Self {
+            would_deny: self.would_deny.saturating_sub(some.would_deny),
+            would_allow: self.would_allow.saturating_sub(some.would_allow),
+        }
+    }
+
     /// All of them.
     #[must_use]
     pub const fn total(self) -> u64 {
@@ -102,8 +120,20 @@ impl Counts {
     }
 }
 
+/// Whose doing a change is, held against what is in force now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Novelty {
+    /// This change's: what is in force now answers as recorded, or nobody can say how.
+    New,
+    /// An earlier one's: what is in force now answers so already.
+    Already,
+    /// This change's: it answers as recorded, where what is in force now does not.
+    TakenBack,
+}
+
 /// Changes of one kind: of the same action, to the same answer, by the same policies
-/// before and after.
+/// before and after, and the same one's doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// How many there are.
@@ -116,6 +146,8 @@ pub struct Sample {
 /// A decision that would be another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flip {
+    /// Whose doing it is.
+    pub novelty: Novelty,
     /// The decision's id.
     pub id: Uuid,
     /// Its place in the log.
@@ -130,7 +162,8 @@ pub struct Flip {
     pub resource: String,
     /// The new answer.
     pub would_allow: bool,
-    /// What the recorded answer rests on.
+    /// What the recorded answer rests on; of what is taken back, the answer by what is in
+    /// force now.
     pub before: Reasons,
     /// What the new one would rest on.
     pub after: Reasons,

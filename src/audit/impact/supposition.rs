@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cedar::Limits;
-use crate::model::{BUILD, Digest, EntityDocument, NotAnEntity, Uid};
+use crate::model::{BUILD, Digest, EntityDocument, NotAnEntity, SetKind, Uid};
 use crate::pap::{self, Draft};
 use crate::pip;
 use crate::projection::{Change, Erasures, PolicySetState, World};
@@ -81,6 +81,9 @@ pub struct Supposed {
     /// The digest of the patch of the directory; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entities: Option<Digest>,
+    /// The digest of the version in force now, which a draft is held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<Digest>,
 }
 
 /// Other policies, another schema or other entities, compiled and held against the World
@@ -89,6 +92,8 @@ pub struct Supposed {
 pub struct Supposition {
     named: Supposed,
     draft: Option<PolicySetState>,
+    /// What a draft is held against: what is in force now.
+    present: Option<PolicySetState>,
     patch: Arc<[Change]>,
     pub(super) erasures: Erasures,
 }
@@ -114,6 +119,9 @@ impl Supposition {
             return Err(Unsupposable::Nothing);
         }
         let draft = draft.map(|draft| pap::supposed(newest, draft, limits)).transpose()?;
+        let present = draft.as_ref().map(|_| newest.set(SetKind::Application).clone());
+        let present = present.filter(|set| set.in_force().is_some());
+        let in_force = newest.versions.in_force().filter(|_| present.is_some());
         let entities = (!patch.is_empty()).then(|| digest_of(&patch));
         let world = draft.clone().map_or_else(|| newest.clone(), |it| newest.supposing(it));
         let patch = admitted(&world, patch)?;
@@ -123,9 +131,10 @@ impl Supposition {
             policies: draft.as_ref().and_then(PolicySetState::in_force).map(|it| it.digest),
             schema: draft.as_ref().and_then(PolicySetState::schema).map(|(_, it)| it.digest),
             entities,
+            in_force: in_force.map(|version| version.digest),
         };
         let erasures = newest.erasures.clone();
-        Ok(Self { named, draft, patch: patch.into(), erasures })
+        Ok(Self { named, draft, present, patch: patch.into(), erasures })
     }
 
     /// What is supposed, by digests.
@@ -148,6 +157,17 @@ impl Supposition {
     pub(super) fn drafted(&self, then: &World) -> World {
         let draft = self.draft.clone();
         draft.map_or_else(|| then.without_staged(), |draft| then.supposing(draft))
+    }
+
+    /// A World of the past with what is in force now in it, and its directory as it was;
+    /// none where that was in force then, and what it answers is on record.
+    pub(super) fn at_present(&self, then: &World) -> Option<World> {
+        let present = self.present.as_ref()?;
+        let names = |set: &PolicySetState| {
+            (set.in_force().map(|it| it.digest), set.schema().map(|(_, it)| it.digest))
+        };
+        let other = names(present) != names(then.set(SetKind::Application));
+        other.then(|| then.supposing(present.clone()))
     }
 }
 

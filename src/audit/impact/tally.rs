@@ -1,12 +1,13 @@
 //! The counts of an impact, kept in the order of the log.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::Supposed;
 use super::case::{Judged, Outcome};
-use super::report::{Counts, Flip, ImpactReport, Ranked, Ranking, Sample};
+use super::report::{Counts, Flip, ImpactReport, Novelty, Ranked, Ranking, Sample};
 use crate::model::{Index, Moment};
 
 /// How many names of each sort are told apart.
@@ -30,6 +31,8 @@ pub struct Tally {
     unchanged: u64,
     otherwise: u64,
     changed: Counts,
+    already: Counts,
+    taken_back: Counts,
     not_replayable: BTreeMap<String, u64>,
     oldest: Option<Moment>,
     newest: Option<Moment>,
@@ -51,6 +54,8 @@ impl Tally {
             unchanged: 0,
             otherwise: 0,
             changed: Counts::default(),
+            already: Counts::default(),
+            taken_back: Counts::default(),
             not_replayable: BTreeMap::new(),
             oldest: None,
             newest: None,
@@ -80,11 +85,24 @@ impl Tally {
         self.oldest.get_or_insert(judged.time);
         self.newest = Some(judged.time);
         match &judged.outcome {
-            Outcome::Unchanged { otherwise } => {
+            Outcome::Unchanged { otherwise, taken_back } => {
                 self.unchanged += 1;
                 self.otherwise += u64::from(*otherwise);
+                if let Some(flip) = taken_back {
+                    self.taken_back.count(flip.would_allow);
+                    self.ranked(flip);
+                    self.sampled(judged, flip);
+                }
             }
-            Outcome::Flipped(flip) => self.flipped(judged, flip),
+            Outcome::Flipped(flip) => {
+                self.changed.count(flip.would_allow);
+                if flip.novelty == Novelty::Already {
+                    self.already.count(flip.would_allow);
+                } else {
+                    self.ranked(flip);
+                }
+                self.sampled(judged, flip);
+            }
             Outcome::NotReplayable(why) => {
                 let told = self.not_replayable.contains_key(why)
                     || self.not_replayable.len() < REASONS_MAX;
@@ -94,9 +112,9 @@ impl Tally {
         }
     }
 
-    fn flipped(&mut self, judged: &Judged, flip: &Flip) {
+    /// What this change does, by name.
+    fn ranked(&mut self, flip: &Flip) {
         let to = flip.would_allow;
-        self.changed.count(to);
         self.principals.count(&flip.principal, to);
         self.actions.count(&flip.action, to);
         self.resources.count(&flip.resource, to);
@@ -105,9 +123,13 @@ impl Tally {
         for policy in flip.before.determining.iter().chain(new) {
             self.policies.count(policy.as_str(), to);
         }
+    }
+
+    fn sampled(&mut self, judged: &Judged, flip: &Flip) {
         let alike = |sample: &&mut Sample| {
             let known = &sample.flip;
-            known.would_allow == to
+            known.would_allow == flip.would_allow
+                && known.novelty == flip.novelty
                 && known.action == flip.action
                 && known.before.determining == flip.before.determining
                 && known.after.determining == flip.after.determining
@@ -124,12 +146,20 @@ impl Tally {
 
     pub(super) fn report(&self) -> ImpactReport {
         let mut samples = self.samples.clone();
-        samples.sort_by_key(|sample| (std::cmp::Reverse(sample.count), sample.flip.index));
+        samples.sort_by_key(|sample| {
+            let already = sample.flip.novelty == Novelty::Already;
+            (already, Reverse(sample.count), sample.flip.index)
+        });
+        let mut this_change = self.changed.without(self.already);
+        this_change.add(self.taken_back);
         ImpactReport {
             would_deny: self.changed.would_deny,
             would_allow: self.changed.would_allow,
+            of_these_already: self.already,
             unchanged: self.unchanged,
             unchanged_for_other_reasons: self.otherwise,
+            taken_back: self.taken_back,
+            this_change,
             not_replayable: self.not_replayable.values().sum(),
             not_replayable_reasons: self.not_replayable.clone(),
             decisions: self.decisions,
@@ -171,7 +201,7 @@ impl Names {
 
     fn ranking(&self) -> Ranking {
         let mut all: Vec<_> = self.known.iter().collect();
-        all.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.total()));
+        all.sort_by_key(|(_, counts)| Reverse(counts.total()));
         let rest = all.split_off(all.len().min(NAMES_LISTED));
         let ranked =
             |(name, counts): (&String, &Counts)| Ranked { name: name.clone(), counts: *counts };

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::sample::{Happening, Log, POLICIES, SCHEMA, happenings, question, told, uid};
-use super::{Case, Impact, ImpactReport, NotResumable, Supposition, Tally, read_patch};
+use super::read_patch;
+use super::{Case, Counts, Impact, ImpactReport, NotResumable, Novelty, Supposition, Tally};
 use crate::cedar::{Limits, on_large_stacks};
 use crate::event::{AccessDecided, Envelope, Event, PolicyIndexDoubted, Presented, Verdict};
 use crate::model::{BUILD, Index, Label, SetKind};
@@ -52,23 +53,36 @@ fn by_cedar(mut world: World, any: &Envelope) -> World {
 }
 
 /// The same counts by plain reckoning: for each access the fold of all that stands before
-/// it and Cedar's own authorizer.
-fn reckoned(log: &Log, draft: &Draft) -> (u64, u64, u64) {
+/// it and Cedar's own authorizer. What would be denied and allowed beside what was
+/// recorded, and of that already; what is taken back; what this change does.
+fn reckoned(log: &Log, draft: &Draft) -> [Counts; 4] {
     let supposed = pap::supposed(&log.world, draft, &Limits::default()).unwrap();
-    let (mut would_deny, mut would_allow, mut unchanged) = (0, 0, 0);
+    let present = log.world.set(SetKind::Application);
+    let mut counted = [Counts::default(); 4];
+    let [recorded, already, taken_back, this_change] = &mut counted;
     let mut world = World::default();
     for entry in &log.entries {
         if let Some(decided) = access(entry) {
-            let world = by_cedar(world.clone(), entry).supposing(supposed.clone());
-            match (decided.decision, decide_again(&world, decided).decided.decision) {
-                (Verdict::Allow, Verdict::Deny) => would_deny += 1,
-                (Verdict::Deny, Verdict::Allow) => would_allow += 1,
-                _ => unchanged += 1,
+            let world = by_cedar(world.clone(), entry);
+            let [would, now] = [&supposed, present]
+                .map(|set| decide_again(&world.supposing(set.clone()), decided).decided.decision);
+            let (was, allows) = (decided.decision, would == Verdict::Allow);
+            match (would == was, would == now) {
+                (true, true) => {}
+                (true, false) => taken_back.count(allows),
+                (false, true) => already.count(allows),
+                (false, false) => {}
+            }
+            if would != was {
+                recorded.count(allows);
+            }
+            if would != now {
+                this_change.count(allows);
             }
         }
         world.advance(entry);
     }
-    (would_deny, would_allow, unchanged)
+    counted
 }
 
 /// Decides a whole log in stretches on so many threads, the cases of a stretch handed out
@@ -110,16 +124,19 @@ proptest! {
         let log = told(happenings);
         let draft = draft(POLICIES[which], None);
         let found = report(&log, supposing(&log, Some(&draft), Vec::new()));
-        let counts = (found.would_deny, found.would_allow, found.unchanged);
+        let ImpactReport { would_deny, would_allow, .. } = found;
+        let recorded = Counts { would_deny, would_allow };
+        let counts = [recorded, found.of_these_already, found.taken_back, found.this_change];
         prop_assert_eq!(counts, reckoned(&log, &draft));
+        prop_assert_eq!(found.unchanged + recorded.total(), found.decisions);
         prop_assert_eq!(found.not_replayable, 0, "{:?}", found.not_replayable_reasons);
         prop_assert_eq!(found.decisions, accesses(&log).count() as u64);
         for ranking in [&found.principals, &found.actions, &found.resources] {
             let listed: u64 = ranking.first.iter().map(|one| one.counts.total()).sum();
-            prop_assert_eq!(listed, found.would_deny + found.would_allow);
+            prop_assert_eq!(listed, found.this_change.total());
         }
         let sampled: u64 = found.samples.iter().map(|sample| sample.count).sum();
-        prop_assert_eq!(sampled, found.would_deny + found.would_allow);
+        prop_assert_eq!(sampled, recorded.total() + found.taken_back.total());
     }
 
     /// Goal: a change that is known to flip exactly k decisions is reported to flip k.
@@ -178,6 +195,43 @@ fn a_window_leaves_out_what_was_before_it() {
     assert_eq!(ids(&sample.flip.before), ["overflow", "staff"].map(|id| id.parse().unwrap()));
     assert_eq!(ids(&sample.flip.after), ["none".parse().unwrap()]);
     assert!(sample.flip.after.sentence.contains("none"), "{}", sample.flip.after.sentence);
+}
+
+/// Goal: an author sees what this change does, not what an earlier tightening did.
+#[test]
+fn what_an_earlier_change_did_is_not_taken_for_the_drafts_doing() {
+    let mut log = Log::founded();
+    for user in ["alice", "bob"] {
+        log.ask(&question(user, "view", user, Presented::Nothing));
+    }
+    let wall = |user: &str| {
+        format!("@id(\"{user}-out\") forbid (principal == User::\"{user}\", action, resource);")
+    };
+    let tightened = format!("{}{}", POLICIES[0], wall("alice"));
+    log.publish_text(None, &tightened);
+    let impact = |text: &str| report(&log, supposing(&log, Some(&draft(text, None)), Vec::new()));
+    let counts = |would_deny: u64, would_allow: u64| Counts { would_deny, would_allow };
+
+    let same = impact(&tightened);
+    assert_eq!((same.would_deny, same.of_these_already), (1, counts(1, 0)));
+    assert_eq!(same.this_change, counts(0, 0));
+    assert_eq!(same.samples[0].flip.novelty, Novelty::Already);
+    assert_eq!(same.principals.first, []);
+
+    let further = impact(&format!("{tightened}{}", wall("bob")));
+    assert_eq!((further.would_deny, further.of_these_already), (2, counts(1, 0)));
+    assert_eq!(further.this_change, counts(1, 0));
+    let told: Vec<_> = further.samples.iter().map(|it| it.flip.novelty).collect();
+    assert_eq!(told, [Novelty::New, Novelty::Already]);
+    assert_eq!(further.principals.first[0].name, "User::\"bob\"");
+
+    let back = impact(POLICIES[0]);
+    assert_eq!((back.would_allow, back.unchanged, back.taken_back), (0, 2, counts(0, 1)));
+    assert_eq!(back.this_change, counts(0, 1));
+    let flip = &back.samples[0].flip;
+    assert_eq!((flip.novelty, flip.would_allow), (Novelty::TakenBack, true));
+    assert_eq!(flip.before.determining, ["alice-out".parse().unwrap()]);
+    assert!(flip.before.sentence.contains("alice-out"), "{}", flip.before.sentence);
 }
 
 /// Goal: an author reads which clause the change turns on, and what it found there.

@@ -1,6 +1,6 @@
 //! What two matrices have different.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +25,16 @@ pub struct Difference {
     pub eased: u64,
     /// How many may now only if something is so.
     pub tightened: u64,
+    /// How many pairs are not compared, for here or there they were not decided.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub undecided: u64,
     /// The cells in which anything is otherwise.
     pub cells: Vec<Moved>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One cell in which something is otherwise.
@@ -61,7 +69,8 @@ impl Difference {
         let mut found = Self { from: from.into(), ..Self::default() };
         let keys: BTreeSet<&Key> = before.cells.keys().chain(after.cells.keys()).collect();
         for key in keys {
-            let moved = moved(key, before.cells.get(key), after.cells.get(key));
+            let (moved, undecided) = moved(key, before.cells.get(key), after.cells.get(key));
+            found.undecided += undecided;
             if moved.gained + moved.lost + moved.eased + moved.tightened > 0 {
                 found.gained += moved.gained;
                 found.lost += moved.lost;
@@ -74,9 +83,10 @@ impl Difference {
     }
 }
 
-fn moved(key: &Key, before: Option<&Tally>, after: Option<&Tally>) -> Moved {
+/// What is otherwise in a cell, and how many of its pairs are not compared.
+fn moved(key: &Key, before: Option<&Tally>, after: Option<&Tally>) -> (Moved, u64) {
     let (action, from, to) = key.clone();
-    let verdict = |tally: Option<&Tally>| tally.map(|tally| tally.best().into());
+    let verdict = |tally: Option<&Tally>| tally.map(CellVerdict::of);
     let mut moved = Moved {
         action,
         from,
@@ -89,12 +99,14 @@ fn moved(key: &Key, before: Option<&Tally>, after: Option<&Tally>) -> Moved {
         tightened: 0,
         such_as: Vec::new(),
     };
-    let none = BTreeMap::new();
-    let (old, new) = (before.map_or(&none, |it| &it.each), after.map_or(&none, |it| &it.each));
-    let pairs: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let (none, mut undecided) = (Tally::default(), 0);
+    let (old, new) = (before.unwrap_or(&none), after.unwrap_or(&none));
+    let pairs: BTreeSet<_> = old.each.keys().chain(new.each.keys()).collect();
     for pair in pairs {
-        let was = old.get(pair).copied().unwrap_or(Class::Deny);
-        let is = new.get(pair).copied().unwrap_or(Class::Deny);
+        let (Some(was), Some(is)) = (old.class(pair), new.class(pair)) else {
+            undecided += 1;
+            continue;
+        };
         match (was, is) {
             _ if was == is => continue,
             (Class::Deny, _) => moved.gained += 1,
@@ -106,15 +118,17 @@ fn moved(key: &Key, before: Option<&Tally>, after: Option<&Tally>) -> Moved {
             moved.such_as.push(pair.clone());
         }
     }
-    moved
+    (moved, undecided)
 }
 
-impl From<Class> for CellVerdict {
-    fn from(class: Class) -> Self {
-        match class {
-            Class::Deny => Self::Deny,
-            Class::Conditional => Self::Conditional,
-            Class::Allow => Self::Allow,
+impl CellVerdict {
+    /// What a cell comes to.
+    pub(super) fn of(tally: &Tally) -> Self {
+        match tally.best() {
+            None => Self::Unknown,
+            Some(Class::Deny) => Self::Deny,
+            Some(Class::Conditional) => Self::Conditional,
+            Some(Class::Allow) => Self::Allow,
         }
     }
 }

@@ -216,8 +216,21 @@ impl Tally {
         self.each.values().filter(|found| **found == class).count() as u64
     }
 
-    /// The best that any pair came to.
-    pub(super) fn best(&self) -> Class {
-        self.each.values().copied().max().unwrap_or(Class::Deny)
+    /// The best that any pair came to; nothing if that rests on pairs that were not decided.
+    pub(super) fn best(&self) -> Option<Class> {
+        let best = self.each.values().copied().max();
+        let open = best.filter(|class| *class != Class::Deny);
+        open.or_else(|| self.is_whole().then_some(Class::Deny))
+    }
+
+    /// What became of a pair; what is no pair is closed. Nothing if nobody knows.
+    pub(super) fn class(&self, pair: &(Uid, Uid)) -> Option<Class> {
+        let found = self.each.get(pair).copied();
+        found.or_else(|| self.is_whole().then_some(Class::Deny))
+    }
+
+    /// True if every pair there is was decided.
+    fn is_whole(&self) -> bool {
+        self.each.len() as u64 >= self.pairs
     }
 }

@@ -35,7 +35,7 @@ impl Segments {
         let longest = labels.map(|place| place.to_string().chars().count()).max().unwrap_or(0);
         let left = MARGIN + longest.min(LABEL_CHARS) * CHAR + MARGIN;
         let columns = blocks.iter().map(|block| block.columns.len()).max().unwrap_or(0);
-        let width = (left + columns * CELL.0 + MARGIN).max(MARGIN + 5 * LEGEND_STEP);
+        let width = (left + columns * CELL.0 + MARGIN).max(MARGIN + 6 * LEGEND_STEP);
         let mut top = LEGEND + MARGIN;
         let mut drawn = Vec::new();
         for block in &blocks {
@@ -159,6 +159,7 @@ fn drawn(cell: &Cell, x: usize, y: usize) -> Markup {
         CellVerdict::Allow => "#d1fae5",
         CellVerdict::Conditional => "#fef3c7",
         CellVerdict::Deny => "#f3f4f6",
+        CellVerdict::Unknown => "#e0e7ff",
     };
     let (edge, width, dashes) = match (cell.is_unused(), cell.is_attempted()) {
         (true, _) => ("#1d4ed8", "2", Some("5 3")),
@@ -167,7 +168,7 @@ fn drawn(cell: &Cell, x: usize, y: usize) -> Markup {
     };
     let middle = x + CELL.0 / 2;
     let (weight, ink) = match cell.verdict {
-        CellVerdict::Deny => ("400", "#4b5563"),
+        CellVerdict::Deny | CellVerdict::Unknown => ("400", "#4b5563"),
         CellVerdict::Allow | CellVerdict::Conditional => ("600", "#111827"),
     };
     // A cell with nothing beneath its word has the word in its middle.
@@ -191,6 +192,7 @@ fn verdict(cell: &Cell) -> String {
     let tried = cell.allowed + cell.conditional + cell.denied + cell.unknown;
     let (word, count) = match cell.verdict {
         CellVerdict::Deny => return "deny".to_owned(),
+        CellVerdict::Unknown => return format!("? deny {}/{}", cell.denied, cell.pairs),
         CellVerdict::Allow => ("allow", cell.allowed),
         CellVerdict::Conditional => ("if …", cell.conditional),
     };
@@ -238,6 +240,7 @@ fn legend(title: &str) -> Markup {
         ("#d1fae5", "#d1d5db", None, "allow"),
         ("#fef3c7", "#d1d5db", None, "allow if …"),
         ("#f3f4f6", "#d1d5db", None, "deny"),
+        ("#e0e7ff", "#d1d5db", None, "not all known"),
         ("#ffffff", "#1d4ed8", Some("5 3"), "allowed, never used"),
         ("#ffffff", "#b91c1c", None, "denied, but tried"),
     ];

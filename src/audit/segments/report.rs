@@ -97,6 +97,8 @@ pub struct Cell {
 pub enum CellVerdict {
     /// None of its pairs.
     Deny,
+    /// None of those decided, and not each could be or was.
+    Unknown,
     /// Some pairs, but only if something is so.
     Conditional,
     /// Some pairs whatever is shown.
@@ -104,11 +106,12 @@ pub enum CellVerdict {
 }
 
 impl CellVerdict {
-    /// `allow`, `conditional` or `deny`.
+    /// `allow`, `conditional`, `unknown` or `deny`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deny => "deny",
+            Self::Unknown => "unknown",
             Self::Conditional => "conditional",
             Self::Allow => "allow",
         }
@@ -172,20 +175,34 @@ pub struct Attempt {
 }
 
 impl Cell {
-    /// True if any pair may and none did: a road to take away, perhaps.
+    /// True if any pair may.
     #[must_use]
-    pub fn is_unused(&self) -> bool {
-        self.verdict != CellVerdict::Deny && self.used.count == 0
+    pub const fn is_open(&self) -> bool {
+        matches!(self.verdict, CellVerdict::Allow | CellVerdict::Conditional)
     }
 
-    /// True if somebody tried where nobody may.
+    /// True if any pair may and none did: a road to take away, perhaps.
     #[must_use]
-    pub fn is_attempted(&self) -> bool {
-        self.verdict == CellVerdict::Deny && self.refused.count > 0
+    pub const fn is_unused(&self) -> bool {
+        self.is_open() && self.used.count == 0
+    }
+
+    /// True if somebody tried where nobody may, as far as is known.
+    #[must_use]
+    pub const fn is_attempted(&self) -> bool {
+        !self.is_open() && self.refused.count > 0
     }
 }
 
 impl Segments {
+    /// How many pairs were not decided: left out because there are too many, or because
+    /// nobody can say any more.
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        let decided = self.cells.iter().map(|it| it.allowed + it.conditional + it.denied);
+        self.pairs.saturating_sub(decided.sum())
+    }
+
     /// The report on a World, from the matrix of its pairs and the entries of the window
     /// that begins at `since`, each of which `look` shows once, oldest first. Costs what the
     /// matrix costs, twice if it is held against another; and a look at each entry, of which
@@ -252,7 +269,7 @@ fn cell((action, from, to): &Key, tally: &Tally, flow: &Flow, compiled: &Compile
         action: action.clone(),
         from: from.clone(),
         to: to.clone(),
-        verdict: tally.best().into(),
+        verdict: CellVerdict::of(tally),
         pairs: tally.pairs,
         allowed: tally.counted(Class::Allow),
         conditional: tally.counted(Class::Conditional),

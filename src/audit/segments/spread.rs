@@ -40,7 +40,8 @@ impl Segments {
     }
 
     /// A graph of the places, in Graphviz's language: an edge for each cell in which
-    /// anything is allowed, and for each in which something was attempted and denied.
+    /// anything is allowed or nobody knows, and for each in which something was attempted and
+    /// denied.
     #[must_use]
     pub fn dot(&self) -> String {
         let mut text = "digraph segments {\n  rankdir=LR;\n  node [shape=box, style=rounded, \
@@ -96,8 +97,11 @@ fn record(cell: &Cell) -> [String; 17] {
 /// How an edge is drawn; nothing for a cell that is closed and was left alone.
 fn style(cell: &Cell) -> Option<&'static str> {
     Some(match (cell.verdict, cell.is_unused()) {
-        (CellVerdict::Deny, _) if cell.is_attempted() => "style=dotted, color=\"#b91c1c\"",
+        (CellVerdict::Deny | CellVerdict::Unknown, _) if cell.is_attempted() => {
+            "style=dotted, color=\"#b91c1c\""
+        }
         (CellVerdict::Deny, _) => return None,
+        (CellVerdict::Unknown, _) => "style=dotted, color=\"#6b7280\"",
         (CellVerdict::Allow, false) => "style=solid, color=\"#15803d\"",
         (CellVerdict::Allow, true) => "style=solid, color=\"#9ca3af\"",
         (CellVerdict::Conditional, false) => "style=dashed, color=\"#b45309\"",
@@ -109,6 +113,9 @@ fn label(cell: &Cell) -> String {
     let what = cell.action.id();
     if cell.is_attempted() {
         return format!("{what}: denied {} times", cell.refused.count);
+    }
+    if cell.verdict == CellVerdict::Unknown {
+        return format!("{what}: not known");
     }
     let says = cell.conditions.first().map(|it| format!(" with {}", it.says)).unwrap_or_default();
     let used = match cell.used.count {

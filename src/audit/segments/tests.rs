@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::compare::Difference;
+use super::matrix::Tally;
 use super::{Bounds, Cell, CellVerdict, Matrix, NoMatrix, Place, Segments};
 use crate::audit::sample::{Log, uid};
 use crate::audit::town::{self, POLICIES, ask, entities};
@@ -11,12 +13,16 @@ use crate::model::{EntityType, PolicyId};
 
 /// The report on a log's last World, with all that the log holds.
 fn surveyed(log: &Log, ground: &Ground) -> Segments {
+    surveyed_within(log, ground, Bounds::default())
+}
+
+fn surveyed_within(log: &Log, ground: &Ground, bounds: Bounds) -> Segments {
     let since = "1d".parse::<Since>().unwrap().moment(ground.as_of.time);
     let look = |see: &mut dyn FnMut(&crate::event::Envelope)| {
         log.entries.iter().for_each(see);
         Ok::<_, Unlikely>(())
     };
-    on_large_stack(|| Segments::survey(ground, since, Bounds::default(), look)).unwrap().unwrap()
+    on_large_stack(|| Segments::survey(ground, since, bounds, look)).unwrap().unwrap()
 }
 
 /// What a look at entries that are at hand says.
@@ -163,6 +169,51 @@ fn too_many_pairs_are_taken_evenly_and_the_report_says_so() {
     assert_eq!((whole.tried, whole.pairs), (whole.pairs, some.pairs));
     assert!(some.tried < some.pairs && some.tried > 0);
     assert_eq!(whole.cells.keys().collect::<Vec<_>>(), some.cells.keys().collect::<Vec<_>>());
+}
+
+/// Goal: nobody takes for closed what was only not looked at, or cannot be known any more.
+#[test]
+fn what_was_not_decided_is_not_called_denied() {
+    let mut all = entities();
+    for n in 0..9 {
+        all.push(town::service(&format!("s{n}"), "data", "orders", false));
+    }
+    let log = town::log(POLICIES, &all);
+    let ground = town::ground(&log);
+    let whole = surveyed(&log, &ground);
+    let (from, to) = (segment("web"), segment("data"));
+    assert_eq!(cell(&whole, "connect", &from, &to).verdict, CellVerdict::Deny);
+    assert_eq!(whole.undecided(), 0);
+
+    let draft = ground.clone();
+    let draft = on_large_stack(|| draft.supposing(&town::draft(None, POLICIES))).unwrap().unwrap();
+    let some = surveyed_within(&log, &draft, Bounds { pairs: 20 });
+    let found = cell(&some, "connect", &from, &to);
+    assert_eq!(found.verdict, CellVerdict::Unknown);
+    assert!(found.denied > 0 && found.denied < found.pairs && some.undecided() > 0);
+    assert_eq!(serde_json::to_value(found).unwrap()["verdict"], "unknown");
+    assert!(some.csv().contains(",web,data,unknown,"), "{}", some.csv());
+    assert!(some.svg().contains(&format!("? deny {}/{}", found.denied, found.pairs)));
+    assert!(some.dot().contains("connect: not known"), "{}", some.dot());
+    let open = cell(&some, "connect", &segment("api"), &to);
+    assert_eq!(open.verdict, CellVerdict::Allow, "what was found open is open");
+
+    let nobody_knows = Tally { pairs: 2, unknown: 2, ..Tally::default() };
+    assert_eq!(CellVerdict::of(&nobody_knows), CellVerdict::Unknown);
+}
+
+/// Goal: a pair that was decided on one side alone has not come or gone.
+#[test]
+fn what_was_not_decided_on_both_sides_is_not_compared() {
+    let log = town::log(POLICIES, &entities());
+    let ground = town::ground(&log);
+    let matrix = |pairs| {
+        let bounds = Bounds { pairs };
+        on_large_stack(|| Matrix::of(&ground.world, ground.as_of.time, bounds)).unwrap().unwrap()
+    };
+    let found = Difference::between(&matrix(4), &matrix(100_000), "less");
+    assert_eq!((found.gained, found.lost, found.cells.len()), (0, 0, 0));
+    assert!(found.undecided > 0);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::super::failure::{Exit, Failure};
 use super::super::folder::Operator;
 use super::super::target::{Target, TargetFlags};
 use super::local;
-use super::told::Told;
+use super::told::{Told, short};
 use super::work::Files;
 use super::written::Written;
 use crate::model::Label;
@@ -17,7 +17,7 @@ use crate::pap::{Step, VersionShown};
 /// Write a version of the policies down and have it checked, without putting it in force
 ///
 /// It is recorded for good under the digest of all that it consists of. If it does not
-/// compile, each fault is shown and it stays a draft.
+/// compile, each fault is shown and it stays a draft, under the name that is said then.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
     countersign policy draft policies/cloud --message 'open the archive' --data ./data")]
@@ -49,12 +49,29 @@ impl Draft {
     fn over(&self, client: &Client, written: &Written) -> Result<VersionShown, Failure> {
         let body = Value::Object(written.body(&self.message));
         let drafted: VersionShown = client.send(Verb::Post, "/versions/v1", &body)?;
-        client.send(Verb::Post, &format!("/versions/v1/{}/check", drafted.digest), &json!({}))
+        let path = format!("/versions/v1/{}/check", drafted.digest);
+        client.send(Verb::Post, &path, &json!({})).map_err(|failure| kept(failure, &drafted))
     }
 
     fn on(&self, operator: &Operator, written: &Written) -> Result<VersionShown, Failure> {
         let drafted = local::draft(operator, written.version(&self.message)?)?;
         let (step, name) = (Step::Check, drafted.digest.to_string());
-        local::take_step(operator, step, Some(&name), &Label::default())
+        let checked = local::take_step(operator, step, Some(&name), &Label::default());
+        checked.map_err(|failure| kept(failure, &drafted))
+    }
+}
+
+/// Why a draft's check did not end well, what the draft is called, and how to go on.
+fn kept(failure: Failure, drafted: &VersionShown) -> Failure {
+    let name = short(&drafted.digest);
+    match failure.exit() {
+        Exit::Refused => failure.and(format!(
+            "it is kept as draft {name}, which `countersign policy versions {name}` shows: mend \
+             the files and draft them again"
+        )),
+        _ => failure.and(format!(
+            "it is kept as draft {name}, unchecked: `countersign policy stage {name}` checks and \
+             stages it"
+        )),
     }
 }

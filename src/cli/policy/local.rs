@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::folder::{Folder, Operator};
 use crate::event::Presented;
-use crate::model::{Digest, Label, Version};
+use crate::model::{Digest, GoOn, Label, Version};
 use crate::node::{self, Command};
 use crate::pap::{self, NewVersion, Step, VersionShown};
 use crate::pdp::Administration;
@@ -82,7 +82,8 @@ pub(super) fn take_step(
 }
 
 const fn command() -> Command {
-    Command { origin: Operator::origin(), authority: None, presented: Presented::Nothing }
+    let (authority, presented, go_on) = (None, Presented::Nothing, GoOn::ALWAYS);
+    Command { origin: Operator::origin(), authority, presented, go_on }
 }
 
 fn schema_in_force(world: &World) -> Option<Digest> {

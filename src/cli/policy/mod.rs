@@ -22,6 +22,8 @@ mod versions;
 mod work;
 mod written;
 
+pub(super) use told::short;
+
 use super::console::Console;
 use super::failure::{Exit, Failure};
 

@@ -11,6 +11,7 @@ use super::super::failure::{Exit, Failure};
 use super::super::folder::Folder;
 use super::super::publication::{Author, PutInForce, placed, read_files};
 use super::super::target::{Target, TargetFlags};
+use super::work::tests_hold;
 use crate::model::SetKind;
 use crate::pap::Draft;
 use crate::pdp::Administration;
@@ -18,8 +19,8 @@ use crate::pdp::Administration;
 /// Put a whole new policy set in force; what it lacks is withdrawn
 ///
 /// Every policy is validated against the schema first. If anything is wrong, nothing
-/// changes, and each fault is shown with its file and line. Tests that lie beside them are
-/// neither run nor kept: `policy apply` does that.
+/// changes, and each fault is shown with its file and line. Tests that lie beside them must
+/// hold first; they are not kept with what is in force: `policy apply` does that.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
     countersign policy publish policies/cloud --message 'open the archive' --data ./data")]
@@ -30,6 +31,9 @@ pub(super) struct Publish {
     /// A new schema, to come in force together with them
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
+    /// Do not run the tests that lie beside the policies
+    #[arg(long)]
+    without_tests: bool,
     #[command(flatten)]
     author: Author,
     #[command(flatten)]
@@ -49,7 +53,12 @@ impl Publish {
     fn done(&self) -> Result<PutInForce, Failure> {
         let files = authored::policies(&self.policies)?;
         let schema = self.schema.as_deref().map(authored::text).transpose()?;
-        let published = match self.target.target()? {
+        let target = self.target.target()?;
+        if !self.without_tests {
+            let named = self.schema.as_ref().map(|path| path.display().to_string());
+            tests_hold(&self.policies, &files, named.zip(schema.clone()), &target)?;
+        }
+        let published = match target {
             Target::Server(client) => self.over(&client, &files, schema),
             Target::Data(folder) => self.on(&folder, &files, schema),
         };

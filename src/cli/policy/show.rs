@@ -8,6 +8,7 @@ use super::super::console::{Console, Telling};
 use super::super::failure::{Exit, Failure};
 use super::super::page::{Ink, Page};
 use super::super::target::{Target, TargetFlags};
+use super::told::short;
 use crate::model::{Digest, PolicyBody, PolicyId, PolicySource, SetKind, Version};
 use crate::projection::World;
 
@@ -61,6 +62,8 @@ fn one(id: &PolicyId, target: &TargetFlags) -> Result<One, Failure> {
 struct PolicySet {
     version: Version,
     digest: Option<Digest>,
+    #[serde(default)]
+    version_digest: Option<Digest>,
     policies: Vec<PolicySource>,
 }
 
@@ -71,6 +74,7 @@ impl PolicySet {
         Self {
             version: in_force.map_or(Version(0), |it| it.version),
             digest: in_force.map(|it| it.digest),
+            version_digest: world.versions.in_force().map(|it| it.digest),
             policies: set.sources().cloned().collect(),
         }
     }
@@ -78,9 +82,14 @@ impl PolicySet {
 
 impl Telling for PolicySet {
     fn tell(&self, page: &mut Page) {
-        let (count, version) = (self.policies.len(), self.version);
+        let (count, number) = (self.policies.len(), self.version);
         let Some(digest) = self.digest else { return page.line("no policies are in force") };
-        page.line(&format!("version {version}, {count} policies, SHA-256 {digest}"));
+        let version = self.version_digest.as_ref().map_or_else(
+            || format!("version number {number}"),
+            |version| format!("version {}, in force as number {number}", short(version)),
+        );
+        page.line(&format!("{version}: {count} policies"));
+        page.line(&format!("decisions name these policies by SHA-256 {digest}"));
         for policy in &self.policies {
             page.blank();
             tell(policy, page);

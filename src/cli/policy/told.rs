@@ -24,7 +24,7 @@ impl Telling for Told {
 }
 
 /// The beginning of a version's name, enough for people and for commands.
-pub(super) fn short(digest: &Digest) -> String {
+pub(in super::super) fn short(digest: &Digest) -> String {
     digest.to_string().chars().take(12).collect()
 }
 
@@ -32,7 +32,7 @@ pub(super) fn short(digest: &Digest) -> String {
 pub(super) fn standing(version: &VersionShown) -> String {
     match (version.stage, version.in_force_as) {
         (Stage::Draft, _) => "a draft".to_owned(),
-        (Stage::InForce, Some(numbers)) => format!("in force, as version {}", numbers.version),
+        (Stage::InForce, Some(numbers)) => format!("in force, as number {}", numbers.version),
         (stage, _) => stage.as_str().to_owned(),
     }
 }

@@ -113,6 +113,9 @@ impl Telling for One {
         let (digest, standing) = (whole.version.digest, standing(&whole.version));
         page.inked(&format!("version {digest} is {standing}"), Ink::Strong);
         life(&whole.version, page);
+        let VersionShown { policies_digest, schema_digest, .. } = &whole.version;
+        page.field("decisions", &format!("name its policies by SHA-256 {policies_digest}"));
+        page.field("", &format!("and its schema by {schema_digest}"));
         for policy in &whole.policies {
             page.blank();
             show::tell(policy, page);

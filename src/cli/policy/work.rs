@@ -12,8 +12,8 @@ use super::super::failure::{Failure, FaultTold};
 use super::super::publication::placed;
 use super::super::target::{Target, TargetFlags};
 use crate::cedar::{Limits, on_large_stack};
-use crate::checks::{Given, Report, Suite, Which, examine};
-use crate::model::{JsonLimits, parse_json};
+use crate::checks::{Given, Report, Suite, SuiteReport, TestsReport, Which, examine};
+use crate::model::{GoOn, JsonLimits, parse_json};
 use crate::projection::World;
 
 /// How deeply objects and arrays may stand within each other in a file of tests.
@@ -65,10 +65,7 @@ impl Work {
         let read = self.files.read(which.tests)?;
         let (files, schema) = (read.files.clone(), self.files.schema_file()?);
         let mut report = match self.target()? {
-            Some(Target::Server(client)) => {
-                client.send(Verb::Post, "/policies/v1/check", &read.body(which))?
-            }
-            Some(Target::Data(folder)) => examined(&folder.world()?, read, which)?,
+            Some(target) => read.examined_in(&target, which)?,
             None if read.schema.is_none() => {
                 return Err(Failure::usage(
                     "no schema to check against: give --schema FILE, put one *.cedarschema \
@@ -124,12 +121,59 @@ impl Files {
     }
 
     fn suites(&self) -> Result<Vec<Suite>, Failure> {
-        let paths = match self.tests.as_slice() {
-            [] => beside(&self.policies, "cedartests.json")?,
-            named => named.to_vec(),
-        };
-        paths.iter().map(|path| suite(path)).collect()
+        match self.tests.as_slice() {
+            [] => suites_beside(&self.policies),
+            named => named.iter().map(|path| suite(path)).collect(),
+        }
     }
+}
+
+fn suites_beside(policies: &[PathBuf]) -> Result<Vec<Suite>, Failure> {
+    beside(policies, "cedartests.json")?.iter().map(|path| suite(path)).collect()
+}
+
+/// Makes sure that the tests that lie beside policies hold, with this schema or else the one
+/// in force in a log. Nothing is asked where none lie there.
+///
+/// # Errors
+/// Refused with each test that does not hold, or with what keeps them from being run;
+/// otherwise as [`Files::read`], or why it could not be asked.
+pub(super) fn tests_hold(
+    policies: &[PathBuf],
+    files: &[NamedText],
+    schema: Option<NamedText>,
+    target: &Target,
+) -> Result<(), Failure> {
+    let suites = suites_beside(policies)?;
+    if suites.is_empty() {
+        return Ok(());
+    }
+    let entities = only(policies, "cedarentities.json")?.as_deref().map(json_in).transpose()?;
+    let read = Read { files: files.to_vec(), schema, suites, entities };
+    let which = Which { style: false, ..Which::default() };
+    let Report { faults, tests, .. } = read.examined_in(target, which)?;
+    if !faults.is_empty() {
+        let what = "the tests beside these policies cannot be run";
+        return Err(Failure::refused("tests_failed", what).with_faults(faults));
+    }
+    let TestsReport { failed, suites, .. } = tests.unwrap_or_default();
+    if failed == 0 {
+        return Ok(());
+    }
+    let what = format!("{failed} of the tests beside these policies do not hold");
+    let refused = Failure::refused("tests_failed", what)
+        .with_faults(suites.iter().flat_map(failures))
+        .and("mend them, or publish without them: --without-tests");
+    Err(refused)
+}
+
+/// Each test of a file that does not hold.
+fn failures(suite: &SuiteReport) -> impl Iterator<Item = FaultTold> {
+    let failed = suite.tests.iter().filter(|test| !test.passed());
+    failed.map(|test| {
+        let message = format!("test `{}`: {}", test.name, test.failed.join("; "));
+        FaultTold::from(json!({"code": "test_failed", "file": suite.name, "message": message}))
+    })
 }
 
 /// The files beside policies whose names end so, in order.
@@ -175,13 +219,24 @@ fn examined(world: &World, read: Read, which: Which) -> Result<Report<FaultTold>
     let Read { files, schema, suites, entities } = read;
     let schema = schema.map(|(_, text)| text);
     let given = Given { files, policies: Vec::new(), schema, suites, entities };
-    let report = on_large_stack(|| examine(world, given, which, &Limits::default()));
+    let limits = Limits::default();
+    let report = on_large_stack(|| examine(world, given, which, &limits, &GoOn::ALWAYS));
     let report = report.map_err(Failure::could_not_run)?;
     let json = serde_json::to_value(report).map_err(Failure::could_not_run)?;
     serde_json::from_value(json).map_err(Failure::could_not_run)
 }
 
 impl Read {
+    /// Checks them against what is in force in a log: a server's by the server.
+    fn examined_in(self, target: &Target, which: Which) -> Result<Report<FaultTold>, Failure> {
+        match target {
+            Target::Server(client) => {
+                client.send(Verb::Post, "/policies/v1/check", &self.body(which))
+            }
+            Target::Data(folder) => examined(&folder.world()?, self, which),
+        }
+    }
+
     /// What a server is sent.
     fn body(self, which: Which) -> Value {
         let named = |(name, text): NamedText| json!({"name": name, "text": text});

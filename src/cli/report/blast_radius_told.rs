@@ -6,7 +6,7 @@ use super::super::console::Telling;
 use super::super::page::{Ink, Page, second};
 use super::super::table::{Column, Table};
 use super::conditions::Conditions;
-use crate::audit::{BlastRadius, Jewel, Step};
+use crate::audit::{BlastRadius, Jewel};
 use crate::model::PolicyId;
 
 /// How many lines a list has before it only counts.
@@ -17,7 +17,7 @@ impl Telling for BlastRadius {
         head(self, page);
         totals(self, page);
         page.blank();
-        steps(&self.steps, page);
+        steps(self, page);
         jewels(&self.jewels, page);
         choke(self, page);
         difference(self, page);
@@ -56,14 +56,17 @@ fn totals(report: &BlastRadius, page: &mut Page) {
     let (reached, jewels) = (report.jewels.len(), report.jewels_there_are);
     let ink = if reached > 0 { Ink::Bad } else { Ink::Good };
     page.field_in("jewels", &format!("{reached} of {jewels} crown jewels"), ink);
-    if !report.complete {
-        page.field_in("cut short", "there was more to decide: ask for fewer hops", Ink::Bad);
+    for why in &report.left_out {
+        page.field_in("not all", why, Ink::Bad);
     }
 }
 
-fn steps(all: &[Step], page: &mut Page) {
-    if all.is_empty() {
-        return page.verdict(true, "nothing can be reached");
+fn steps(report: &BlastRadius, page: &mut Page) {
+    let all = &report.steps;
+    match (all.is_empty(), report.complete) {
+        (true, true) => return page.verdict(true, "nothing can be reached"),
+        (true, false) => return page.verdict(false, "nothing is known to be reached"),
+        (false, _) => {}
     }
     let columns = ["HOP", "FROM", "ACTION", "TO", "LAST USED", "BY"].map(Column::new);
     let (mut table, mut conditions) = (Table::new(columns), Conditions::default());
@@ -109,6 +112,9 @@ fn jewels(all: &[Jewel], page: &mut Page) {
 fn choke(report: &BlastRadius, page: &mut Page) {
     page.blank();
     match &report.choke {
+        None if !report.complete => {
+            page.line("Which permit cuts most is not said, for not all was decided.");
+        }
         None => page.line("No permit alone makes a difference."),
         Some(choke) => page.paragraph(&format!(
             "Without the permit `{}` {} would be left of {}, and {} crown jewels fewer would be \

@@ -90,6 +90,9 @@ fn grid(cells: &[&Cell], page: &mut Page) {
     }
     aligned(&table, page);
     page.line("* never used in the window   ! denied, but attempted in the window");
+    if cells.iter().any(|cell| cell.verdict == CellVerdict::Unknown) {
+        page.line("? not each pair was decided: of all there are, so many are denied");
+    }
 }
 
 /// Rows whose columns line up.
@@ -114,6 +117,7 @@ fn in_short(cell: &Cell) -> String {
     };
     let word = match cell.verdict {
         CellVerdict::Deny => "–".to_owned(),
+        CellVerdict::Unknown => format!("? – {}/{}", cell.denied, cell.pairs),
         CellVerdict::Conditional => share("if", cell.conditional),
         CellVerdict::Allow => share("allow", cell.allowed),
     };
@@ -126,9 +130,11 @@ fn in_short(cell: &Cell) -> String {
 
 /// A line for each cell that leads anywhere.
 fn roads(cells: &[&Cell], page: &mut Page) {
-    let open: Vec<_> = cells.iter().filter(|cell| cell.verdict != CellVerdict::Deny).collect();
+    let open: Vec<_> = cells.iter().filter(|cell| cell.is_open()).collect();
     if open.is_empty() {
-        return page.line("nobody may, from anywhere");
+        let whole = cells.iter().all(|cell| cell.verdict == CellVerdict::Deny);
+        let of_those = if whole { "" } else { ", of the pairs that were decided" };
+        return page.line(&format!("nobody may, from anywhere{of_those}"));
     }
     let columns = ["FROM", "TO", "MAY", "USED", "LAST USED", "BY"].map(Column::new);
     let (mut table, mut conditions) = (Table::new(columns), Conditions::default());
@@ -201,6 +207,11 @@ fn findings(report: &Segments, page: &mut Page) {
         let (count, such) = (cell.refused.count, such.unwrap_or_default());
         say(format!("{from} → {to}: {what} was denied {count} times{such}"), page);
     }
+    let undecided = report.undecided();
+    if undecided > 0 {
+        let all = report.pairs;
+        say(format!("{undecided} of {all} pairs were not decided: where a ? is, ask again"), page);
+    }
     let coverage = &report.coverage;
     for uid in coverage.outside.iter().take(LINES_MAX) {
         say(format!("{uid} is in no segment"), page);
@@ -225,6 +236,10 @@ fn difference(report: &Segments, page: &mut Page) {
     let Some(found) = &report.difference else { return };
     page.blank();
     page.inked(&format!("Otherwise than as of {}", found.from), Ink::Strong);
+    if found.undecided > 0 {
+        let why = "here or there they were not decided";
+        page.verdict(false, &format!("{} pairs are not compared: {why}", found.undecided));
+    }
     if found.cells.is_empty() {
         return page.verdict(true, "nothing");
     }

@@ -8,7 +8,9 @@ use super::calendar::Quarter;
 use super::habits::{MALLORY_LEAVES, QUINN_MOVES, ZOE_COMES};
 use crate::cedar::Limits;
 use crate::event::Presented;
-use crate::model::{Digest, EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid};
+use crate::model::{
+    Digest, EntityDocument, GoOn, Label, Moment, PolicyBody, PolicySource, SetKind, Uid,
+};
 use crate::node::{self, Command};
 use crate::pap::{self, Draft, NewVersion, Step};
 use crate::pdp::Administration;
@@ -154,7 +156,8 @@ fn take(operator: &Operator, step: Step, version: &Digest, why: Label) -> Result
 }
 
 const fn command() -> Command {
-    Command { origin: Operator::origin(), authority: None, presented: Presented::Nothing }
+    let (authority, presented, go_on) = (None, Presented::Nothing, GoOn::ALWAYS);
+    Command { origin: Operator::origin(), authority, presented, go_on }
 }
 
 fn without(left: &[&str]) -> Result<Vec<PolicySource>, Failure> {

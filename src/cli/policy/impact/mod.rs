@@ -40,8 +40,10 @@ const LINE_BYTES_MAX: u64 = 32 << 20;
 /// in place of those then in force, and counts what would have come out otherwise. The
 /// recorded decision is taken again first: what does not repeat, or rests on what was
 /// erased or never recorded, is counted as not replayable, with why. Nothing is changed.
+/// What is in force now may answer otherwise than was recorded; what it answers as the draft
+/// does is counted apart, as already so: it is not this change's doing.
 ///
-/// Exit code 0 if nothing would change, 1 if something would (or the draft is refused).
+/// Exit code 0 if this change would change nothing, 1 if it would (or the draft is refused).
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "A patch of the directory is a JSON array of entities in Cedar's form, each \
@@ -104,8 +106,7 @@ impl Impact {
             refusal.placing(|fault| placed(fault, &supposed.files, self.schema.as_deref()))
         })?;
         console.tell(&found)?;
-        let report = &found.report;
-        let changes = report.would_deny > 0 || report.would_allow > 0;
+        let changes = found.report.this_change.total() > 0;
         Ok(if changes { Exit::Refused } else { Exit::Fine })
     }
 

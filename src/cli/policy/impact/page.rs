@@ -3,7 +3,7 @@
 use super::super::super::console::Telling;
 use super::super::super::page::{Ink, Page, second};
 use super::super::super::table::{Column, Table};
-use crate::audit::{FlipReasons, ImpactReport, Ranking, Sample};
+use crate::audit::{Counts, FlipReasons, ImpactReport, Novelty, Ranking, Sample};
 use crate::event::Note;
 use crate::model::PolicyId;
 use crate::node::Impacted;
@@ -17,12 +17,21 @@ impl Telling for Impacted {
     fn tell(&self, page: &mut Page) {
         let Self { report, took_ms, threads } = self;
         let ImpactReport { would_deny, would_allow, unchanged, not_replayable, .. } = report;
-        let line = format!(
+        let recorded = format!(
             "would deny {would_deny} · would allow {would_allow} · unchanged {unchanged} · \
              not replayable {not_replayable}"
         );
-        page.inked(&line, Ink::Strong);
-        page.blank();
+        if report.of_these_already.total() + report.taken_back.total() == 0 {
+            page.inked(&recorded, Ink::Strong);
+            page.blank();
+        } else {
+            let Counts { would_deny, would_allow } = report.this_change;
+            let line = format!("this change: would deny {would_deny} · would allow {would_allow}");
+            page.inked(&line, Ink::Strong);
+            page.blank();
+            page.field("recorded", &recorded);
+            beside_in_force(report, page);
+        }
         window(report, page);
         let seconds = took_ms / 1_000;
         let tenths = took_ms % 1_000 / 100;
@@ -37,6 +46,24 @@ impl Telling for Impacted {
             ranked(what, ranking, page);
         }
         samples(report, page);
+    }
+}
+
+/// How what was recorded and what is in force now differ, as far as the draft meets it.
+fn beside_in_force(report: &ImpactReport, page: &mut Page) {
+    let (already, taken_back) = (report.of_these_already, report.taken_back);
+    let both = |counts: Counts| {
+        let Counts { would_deny, would_allow } = counts;
+        format!("would deny {would_deny} · would allow {would_allow}")
+    };
+    if already.total() > 0 {
+        let told = format!("{}: what is in force now answers so too", both(already));
+        page.field("already so", &told);
+    }
+    if taken_back.total() > 0 {
+        let told = both(taken_back);
+        let told = format!("{told}: as recorded, where what is in force now answers otherwise");
+        page.field("taken back", &told);
     }
 }
 
@@ -117,7 +144,15 @@ fn told(sample: &Sample, page: &mut Page) {
     let (who, what, which) = (&flip.principal, &flip.action, &flip.resource);
     page.indented_field(2, "when", &format!("{} UTC", second(flip.time)), Ink::Plain);
     page.indented_field(2, "access", &format!("{who} {what} {which}"), Ink::Plain);
-    page.indented_field(2, "was", &because(&flip.before, !flip.would_allow), Ink::Plain);
+    if flip.novelty == Novelty::Already {
+        let what = "what is in force now answers so already: not this change's doing";
+        page.indented_field(2, "already", what, Ink::Faint);
+    }
+    let was = match flip.novelty {
+        Novelty::TakenBack => "is now",
+        Novelty::New | Novelty::Already => "was",
+    };
+    page.indented_field(2, was, &because(&flip.before, !flip.would_allow), Ink::Plain);
     clause(&flip.before, page);
     page.indented_field(2, "would be", &because(&flip.after, flip.would_allow), Ink::Plain);
     clause(&flip.after, page);
