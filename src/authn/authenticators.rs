@@ -357,6 +357,28 @@ mod tests {
         assert_eq!(held(&story), [(second, false)]);
     }
 
+    /// Goal: an auditor finds the end of each authenticator by its name.
+    #[test]
+    fn what_a_ticket_leaves_no_place_for_is_named_by_an_event_of_its_own() {
+        let (mut story, _, [first, second]) = with_two(true);
+        let (ticket, alice) = (story.digest(), named("alice"));
+        let anew = re_enrol(&story.world, &alice, None, ticket, &Label::default(), story.now);
+        story.commit(anew);
+        let (credential, sealed) = (story.id(), story.digest());
+        let enrolment = Enrolment { ticket, credential, sealed, alone: true, from: None };
+
+        let enrolled = enrol(&story.world, &enrolment, story.now);
+
+        let events = story.commit(enrolled);
+        let told = ["ticket.used", "credential.removed", "credential.removed", "password.enrolled"];
+        assert_eq!(names(&events), told);
+        let gone = events.iter().filter_map(|event| match event {
+            Event::CredentialRemoved(it) => Some(it.credential),
+            _ => None,
+        });
+        assert_eq!(gone.collect::<Vec<_>>(), [first, second]);
+    }
+
     #[test]
     fn an_authenticator_says_when_it_was_made() {
         let moment: Moment = "2026-11-22T12:00:00.123Z".parse().unwrap();
