@@ -10,9 +10,9 @@ use super::sign_in_row::{
 };
 use super::version_row;
 use crate::event::{
-    AccessDecided, CheckpointCosigned, DirectoryActivated, Envelope, Event, LossAccepted,
-    NodeStarted, Note, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, SchemaActivated,
-    ServiceRegistered, SubjectErased, Verdict, of_versions,
+    AccessDecided, AuthenticationSettings, CheckpointCosigned, DirectoryActivated, Envelope, Event,
+    LossAccepted, NodeStarted, Note, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
+    SchemaActivated, ServiceRegistered, SubjectErased, Verdict, of_versions,
 };
 use crate::model::{EntityAsked, Label, PolicyBody, PolicyId};
 
@@ -92,7 +92,24 @@ pub(super) fn named(asked: &EntityAsked) -> String {
 }
 
 fn node_started(it: &NodeStarted) -> String {
-    format!("a node started: Countersign {}, Cedar {}", shown(&it.build), shown(&it.cedar))
+    let (build, cedar) = (shown(&it.build), shown(&it.cedar));
+    let ways = it.authentication.as_ref().map(authentication).unwrap_or_default();
+    format!("a node started: Countersign {build}, Cedar {cedar}{ways}")
+}
+
+fn authentication(it: &AuthenticationSettings) -> String {
+    let passkeys = match &it.rp_id {
+        Some(domain) => format!("passkeys of {}", shown(domain)),
+        None => "no passkeys".to_owned(),
+    };
+    let list = it.attestation.map(|list| format!(", attested by the list {list}"));
+    format!(
+        "; argon2id of {} KiB × {} × {}; {passkeys}{}",
+        it.argon2_kib,
+        it.argon2_passes,
+        it.argon2_lanes,
+        list.unwrap_or_default()
+    )
 }
 
 fn checkpoint_cosigned(it: &CheckpointCosigned) -> String {

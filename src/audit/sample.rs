@@ -70,6 +70,7 @@ impl Log {
             build: "0.1.0".to_owned(),
             cedar: "4.14.1".to_owned(),
             language: "4.4".to_owned(),
+            authentication: None,
         };
         let settings = Event::SettingsAdopted(DecisionSettings::default());
         let created = Event::LogCreated(LogCreated { log: id });
