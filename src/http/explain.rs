@@ -175,7 +175,8 @@ struct Question {
 ///
 /// # Errors
 /// [`Problem`]: 400 for a question that is none; 403 for a draft of who may not draft
-/// policies; 409 if nothing was staged; 422 for a draft that cannot be; 503 while another past is being looked at.
+/// policies; 409 if nothing was staged; 422 for a draft that cannot be; 503 while another
+/// past is being looked at.
 pub async fn question(
     may: Guarded<ReadAudit>,
     app: web::Data<App>,
