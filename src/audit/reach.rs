@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cedar::{Said, Sayable};
+use crate::cedar::{Effect, Said, Sayable};
 use crate::event::{AccessDecided, Presented, SessionFacts, Verdict};
 use crate::model::{Aal, Acr, EntityType, Moment, PolicyId, SetKind, Uid};
-use crate::pdp::{Again, Ask, OURS, asked_of, decide_as_of, decide_if};
+use crate::pdp::{Again, Ask, OURS, asked_of, decide_as_of, decide_if, weighed};
 use crate::projection::World;
 
 /// Who is said to ask.
@@ -264,7 +264,11 @@ impl<'a> Prober<'a> {
                 };
             }
         }
-        if *all { Reach::Deny { by: denied.unwrap_or_default() } } else { Reach::Unknown }
+        if *all || !self.could_turn(principal, action, resource) {
+            Reach::Deny { by: denied.unwrap_or_default() }
+        } else {
+            Reach::Unknown
+        }
     }
 
     /// How somebody can do it who can show at most so much, and has the application say what
@@ -300,9 +304,20 @@ impl<'a> Prober<'a> {
             }
         }
         match (way, undecided) {
+            (None, Some(Undecided::Unsaid)) if !self.could_turn(principal, action, resource) => {
+                Ok(None)
+            }
             (None, Some(why)) => Err(why),
             (way, _) => Ok(way),
         }
+    }
+
+    /// True if the scope of any permit holds, so that what is said may turn a denial; in doubt
+    /// true. A look at the scope of each policy.
+    fn could_turn(&self, principal: &Uid, action: &Uid, resource: &Uid) -> bool {
+        let ask = asking([principal, action, resource], &Stance::new());
+        let in_scope = weighed(self.world, &ask, self.then, None);
+        in_scope.is_none_or(|all| all.iter().any(|one| one.effect == Effect::Permit))
     }
 
     /// What an application could say, nothing first, then as little as possible.

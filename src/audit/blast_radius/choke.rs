@@ -37,6 +37,7 @@ pub(super) fn choke(
     };
     let mut weighed: Vec<_> = permits(spread)
         .into_iter()
+        .take_while(|_| go_on.holds())
         .map(|policy| {
             let left = spread.reached(|edge| edge.survives(&policy));
             (left.resources.len(), precious(&left), policy)
