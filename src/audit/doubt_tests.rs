@@ -52,7 +52,8 @@ fn a_doubt_outlives_a_restart_and_a_snapshot_but_not_another_build() {
     let epoch = log.world.epoch;
     let started = |build: &str| {
         let (cedar, language) = ("4.14.1".to_owned(), "4.4".to_owned());
-        vec![Event::NodeStarted(NodeStarted { build: build.to_owned(), cedar, language })]
+        let (build, authentication) = (build.to_owned(), None);
+        vec![Event::NodeStarted(NodeStarted { build, cedar, language, authentication })]
     };
     log.write(started(BUILD));
     assert_eq!(log.world.index_doubts.current(), Some(&doubt));

@@ -3,16 +3,16 @@
 use std::fmt::Display;
 
 use super::sign_in_row::{
-    attempts_throttled, credential_disabled, credential_renamed, ending, mfa_offered, mfa_refused,
+    attempts_throttled, credential_disabled, credential_renamed, mfa_offered, mfa_refused,
     passkey_refused, passkey_registered, passkey_verified, password_compromised, password_enrolled,
     password_imported, password_refused, recovery_code_refused, recovery_code_used,
-    recovery_codes_issued, reported, session_raised, session_started, ticket_issued,
+    recovery_codes_issued, reported, session_ended, session_raised, session_started, ticket_issued,
 };
 use super::version_row;
 use crate::event::{
-    AccessDecided, CheckpointCosigned, DirectoryActivated, Envelope, Event, LossAccepted,
-    NodeStarted, Note, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted, SchemaActivated,
-    ServiceRegistered, SubjectErased, Verdict, of_versions,
+    AccessDecided, AuthenticationSettings, CheckpointCosigned, DirectoryActivated, Envelope, Event,
+    LossAccepted, NodeStarted, Note, PoliciesActivated, PolicyIndexDoubted, PolicySubmitted,
+    SchemaActivated, ServiceRegistered, SubjectErased, Verdict, of_versions,
 };
 use crate::model::{EntityAsked, Label, PolicyBody, PolicyId};
 
@@ -78,7 +78,7 @@ pub fn describe(entry: &Envelope) -> String {
         Event::RecoveryCodeRefused(it) => recovery_code_refused(it),
         Event::SessionStarted(it) => session_started(it),
         Event::SessionRaised(it) => session_raised(it),
-        Event::SessionEnded(it) => format!("session {} ended: {}", it.session, ending(it.reason)),
+        Event::SessionEnded(it) => session_ended(it),
         Event::AuthenticationReported(it) => reported(it),
         Event::ServiceRegistered(it) => service_registered(it),
         Event::ServiceRevoked(it) => format!("the token of service {} was revoked", it.service),
@@ -92,7 +92,24 @@ pub(super) fn named(asked: &EntityAsked) -> String {
 }
 
 fn node_started(it: &NodeStarted) -> String {
-    format!("a node started: Countersign {}, Cedar {}", shown(&it.build), shown(&it.cedar))
+    let (build, cedar) = (shown(&it.build), shown(&it.cedar));
+    let ways = it.authentication.as_ref().map(authentication).unwrap_or_default();
+    format!("a node started: Countersign {build}, Cedar {cedar}{ways}")
+}
+
+fn authentication(it: &AuthenticationSettings) -> String {
+    let passkeys = match &it.rp_id {
+        Some(domain) => format!("passkeys of {}", shown(domain)),
+        None => "no passkeys".to_owned(),
+    };
+    let list = it.attestation.map(|list| format!(", attested by the list {list}"));
+    format!(
+        "; argon2id of {} KiB × {} × {}; {passkeys}{}",
+        it.argon2_kib,
+        it.argon2_passes,
+        it.argon2_lanes,
+        list.unwrap_or_default()
+    )
 }
 
 fn checkpoint_cosigned(it: &CheckpointCosigned) -> String {
@@ -270,13 +287,18 @@ mod tests {
                 password(Some("alice"), Refused::Wrong),
                 password(None, Refused::Unknown),
                 Event::MfaRefused(replayed),
-                Event::SessionEnded(SessionEnded { session: Uuid::nil(), reason, person: None }),
+                Event::SessionEnded(SessionEnded {
+                    session: Uuid::nil(),
+                    reason,
+                    person: None,
+                    grounds: "a test".parse().unwrap(),
+                }),
             ]);
         });
         assert_eq!(told[0], "alice gave a wrong password");
         assert_eq!(told[1], "somebody gave a password for a name that nobody has");
         assert_eq!(told[2], "alice gave a code that had been used before");
-        assert!(told[3].ends_with("ended: the user had too many open at once"));
+        assert!(told[3].ends_with("ended: the user had too many open at once: a test"));
     }
 
     #[test]
@@ -311,6 +333,7 @@ mod tests {
                     credential,
                     sealed,
                     scheme,
+                    reason: "the move".parse().unwrap(),
                 }),
                 Event::AttemptsThrottled(AttemptsThrottled {
                     from: at,
@@ -324,7 +347,7 @@ mod tests {
         assert_eq!(told[0], "alice set a password");
         assert_eq!(told[1], "alice changed the password");
         assert_eq!(told[2], "the password of alice is known to others: found in a leak");
-        assert_eq!(told[3], "a password of alice was imported, hashed by bcrypt");
+        assert_eq!(told[3], "a password of alice was imported, hashed by bcrypt: the move");
         assert!(told[4].starts_with("4711 attempts to log in were turned away unread"));
         assert!(told[4].ends_with(": 3 names, 2 sources"), "{}", told[4]);
     }

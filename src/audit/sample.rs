@@ -70,6 +70,7 @@ impl Log {
             build: "0.1.0".to_owned(),
             cedar: "4.14.1".to_owned(),
             language: "4.4".to_owned(),
+            authentication: None,
         };
         let settings = Event::SettingsAdopted(DecisionSettings::default());
         let created = Event::LogCreated(LogCreated { log: id });
@@ -248,7 +249,9 @@ impl Log {
     pub(super) fn end(&mut self, session: Uuid) {
         if self.world.sessions.get(&session).is_some() {
             let reason = SessionEnding::LoggedOut;
-            self.write(vec![Event::SessionEnded(SessionEnded { session, reason, person: None })]);
+            let (person, grounds) = (None, Label::default());
+            let ended = SessionEnded { session, reason, person, grounds };
+            self.write(vec![Event::SessionEnded(ended)]);
         }
     }
 

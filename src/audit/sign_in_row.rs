@@ -5,13 +5,14 @@ use crate::event::{
     AttemptsThrottled, AuthenticationReported, CredentialDisabled, CredentialRenamed, Disabling,
     MfaOffered, MfaRefused, PasskeyRefused, PasskeyRegistered, PasskeyVerified,
     PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported, PasswordRefused,
-    RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, Refused, Reported, SessionEnding,
-    SessionPurpose, SessionRaised, SessionStarted, TicketIssued,
+    RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, Refused, Reported, SessionEnded,
+    SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued,
 };
 use crate::model::{Aal, Methods};
 
 pub(super) fn ticket_issued(it: &TicketIssued) -> String {
-    format!("{} was issued a ticket to set a password, until {}", it.person, it.expires_at)
+    let (person, until, why) = (&it.person, it.expires_at, because(&it.reason));
+    format!("{person} was issued a ticket to set a password, until {until}{why}")
 }
 
 pub(super) fn password_enrolled(it: &PasswordEnrolled) -> String {
@@ -26,7 +27,8 @@ pub(super) fn password_compromised(it: &PasswordCompromised) -> String {
 }
 
 pub(super) fn password_imported(it: &PasswordImported) -> String {
-    format!("a password of {} was imported, hashed by {}", it.person, it.scheme.as_str())
+    let (person, scheme, why) = (&it.person, it.scheme.as_str(), because(&it.reason));
+    format!("a password of {person} was imported, hashed by {scheme}{why}")
 }
 
 pub(super) fn password_refused(it: &PasswordRefused) -> String {
@@ -136,7 +138,11 @@ pub(super) fn session_started(it: &SessionStarted) -> String {
     }
 }
 
-pub(super) const fn ending(reason: SessionEnding) -> &'static str {
+pub(super) fn session_ended(it: &SessionEnded) -> String {
+    format!("session {} ended: {}{}", it.session, ending(it.reason), because(&it.grounds))
+}
+
+const fn ending(reason: SessionEnding) -> &'static str {
     match reason {
         SessionEnding::LoggedOut => "the person logged out",
         SessionEnding::PersonDisabled => "the person was disabled",

@@ -145,10 +145,10 @@ fn protected_without(person: &Person, authenticator: Uuid) -> bool {
         || person.totps.iter().all(|totp| totp.credential.id != authenticator)
 }
 
-/// Has a person bind authenticators anew: those chosen, or all, can no longer be used, every
-/// session of theirs ends, and a ticket to set a password with is issued, in place of one
-/// open before. Using it frees the place of what was disabled. No secret is chosen for
-/// them. Linear in the sessions there are.
+/// Has a person bind authenticators anew, for a reason, which may be empty: those chosen, or
+/// all, can no longer be used, every session of theirs ends, and a ticket to set a password
+/// with is issued, in place of one open before. Using it frees the place of what was
+/// disabled. No secret is chosen for them. Linear in the sessions there are.
 ///
 /// # Errors
 /// [`Refusal::PersonUnknown`], [`Refusal::PersonDisabled`];
@@ -161,9 +161,10 @@ pub fn re_enrol(
     person: &Username,
     chosen: Option<&BTreeSet<Uuid>>,
     ticket: Digest,
+    reason: &Label,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
-    let issued = persons::issue_ticket(world, person, ticket, now)?;
+    let issued = persons::issue_ticket(world, person, ticket, reason.clone(), now)?;
     let known = persons::known(world, person)?;
     let theirs: BTreeSet<_> = known.credentials().collect();
     let unknown = chosen.and_then(|chosen| chosen.difference(&theirs).next());
@@ -179,7 +180,7 @@ pub fn re_enrol(
             why: Disabling::Administrator,
         })
     });
-    let end = |id| session::ended_by_administrator(id, person.clone());
+    let end = |id| session::ended_by_administrator(id, person.clone(), reason.clone());
     let ended = session::end_all_of(world, person, &world.user(person), end);
     Ok(disabled.chain(issued).chain(ended).collect())
 }
@@ -282,7 +283,13 @@ mod tests {
         story.code(session, second, Some(2)).unwrap();
         if !alone {
             let ticket = story.digest();
-            let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+            let issued = persons::issue_ticket(
+                &story.world,
+                &named("alice"),
+                ticket,
+                Label::default(),
+                story.now,
+            );
             story.commit(issued);
             let (credential, sealed) = (story.id(), story.digest());
             let short = Enrolment { ticket, credential, sealed, alone, from: None };
@@ -337,7 +344,8 @@ mod tests {
         let (mut story, _, [first, second]) = with_two(true);
         let (ticket, alice) = (story.digest(), named("alice"));
         let chosen = BTreeSet::from([first]);
-        let anew = re_enrol(&story.world, &alice, Some(&chosen), ticket, story.now);
+        let anew =
+            re_enrol(&story.world, &alice, Some(&chosen), ticket, &Label::default(), story.now);
         let events = story.commit(anew);
         assert_eq!(names(&events), ["credential.disabled", "ticket.issued", "session.ended"]);
         let held = |story: &Story| {
@@ -347,6 +355,28 @@ mod tests {
         assert_eq!(held(&story), [(first, true), (second, false)]);
         story.enrol(ticket);
         assert_eq!(held(&story), [(second, false)]);
+    }
+
+    /// Goal: an auditor finds the end of each authenticator by its name.
+    #[test]
+    fn what_a_ticket_leaves_no_place_for_is_named_by_an_event_of_its_own() {
+        let (mut story, _, [first, second]) = with_two(true);
+        let (ticket, alice) = (story.digest(), named("alice"));
+        let anew = re_enrol(&story.world, &alice, None, ticket, &Label::default(), story.now);
+        story.commit(anew);
+        let (credential, sealed) = (story.id(), story.digest());
+        let enrolment = Enrolment { ticket, credential, sealed, alone: true, from: None };
+
+        let enrolled = enrol(&story.world, &enrolment, story.now);
+
+        let events = story.commit(enrolled);
+        let told = ["ticket.used", "credential.removed", "credential.removed", "password.enrolled"];
+        assert_eq!(names(&events), told);
+        let gone = events.iter().filter_map(|event| match event {
+            Event::CredentialRemoved(it) => Some(it.credential),
+            _ => None,
+        });
+        assert_eq!(gone.collect::<Vec<_>>(), [first, second]);
     }
 
     #[test]

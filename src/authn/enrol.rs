@@ -4,7 +4,9 @@ use uuid::Uuid;
 
 use super::throttle::Approach;
 use super::{Refusal, session};
-use crate::event::{Event, PasswordEnrolled, PasswordGrounds, SessionEnding, TicketUsed};
+use crate::event::{
+    CredentialRemoved, Event, PasswordEnrolled, PasswordGrounds, SessionEnding, TicketUsed,
+};
 use crate::model::{Digest, Moment, Username};
 use crate::projection::{Person, World};
 
@@ -31,8 +33,9 @@ pub fn ticket_holder(world: &World, ticket: &Digest, now: Moment) -> Result<User
     holder(world, ticket, now).map(|person| person.name.clone())
 }
 
-/// Uses up the ticket and sets the password. All sessions of the person end: whoever
-/// had the old password may be in one. Linear in the sessions there are.
+/// Uses up the ticket and sets the password. What was disabled of the person's goes, each
+/// by an event of its own, so that it may be bound anew. All sessions of the person end:
+/// whoever had the old password may be in one. Linear in the sessions there are.
 ///
 /// # Errors
 /// [`Refusal::TicketInvalid`] as above: of two who use one ticket, the second.
@@ -40,20 +43,36 @@ pub fn ticket_holder(world: &World, ticket: &Digest, now: Moment) -> Result<User
 /// # Source
 /// SP 800-63B-4 §4.1; ASVS 5.0 6.4.1, 7.4.3.
 pub fn enrol(world: &World, enrolment: &Enrolment, now: Moment) -> Result<Vec<Event>, Refusal> {
-    let name = &holder(world, &enrolment.ticket, now)?.name;
-    let mut events = vec![
-        Event::TicketUsed(TicketUsed { person: name.clone(), ticket: enrolment.ticket }),
-        Event::PasswordEnrolled(PasswordEnrolled {
-            person: name.clone(),
-            credential: enrolment.credential,
-            sealed: enrolment.sealed,
-            alone: Some(enrolment.alone),
-            grounds: PasswordGrounds::Ticket,
-            buckets: enrolment.from.map(|from| from.buckets()).unwrap_or_default(),
-        }),
-    ];
+    let person = holder(world, &enrolment.ticket, now)?;
+    let name = &person.name;
+    let used = TicketUsed { person: name.clone(), ticket: enrolment.ticket };
+    let enrolled = PasswordEnrolled {
+        person: name.clone(),
+        credential: enrolment.credential,
+        sealed: enrolment.sealed,
+        alone: Some(enrolment.alone),
+        grounds: PasswordGrounds::Ticket,
+        buckets: enrolment.from.map(|from| from.buckets()).unwrap_or_default(),
+    };
+    let mut events = vec![Event::TicketUsed(used)];
+    events.extend(dropped(person));
+    events.push(Event::PasswordEnrolled(enrolled));
     events.extend(session::end_all(world, name, SessionEnding::PasswordEnrolled));
     Ok(events)
+}
+
+/// The end of what a ticket's password leaves no place for: the ticket vouches for the
+/// person, and what was disabled could not be used by anybody. The password itself is named
+/// by the one that takes its place.
+fn dropped(person: &Person) -> impl Iterator<Item = Event> {
+    let password = person.password.as_ref().map(|password| password.credential.id);
+    let pending = person.pending_totp.as_ref().map(|pending| pending.credential.id);
+    let stays = move |id| Some(id) == password || Some(id) == pending;
+    let gone = person.sealed().filter(move |it| it.disabled && !stays(it.id));
+    gone.map(|it| {
+        let (person, credential) = (person.name.clone(), it.id);
+        Event::CredentialRemoved(CredentialRemoved { person, credential })
+    })
 }
 
 fn holder<'a>(world: &'a World, ticket: &Digest, now: Moment) -> Result<&'a Person, Refusal> {
@@ -101,7 +120,13 @@ mod tests {
         story.commit(disabled);
         let replaced = story.register("replaced", &[]);
         let newer = story.digest();
-        let issued = persons::issue_ticket(&story.world, &named("replaced"), newer, story.now);
+        let issued = persons::issue_ticket(
+            &story.world,
+            &named("replaced"),
+            newer,
+            Label::default(),
+            story.now,
+        );
         story.commit(issued);
         let lapsed = story.register("lapsed", &[]);
         story.pass(story.world.settings.session.ticket_s);
@@ -148,7 +173,13 @@ mod tests {
         story.fact(Event::SettingsAdopted(settings));
         let second = story.log_in("alice");
         let ticket = story.digest();
-        let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+        let issued = persons::issue_ticket(
+            &story.world,
+            &named("alice"),
+            ticket,
+            Label::default(),
+            story.now,
+        );
         story.commit(issued);
 
         let events = attempt(&mut story, ticket).unwrap();

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::Refusal;
 use crate::event::{Event, PasswordImported, PasswordScheme, PersonRegistered};
-use crate::model::{Digest, Username};
+use crate::model::{Digest, Label, Username};
 use crate::projection::World;
 
 /// A person to be made known with a password that was hashed elsewhere; the vault holds
@@ -19,6 +19,8 @@ pub struct Import {
     pub credential: Uuid,
     /// SHA-256 of the sealed hash in the vault.
     pub sealed: Digest,
+    /// Why; may be empty.
+    pub reason: Label,
 }
 
 /// Makes a person known with their password. Only persons who were not known: so nobody
@@ -34,8 +36,8 @@ pub fn import(world: &World, import: &Import) -> Result<Vec<Event>, Refusal> {
     if world.identities.get(&person).is_some() {
         return Err(Refusal::PersonExists { person });
     }
-    let Import { scheme, credential, sealed, .. } = *import;
-    let imported = PasswordImported { person: person.clone(), credential, sealed, scheme };
+    let Import { scheme, credential, sealed, reason, .. } = import.clone();
+    let imported = PasswordImported { person: person.clone(), credential, sealed, scheme, reason };
     Ok(vec![
         Event::PersonRegistered(PersonRegistered { person }),
         Event::PasswordImported(imported),
@@ -53,8 +55,8 @@ mod tests {
     fn imported(story: &mut Story, name: &str) -> Result<Vec<Event>, Refusal> {
         let (credential, sealed) = (story.id(), story.digest());
         let scheme = PasswordScheme::Bcrypt;
-        let events =
-            import(&story.world, &Import { name: named(name), scheme, credential, sealed })?;
+        let (name, reason) = (named(name), Label::default());
+        let events = import(&story.world, &Import { name, scheme, credential, sealed, reason })?;
         story.facts(&events);
         Ok(events)
     }

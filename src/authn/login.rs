@@ -350,7 +350,13 @@ mod tests {
         story.person("alice");
         story.password("alice", false).unwrap();
         let ticket = story.digest();
-        let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+        let issued = persons::issue_ticket(
+            &story.world,
+            &named("alice"),
+            ticket,
+            Label::default(),
+            story.now,
+        );
         story.commit(issued);
         story.enrol(ticket);
         assert!(story.password("alice", true).is_ok());
@@ -382,7 +388,13 @@ mod tests {
         let old = story.person("alice");
         let attempt = story.begin("alice").unwrap();
         let ticket = story.digest();
-        let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+        let issued = persons::issue_ticket(
+            &story.world,
+            &named("alice"),
+            ticket,
+            Label::default(),
+            story.now,
+        );
         story.commit(issued);
         story.enrol(ticket);
 

@@ -336,7 +336,8 @@ fn a_ticket_clears_away_disabled_passkeys() {
         sign_in(&mut story, 1, Some(Proof { counter: 3, ..PROOF }));
     }
     let ticket = story.digest();
-    let issued = persons::issue_ticket(&story.world, &named("alice"), ticket, story.now);
+    let issued =
+        persons::issue_ticket(&story.world, &named("alice"), ticket, Label::default(), story.now);
     story.commit(issued);
     assert!(enrol::ticket_holder(&story.world, &ticket, story.now).is_ok());
     story.enrol(ticket);

@@ -42,11 +42,13 @@ pub fn register(world: &World, new: &NewPerson, now: Moment) -> Result<Vec<Event
     let mut seen = BTreeSet::new();
     let roles = new.roles.iter().filter(|role| seen.insert(role.as_str()));
     events.extend(roles.map(|role| granted(person, role)));
-    events.extend(new.ticket.map(|ticket| issued(world, person, ticket, now)));
+    let ticket = new.ticket.map(|ticket| issued(world, person, ticket, Label::default(), now));
+    events.extend(ticket);
     Ok(events)
 }
 
-/// Gives a person a ticket to set a password with, in place of one open before.
+/// Gives a person a ticket to set a password with, in place of one open before. The reason
+/// may be empty.
 ///
 /// # Errors
 /// [`Refusal::PersonUnknown`], [`Refusal::PersonDisabled`].
@@ -54,10 +56,11 @@ pub fn issue_ticket(
     world: &World,
     person: &Username,
     ticket: Digest,
+    reason: Label,
     now: Moment,
 ) -> Result<Vec<Event>, Refusal> {
     enabled(world, person)?;
-    Ok(vec![issued(world, person, ticket, now)])
+    Ok(vec![issued(world, person, ticket, reason, now)])
 }
 
 /// Gives a person a role.
@@ -167,9 +170,9 @@ fn unchanged(person: &Username, role: &Label) -> Refusal {
     Refusal::RoleUnchanged { person: person.clone(), role: role.clone() }
 }
 
-fn issued(world: &World, person: &Username, ticket: Digest, now: Moment) -> Event {
+fn issued(world: &World, person: &Username, ticket: Digest, reason: Label, now: Moment) -> Event {
     let expires_at = now.plus_seconds(world.settings.session.ticket_s);
-    Event::TicketIssued(TicketIssued { person: person.clone(), ticket, expires_at })
+    Event::TicketIssued(TicketIssued { person: person.clone(), ticket, expires_at, reason })
 }
 
 #[cfg(test)]
@@ -245,7 +248,7 @@ mod tests {
         let mut story = Story::new();
         let (world, bob, role) = (&story.world.clone(), named("bob"), label("author"));
         let unknown = Err(Refusal::PersonUnknown { person: bob.clone() });
-        assert_eq!(issue_ticket(world, &bob, story.digest(), story.now), unknown);
+        assert_eq!(issue_ticket(world, &bob, story.digest(), Label::default(), story.now), unknown);
         assert_eq!(grant_role(world, &bob, &role), unknown);
         assert_eq!(revoke_role(world, &bob, &role), unknown);
         assert_eq!(disable(world, &bob, Label::default()), unknown);
@@ -259,7 +262,7 @@ mod tests {
         story.commit(disabled);
         let (world, bob) = (&story.world.clone(), named("bob"));
         let refused = Err(Refusal::PersonDisabled { person: bob.clone() });
-        assert_eq!(issue_ticket(world, &bob, story.digest(), story.now), refused);
+        assert_eq!(issue_ticket(world, &bob, story.digest(), Label::default(), story.now), refused);
         assert_eq!(grant_role(world, &bob, &label("author")), refused);
         assert_eq!(disable(world, &bob, Label::default()), refused);
     }
@@ -291,7 +294,8 @@ mod tests {
         let mut story = Story::new();
         let first = story.register("alice", &[]);
         let second = story.digest();
-        let issued = issue_ticket(&story.world, &named("alice"), second, story.now);
+        let issued =
+            issue_ticket(&story.world, &named("alice"), second, Label::default(), story.now);
         story.commit(issued);
         assert!(story.world.identities.by_ticket(&first).is_none());
         assert!(story.world.identities.by_ticket(&second).is_some());

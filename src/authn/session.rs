@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Refusal;
 use crate::event::{Event, SessionEnded, SessionEnding, SessionPurpose};
-use crate::model::{Aal, Moment, Uid, Username};
+use crate::model::{Aal, Label, Moment, Uid, Username};
 use crate::projection::{PendingTotp, Person, Session, World};
 
 /// The most sessions of one user at one source.
@@ -186,14 +186,15 @@ pub(super) fn end_all_of<T>(
     ids.into_iter().map(end).collect()
 }
 
-pub(super) const fn ended(session: Uuid, reason: SessionEnding) -> Event {
-    Event::SessionEnded(SessionEnded { session, reason, person: None })
+pub(super) fn ended(session: Uuid, reason: SessionEnding) -> Event {
+    let (person, grounds) = (None, Label::default());
+    Event::SessionEnded(SessionEnded { session, reason, person, grounds })
 }
 
 /// A session's end that its person hears of.
-pub(super) const fn ended_by_administrator(session: Uuid, person: Username) -> Event {
+pub(super) fn ended_by_administrator(session: Uuid, person: Username, grounds: Label) -> Event {
     let reason = SessionEnding::EndedByAdministrator;
-    Event::SessionEnded(SessionEnded { session, reason, person: Some(person) })
+    Event::SessionEnded(SessionEnded { session, reason, person: Some(person), grounds })
 }
 
 #[cfg(test)]
@@ -202,7 +203,6 @@ mod tests {
     use crate::authn::fixture::{Story, named, names};
     use crate::authn::persons;
     use crate::event::PersonDisabled;
-    use crate::model::Label;
 
     #[test]
     fn a_session_is_shown_as_it_stands() {

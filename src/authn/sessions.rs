@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::authenticators::check_strength;
 use super::{Refusal, persons, session};
 use crate::event::{Event, SessionEnding, SessionPurpose};
-use crate::model::{Aal, Moment, Username};
+use crate::model::{Aal, Label, Moment, Username};
 use crate::projection::{Session, World};
 
 /// One session in a list. No token is in it.
@@ -99,8 +99,8 @@ pub fn end_others(
     Ok(ended.filter(|(id, _)| all || *id != session).map(|(_, event)| event).collect())
 }
 
-/// Ends one session of a person's, or all of them, because an administrator says so,
-/// whoever vouches for them. Linear in the sessions there are.
+/// Ends one session of a person's, or all of them, because an administrator says so, for a
+/// reason, which may be empty; whoever vouches for them. Linear in the sessions there are.
 ///
 /// # Errors
 /// [`Refusal::PersonUnknown`]; [`Refusal::SessionUnknown`] if it is none of theirs.
@@ -108,12 +108,12 @@ pub fn end_of(
     world: &World,
     person: &Username,
     session: Option<Uuid>,
+    reason: &Label,
 ) -> Result<Vec<Event>, Refusal> {
     let person = &persons::known(world, person)?.name;
-    let (user, end) =
-        (world.user(person), |id| session::ended_by_administrator(id, person.clone()));
+    let end = |id| session::ended_by_administrator(id, person.clone(), reason.clone());
     let Some(session) = session else {
-        return Ok(session::end_all_of(world, person, &user, end));
+        return Ok(session::end_all_of(world, person, &world.user(person), end));
     };
     check_theirs(world, person, session)?;
     Ok(vec![end(session)])

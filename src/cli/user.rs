@@ -71,10 +71,14 @@ struct List {
 
 /// Issue a new ticket to set a password with; an open one is void
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  countersign user ticket alice --data ./data")]
+#[command(after_help = "Example:\n  \
+    countersign user ticket alice --reason 'forgot it' --data ./data")]
 struct Ticket {
     /// Login name
     name: Username,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: Label,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -187,12 +191,14 @@ pub(super) fn register(
 
 impl Ticket {
     fn ticket(&self) -> Result<NewTicket, Failure> {
-        let name = self.name.clone();
+        let (name, reason) = (self.name.clone(), self.reason.clone());
         match self.target.target()? {
-            Target::Server(client) => client.send(Verb::Post, &path(&name, "ticket"), &json!({})),
+            Target::Server(client) => {
+                client.send(Verb::Post, &path(&name, "ticket"), &json!({"reason": reason}))
+            }
             Target::Data(folder) => {
                 issue(&folder.operator()?, &self.name, move |world, ticket, now| {
-                    persons::issue_ticket(world, &name, ticket, now)
+                    persons::issue_ticket(world, &name, ticket, reason, now)
                 })
             }
         }

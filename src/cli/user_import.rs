@@ -16,7 +16,7 @@ use super::target::{Target, TargetFlags};
 use crate::authn::import::{Import, import};
 use crate::entropy::uuid_v7;
 use crate::hasher::PasswordHash;
-use crate::model::Username;
+use crate::model::{Label, Username};
 use crate::pdp::Administration;
 use crate::vault::Purpose;
 
@@ -35,6 +35,9 @@ pub(super) struct ImportUsers {
     /// People, one a line, as CSV or JSON lines
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: Label,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -63,8 +66,8 @@ impl ImportUsers {
         let text = Zeroizing::new(fs::read_to_string(&self.file).map_err(named)?);
         let lines = read(&text)?;
         let told = match self.target.target()? {
-            Target::Server(client) => ask(&client, &lines)?,
-            Target::Data(folder) => write(&folder.operator()?, &lines)?,
+            Target::Server(client) => ask(&client, &lines, &self.reason)?,
+            Target::Data(folder) => write(&folder.operator()?, &lines, &self.reason)?,
         };
         console.tell(&told)?;
         Ok(if told.refused.is_empty() { Exit::Fine } else { Exit::Refused })
@@ -103,24 +106,24 @@ fn unquoted(field: &str) -> &str {
     field.strip_prefix('"').and_then(|it| it.strip_suffix('"')).unwrap_or(field)
 }
 
-fn ask(client: &Client, lines: &[Line]) -> Result<Imported, Failure> {
+fn ask(client: &Client, lines: &[Line], reason: &Label) -> Result<Imported, Failure> {
     let mut told = Imported::default();
     for some in lines.chunks(TOGETHER) {
         let users: Vec<Value> =
             some.iter().map(|it| json!({"name": it.name, "hash": *it.hash})).collect();
-        let answer: Imported =
-            client.send(Verb::Post, "/users/v1/import", &json!({"users": users}))?;
+        let body = json!({"users": users, "reason": reason});
+        let answer: Imported = client.send(Verb::Post, "/users/v1/import", &body)?;
         told.imported.extend(answer.imported);
         told.refused.extend(answer.refused);
     }
     Ok(told)
 }
 
-fn write(operator: &Operator, lines: &[Line]) -> Result<Imported, Failure> {
+fn write(operator: &Operator, lines: &[Line], reason: &Label) -> Result<Imported, Failure> {
     operator.permit(Administration::ManageUsers)?;
     let mut told = Imported::default();
     for line in lines {
-        match one(operator, line) {
+        match one(operator, line, reason) {
             Ok(name) => told.imported.push(name),
             Err(failure) if failure.exit() == Exit::Refused => told.refused.push(RefusedUser {
                 name: line.name.clone(),
@@ -134,7 +137,7 @@ fn write(operator: &Operator, lines: &[Line]) -> Result<Imported, Failure> {
 }
 
 /// Seals the hash, then has the person recorded.
-fn one(operator: &Operator, line: &Line) -> Result<Username, Failure> {
+fn one(operator: &Operator, line: &Line, reason: &Label) -> Result<Username, Failure> {
     let name: Username =
         line.name.parse().map_err(|error| Failure::refused("bad_name", format!("{error}")))?;
     let hash =
@@ -146,7 +149,8 @@ fn one(operator: &Operator, line: &Line) -> Result<Username, Failure> {
     let bytes = hash.to_phc();
     let sealed = node.vault.seal(name.as_str(), credential, Purpose::Password, bytes.as_bytes());
     let sealed = sealed.map_err(Failure::could_not_run)?;
-    let new = Import { name: name.clone(), scheme, credential, sealed };
+    let reason = reason.clone();
+    let new = Import { name: name.clone(), scheme, credential, sealed, reason };
     let recorded = operator.commit(move |world, _| import(world, &new));
     if let Err(failure) = recorded {
         if failure.exit() == Exit::Refused {

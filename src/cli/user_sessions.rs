@@ -16,7 +16,7 @@ use super::target::{Target, TargetFlags};
 use super::user::{Done, NewTicket, alter, ask, issue, path};
 use crate::authn::{authenticators, sessions};
 use crate::clock::{Clock as _, SystemClock};
-use crate::model::{Aal, Moment, Username};
+use crate::model::{Aal, Label, Moment, Username};
 
 /// Show the sessions that a person is in, or end them
 #[derive(clap::Args, Debug)]
@@ -32,6 +32,9 @@ pub(super) struct UserSessions {
     /// End all of them
     #[arg(long)]
     end_all: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: Label,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -42,13 +45,16 @@ pub(super) struct UserSessions {
 /// a secret for them.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
-    countersign user re-enrol alice --server https://pdp.example.com")]
+    countersign user re-enrol alice --reason 'lost her phone' --server https://pdp.example.com")]
 pub(super) struct ReEnrol {
     /// Login name
     name: Username,
     /// Only this authenticator; may be given several times
     #[arg(long, value_name = "ID")]
     authenticator: Vec<Uuid>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    reason: Label,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -70,16 +76,17 @@ impl UserSessions {
     }
 
     fn ended(&self) -> Result<(), Failure> {
-        let (name, ended) = (self.name.clone(), self.end);
+        let (name, ended, reason) = (self.name.clone(), self.end, self.reason.clone());
         match self.target.target()? {
             Target::Server(client) => {
                 let all = path(&name, "sessions");
                 let one = ended.map(|id| format!("{all}/{}", encoded(&id.to_string())));
-                ask(&client, Verb::Delete, &one.unwrap_or(all), None)
+                let why = format!("?reason={}", encoded(reason.as_str()));
+                ask(&client, Verb::Delete, &(one.unwrap_or(all) + &why), None)
             }
-            Target::Data(folder) => {
-                alter(&folder.operator()?, move |world, _| sessions::end_of(world, &name, ended))
-            }
+            Target::Data(folder) => alter(&folder.operator()?, move |world, _| {
+                sessions::end_of(world, &name, ended, &reason)
+            }),
         }
     }
 
@@ -112,15 +119,15 @@ impl ReEnrol {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let chosen: BTreeSet<_> = self.authenticator.iter().copied().collect();
         let chosen = (!chosen.is_empty()).then_some(chosen);
-        let name = self.name.clone();
+        let (name, reason) = (self.name.clone(), self.reason.clone());
         let ticket: NewTicket = match self.target.target()? {
             Target::Server(client) => {
-                let body = json!({"authenticators": chosen});
+                let body = json!({"authenticators": chosen, "reason": reason});
                 client.send(Verb::Post, &path(&name, "re-enrol"), &body)?
             }
             Target::Data(folder) => {
                 issue(&folder.operator()?, &self.name, move |world, ticket, now| {
-                    authenticators::re_enrol(world, &name, chosen.as_ref(), ticket, now)
+                    authenticators::re_enrol(world, &name, chosen.as_ref(), ticket, &reason, now)
                 })?
             }
         };

@@ -24,6 +24,32 @@ pub struct NodeStarted {
     pub cedar: String,
     /// The version of the Cedar language.
     pub language: String,
+    /// How people authenticate here; older builds did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<AuthenticationSettings>,
+}
+
+/// The settings of a node that what was shown at a login rests on, and no decision does: an
+/// auditor sees under which of them a password was hashed and a key attested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthenticationSettings {
+    /// The memory of a new password's hash by argon2id, in KiB.
+    pub argon2_kib: u32,
+    /// The passes over it.
+    pub argon2_passes: u32,
+    /// The lanes of it.
+    pub argon2_lanes: u32,
+    /// The domain that passkeys are made for; none if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rp_id: Option<String>,
+    /// The origins that they are used at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+    /// SHA-256 of the file that lists the authenticators which may give AAL3, if there is
+    /// one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Digest>,
 }
 
 /// A person was made known (`countersign.person.registered.v1`).

@@ -16,6 +16,9 @@ pub struct TicketIssued {
     pub ticket: Digest,
     /// When it stops being accepted.
     pub expires_at: Moment,
+    /// Why, where an administrator says so.
+    #[serde(default, skip_serializing_if = "Label::is_empty")]
+    pub reason: Label,
 }
 
 /// A ticket was used up (`countersign.ticket.used.v1`).
@@ -265,6 +268,9 @@ pub struct SessionEnded {
     /// Whose it was, where an administrator ended it: they hear of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Username>,
+    /// What the administrator says of it.
+    #[serde(default, skip_serializing_if = "Label::is_empty")]
+    pub grounds: Label,
 }
 
 /// What an identity provider may report.

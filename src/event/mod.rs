@@ -24,8 +24,8 @@ pub use access::{
     VersionRef,
 };
 pub use administration::{
-    LogCreated, NodeStarted, PersonDisabled, PersonRegistered, RoleGranted, RoleRevoked,
-    ServiceRegistered, ServiceRevoked, SourceBinding,
+    AuthenticationSettings, LogCreated, NodeStarted, PersonDisabled, PersonRegistered, RoleGranted,
+    RoleRevoked, ServiceRegistered, ServiceRevoked, SourceBinding,
 };
 pub use authentication::{
     AuthenticationReported, CredentialDisabled, CredentialRemoved, CredentialRenamed, Disabling,

@@ -156,6 +156,9 @@ pub struct PasswordImported {
     pub sealed: Digest,
     /// How it was hashed.
     pub scheme: PasswordScheme,
+    /// Why, where an administrator says so.
+    #[serde(default, skip_serializing_if = "Label::is_empty")]
+    pub reason: Label,
 }
 
 /// Attempts to log in were turned away before anything was looked at

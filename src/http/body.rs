@@ -43,7 +43,7 @@ pub async fn publication(
     read(app, request, payload, app.settings.limits.publish_body_bytes).await
 }
 
-/// Reads such a body if there is any.
+/// Reads the JSON body of a publication if there is any.
 ///
 /// # Errors
 /// Those of [`json`].
@@ -52,7 +52,27 @@ pub async fn publication_if_any(
     request: &HttpRequest,
     payload: web::Payload,
 ) -> Result<Option<Value>, Problem> {
-    let bytes = app.settings.limits.publish_body_bytes;
+    read_if_any(app, request, payload, app.settings.limits.publish_body_bytes).await
+}
+
+/// Reads a JSON body if there is any.
+///
+/// # Errors
+/// Those of [`json`].
+pub async fn json_if_any(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Option<Value>, Problem> {
+    read_if_any(app, request, payload, app.settings.limits.body_bytes).await
+}
+
+async fn read_if_any(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+    bytes: usize,
+) -> Result<Option<Value>, Problem> {
     let body = whole(payload, bytes).await?;
     if body.is_empty() {
         return Ok(None);

@@ -243,8 +243,8 @@ pub async fn by_passkey<T>(
     leave(app, caller, ended).await
 }
 
-/// Counts an attempt that was turned away, by password, passkey, code or recovery code, and records the window that is over, if one is:
-/// to be called with how each attempt ended.
+/// Counts an attempt that was turned away, by password, passkey, code or recovery code, and
+/// records the window that is over, if one is: to be called with how each attempt ended.
 pub async fn leave<T>(
     app: &web::Data<App>,
     caller: &Caller,

@@ -12,12 +12,14 @@ use super::{App, Problem, body};
 use crate::authn::import::{Import, import as decide_import};
 use crate::entropy::uuid_v7;
 use crate::hasher::PasswordHash;
-use crate::model::Username;
+use crate::model::{Label, Username};
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
 struct Users {
     users: Vec<User>,
+    #[serde(default)]
+    reason: Label,
 }
 
 #[derive(Deserialize)]
@@ -38,14 +40,14 @@ pub async fn import(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let Users { users } = body::typed(body::json(&app, &request, payload).await?)?;
+    let Users { users, reason } = body::typed(body::json(&app, &request, payload).await?)?;
     let most = app.settings.limits.batch_items;
     if users.len() > most {
         return Err(Problem::bad("too_many", format!("at most {most} users in one request")));
     }
     let (mut imported, mut refused) = (Vec::new(), Vec::<Value>::new());
     for user in users {
-        match one(&may, &app, &request, &user).await {
+        match one(&may, &app, &request, &user, &reason).await {
             Ok(name) => imported.push(name),
             Err(problem) if problem.is_the_callers() => {
                 let (code, detail) = (problem.code(), problem.detail());
@@ -62,6 +64,7 @@ async fn one(
     app: &web::Data<App>,
     request: &HttpRequest,
     user: &User,
+    reason: &Label,
 ) -> Result<Username, Problem> {
     let name = username(&user.name)?;
     let unfit = |error: crate::hasher::Unimportable| {
@@ -73,9 +76,9 @@ async fn one(
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
     let secret = Secret { credential, purpose: Purpose::Password, bytes };
-    let person = name.clone();
+    let (person, reason) = (name.clone(), reason.clone());
     let decide = move |sealed, world: &_, _| {
-        decide_import(world, &Import { name: person, scheme, credential, sealed })
+        decide_import(world, &Import { name: person, scheme, credential, sealed, reason })
     };
     let on = (may.caller.origin(request), may.expected());
     sealed::replace_if(app, on, &name, secret, decide).await?;

@@ -22,7 +22,7 @@ use super::{App, Problem, body, door};
 use crate::authn::recovery::{self, CODES, CodeSet, Recovering, RecoveryVerdict};
 use crate::authn::{self, Outcome, authenticators};
 use crate::entropy::{draw, token, uuid_v7};
-use crate::model::{Digest, NotASecret, Password, RecoveryCode, Username};
+use crate::model::{Digest, Label, NotASecret, Password, RecoveryCode, Username};
 use crate::sequencer::{Committed, Origin};
 use crate::vault::Purpose;
 
@@ -237,6 +237,8 @@ fn replaced(set: &mut [u8], given: &Digest, fresh: &Digest) -> Choice {
 struct ReEnrol {
     #[serde(default)]
     authenticators: Option<BTreeSet<Uuid>>,
+    #[serde(default)]
+    reason: Label,
 }
 
 /// Has a person bind their authenticators anew, all of them or those named: these can no
@@ -252,11 +254,12 @@ pub async fn re_enrol(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let name = username(&path)?;
-    let ReEnrol { authenticators } = body::typed(body::json(&app, &request, payload).await?)?;
+    let ReEnrol { authenticators, reason } =
+        body::typed(body::json(&app, &request, payload).await?)?;
     let ticket = token(&*app.entropy, "ticket")?;
     let (person, digest) = (name.clone(), ticket.digest());
     let decide = move |world: &_, now| {
-        authenticators::re_enrol(world, &person, authenticators.as_ref(), digest, now)
+        authenticators::re_enrol(world, &person, authenticators.as_ref(), digest, &reason, now)
     };
     let recorded =
         app.sequencer.commit(may.caller.origin(&request), may.expected(), decide).await?;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::guard::{Guarded, ManageUsers};
 use super::mfa::person;
 use super::session::gone;
-use super::users::username;
+use super::users::{Why, username};
 use super::{App, Problem, body};
 use crate::audit::describe;
 use crate::authn::{Refusal, sessions};
@@ -89,7 +89,7 @@ pub async fn list_of(
     Ok(shown(&sessions::list_of(&world, &name, app.sequencer.now(&world))?))
 }
 
-/// Ends one session of a person's.
+/// Ends one session of a person's, for the `reason` of the query, if it has one.
 ///
 /// # Errors
 /// [`Problem`]: 404 `person_unknown` or `session_unknown`.
@@ -98,14 +98,15 @@ pub async fn end_of(
     app: web::Data<App>,
     request: HttpRequest,
     path: web::Path<(String, String)>,
+    why: web::Query<Why>,
 ) -> Result<HttpResponse, Problem> {
     let (name, ended) = (username(&path.0)?, id(&path.1)?);
-    let decide = move |world: &_, _| sessions::end_of(world, &name, Some(ended));
+    let decide = move |world: &_, _| sessions::end_of(world, &name, Some(ended), &why.reason);
     app.sequencer.commit(may.caller.origin(&request), may.expected(), decide).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Ends every session of a person's.
+/// Ends every session of a person's, for the `reason` of the query, if it has one.
 ///
 /// # Errors
 /// [`Problem`]: 404 `person_unknown`.
@@ -114,9 +115,10 @@ pub async fn end_all_of(
     app: web::Data<App>,
     request: HttpRequest,
     path: web::Path<String>,
+    why: web::Query<Why>,
 ) -> Result<HttpResponse, Problem> {
     let name = username(&path)?;
-    let decide = move |world: &_, _| sessions::end_of(world, &name, None);
+    let decide = move |world: &_, _| sessions::end_of(world, &name, None, &why.reason);
     app.sequencer.commit(may.caller.origin(&request), may.expected(), decide).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -21,10 +21,10 @@ struct NewUser {
     roles: Vec<Label>,
 }
 
-#[derive(Deserialize)]
-struct Why {
+#[derive(Default, Deserialize)]
+pub(super) struct Why {
     #[serde(default)]
-    reason: Label,
+    pub(super) reason: Label,
 }
 
 /// Lists the persons, by name.
@@ -77,7 +77,7 @@ pub async fn create(
     Ok(issued(&name, &ticket, &recorded))
 }
 
-/// Issues a new ticket; an open one is void.
+/// Issues a new ticket, for a reason if the body has one; an open one is void.
 ///
 /// # Errors
 /// [`Problem`]: 404 `person_unknown`.
@@ -86,11 +86,15 @@ pub async fn issue_ticket(
     app: web::Data<App>,
     request: HttpRequest,
     path: web::Path<String>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let name = username(&path)?;
+    let body = body::json_if_any(&app, &request, payload).await?;
+    let Why { reason } = body.map_or_else(|| Ok(Why::default()), body::typed)?;
     let ticket = token(&*app.entropy, "ticket")?;
     let (person, digest) = (name.clone(), ticket.digest());
-    let decide = move |world: &World, now| persons::issue_ticket(world, &person, digest, now);
+    let decide =
+        move |world: &World, now| persons::issue_ticket(world, &person, digest, reason, now);
     let recorded =
         app.sequencer.commit(may.caller.origin(&request), may.expected(), decide).await?;
     Ok(issued(&name, &ticket, &recorded))

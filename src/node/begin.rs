@@ -1,13 +1,14 @@
 //! What a node records when it begins to serve.
 
 use std::collections::HashSet;
+use std::fs;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::{Node, NodeError, Notifier, erase, publish, shipped};
-use crate::event::{Event, NodeStarted};
-use crate::model::{BUILD, Personal, SetKind};
+use crate::event::{AuthenticationSettings, Event, NodeStarted};
+use crate::model::{BUILD, Digest, Personal, SetKind};
 use crate::pap;
 use crate::projection::{Node as EntityNode, World};
 use crate::sequencer::{Expected, Origin};
@@ -22,9 +23,9 @@ impl Node {
     /// # Errors
     /// [`NodeError`] if that cannot be recorded or the vault cannot be read.
     pub async fn begin(&self, settings: &Settings) -> Result<(), NodeError> {
-        let adopted = settings.decisions.clone();
+        let (adopted, started) = (settings.decisions.clone(), started(settings));
         let decide = move |world: &World, _| {
-            let mut events = vec![Event::NodeStarted(this_build())];
+            let mut events = vec![Event::NodeStarted(started)];
             if *world.settings != adopted {
                 events.push(Event::SettingsAdopted(adopted));
             }
@@ -81,11 +82,28 @@ impl Node {
     }
 }
 
-fn this_build() -> NodeStarted {
+fn started(settings: &Settings) -> NodeStarted {
     NodeStarted {
         build: BUILD.to_owned(),
         cedar: crate::cedar::sdk_version(),
         language: crate::cedar::language_version(),
+        authentication: Some(authentication(settings)),
+    }
+}
+
+/// What logins rest on. A list of authenticators that cannot be read is as good as none
+/// here: with it the server does not start.
+fn authentication(settings: &Settings) -> AuthenticationSettings {
+    let list = settings.webauthn.attestation.as_deref().and_then(|path| fs::read(path).ok());
+    let places = settings.places(settings.listen);
+    let (rp_id, origins) = places.map(|it| (it.id, it.origins)).unzip();
+    AuthenticationSettings {
+        argon2_kib: settings.argon2.m_kib,
+        argon2_passes: settings.argon2.t,
+        argon2_lanes: settings.argon2.p,
+        rp_id,
+        origins: origins.unwrap_or_default(),
+        attestation: list.map(Digest::of),
     }
 }
 

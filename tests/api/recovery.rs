@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
+use countersign::audit::describe;
 use countersign::event::{Event, Refused, SessionPurpose};
 use serde_json::json;
 
@@ -260,6 +261,43 @@ fn an_administrator_has_a_person_bind_everything_anew() {
     let alone = app.login("alice", "eight loud harbours at dawn").expect(200);
     assert_eq!(alone["session"]["mfa_enrolled"], false);
     assert_eq!(app.two_factors(&Person::of(&alone, None)).seed.map(|seed| seed.len()), Some(20));
+    app.assert_replays();
+}
+
+/// Goal: an auditor reads why somebody else touched an account; who says nothing writes
+/// nothing.
+#[test]
+fn what_an_administrator_does_to_an_account_carries_their_reason() {
+    let (app, admin, _) = with_codes(&Setup::default());
+    let (admin, why) = (&admin.token, json!({"reason": "lost her phone"}));
+    let start = journal::size(&app);
+    app.post("/users/v1/alice/ticket", admin, &why).expect(201);
+    app.one_factor("alice");
+    app.delete("/users/v1/alice/sessions?reason=a%20stolen%20laptop", admin).expect(204);
+    app.post("/users/v1/alice/re-enrol", admin, &why).expect(201);
+    let hash = "$2b$04$uzfqreZhByPpy4t9SOQLKOr6FdXgsNL4CmazYolgGehfYsP1d1IM2";
+    let people = json!({"users": [{"name": "bob", "hash": hash}], "reason": "the move"});
+    app.post("/users/v1/import", admin, &people).expect(200);
+
+    let log = journal::since(&app, start);
+    let told: Vec<_> = log.iter().map(describe).collect();
+    let says = |what: &str, why: &str| {
+        let found = told.iter().filter(|row| row.contains(what) && row.ends_with(why));
+        found.count()
+    };
+    assert_eq!(says("was issued a ticket", ": lost her phone"), 2, "{told:?}");
+    assert!(says("an administrator ended it", ": a stolen laptop") >= 1, "{told:?}");
+    assert_eq!(says("a password of bob was imported", ": the move"), 1, "{told:?}");
+
+    let silent = journal::size(&app);
+    let bearer = format!("Bearer {admin}");
+    app.raw("POST", "/users/v1/alice/ticket", &[("authorization", &bearer)], b"");
+    let stored = app.stored();
+    let last = stored.lines().last().unwrap();
+    assert_eq!(journal::names(&app, silent), ["access.decided", "ticket.issued"]);
+    assert!(!last.contains("reason"), "{last}");
+    let long = json!({"reason": "x".repeat(300)});
+    assert_eq!(app.post("/users/v1/alice/ticket", admin, &long).status, 400);
     app.assert_replays();
 }
 

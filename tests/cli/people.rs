@@ -95,7 +95,7 @@ fn sessions(ground: &Ground, server: &Server, token: &str) {
     assert!(shown().iter().all(|row| text(row, "id") != first) && shown().len() == 2);
     let again = say(&["sessions", "dora", "--end", &first]).ended(1);
     assert!(again.err.contains("session_unknown"), "{again:?}");
-    say(&["sessions", "dora", "--end-all"]).done();
+    say(&["sessions", "dora", "--end-all", "--reason", "a stolen laptop"]).done();
     assert!(shown().is_empty());
     let anew = say(&["re-enrol", "dora"]).done().json();
     typed(ground, &login, &[PASSWORD]).ended(1);

@@ -85,6 +85,7 @@ fn beginning(scribe: &mut Scribe) {
         build: "0.1.0".to_owned(),
         cedar: "4.14.1".to_owned(),
         language: "4.6".to_owned(),
+        authentication: None,
     });
     scribe.write(&Actor::Node, Ok::<_, Never>(vec![started]));
 }

@@ -62,10 +62,17 @@ pub fn recovered(scribe: &mut Scribe) {
     scribe.write(&herself, events);
     let events = sessions::end(&scribe.world, here, there, scribe.now());
     scribe.write(&herself, events);
-    let events = sessions::end_of(&scribe.world, &dora(), Some(here));
+    let events = sessions::end_of(&scribe.world, &dora(), Some(here), &Label::default());
     scribe.write(&operator, events);
     let ticket = scribe.digest();
-    let events = authenticators::re_enrol(&scribe.world, &dora(), None, ticket, scribe.now());
+    let events = authenticators::re_enrol(
+        &scribe.world,
+        &dora(),
+        None,
+        ticket,
+        &Label::default(),
+        scribe.now(),
+    );
     scribe.write(&operator, events);
 }
 

@@ -122,8 +122,9 @@ pub fn entries(store: &dyn EventStore) -> Vec<Envelope> {
 
 /// An event that alters no decision; each with a name of its own.
 pub fn tick(name: &str) -> Event {
-    let (cedar, language) = (String::new(), String::new());
-    Event::NodeStarted(NodeStarted { build: name.to_owned(), cedar, language })
+    let (cedar, language, authentication) = (String::new(), String::new(), None);
+    let build = name.to_owned();
+    Event::NodeStarted(NodeStarted { build, cedar, language, authentication })
 }
 
 /// An event that does alter decisions.

@@ -16,7 +16,8 @@ type Entries = Vec<Vec<u8>>;
 /// An event that says nothing but how often it has been said.
 pub fn tick(nth: u64) -> Event {
     let build = format!("0.1.{nth}");
-    Event::NodeStarted(NodeStarted { build, cedar: String::new(), language: String::new() })
+    let (cedar, language, authentication) = (String::new(), String::new(), None);
+    Event::NodeStarted(NodeStarted { build, cedar, language, authentication })
 }
 
 /// The log's entries, altered in every way that somebody might profit from.

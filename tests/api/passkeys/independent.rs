@@ -2,7 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use countersign::audit::describe;
 use countersign::event::Event;
+use countersign::model::Digest;
 use serde_json::{Value, json};
 use webauthn_authenticator_rs::WebauthnAuthenticator;
 use webauthn_authenticator_rs::prelude::Url;
@@ -61,6 +63,41 @@ fn a_soft_passkey_registers_logs_in_and_raises() {
     let signed = signed(&app, &asked, &mut soft);
     let raised = app.verify_passkey(&alice.token, &asked["ticket"], &signed).expect(200);
     assert_eq!(raised["session"]["amr"], json!(["mfa", "pop", "pwd", "user"]));
+}
+
+/// Goal: an auditor sees under which settings a password was hashed and a key attested.
+#[test]
+fn what_logins_rest_on_is_on_record_from_each_start() {
+    let (_, authority) = SoftToken::new(true).unwrap();
+    let list = list_of(|built| {
+        let (name, others) = ("soft".to_owned(), std::collections::BTreeMap::new());
+        built.insert_device_x509(authority, AAGUID, name, others).unwrap();
+    });
+    let mut app = TestApp::spawn(
+        &Setup::default()
+            .with_setting("public_url=https://pdp.example.com")
+            .with_setting("argon2.t=3"),
+    );
+    let path = list.path().to_owned();
+    app.restart_with(|settings| settings.webauthn.attestation = Some(path));
+    let log = app.log();
+    let told: Vec<_> = log
+        .iter()
+        .filter_map(|entry| match &entry.event {
+            Event::NodeStarted(it) => it.authentication.clone().map(|it| (it, describe(entry))),
+            _ => None,
+        })
+        .collect();
+    let [(before, _), (after, row)] = told.try_into().unwrap();
+    assert_eq!((before.argon2_kib, before.argon2_passes, before.argon2_lanes), (19_456, 3, 1));
+    assert_eq!(before.rp_id.as_deref(), Some("pdp.example.com"));
+    assert_eq!(before.origins, ["https://pdp.example.com"]);
+    assert_eq!(before.attestation, None);
+    let digest = Digest::of(std::fs::read(list.path()).unwrap());
+    assert_eq!(after.attestation, Some(digest));
+    assert!(row.contains("argon2id of 19456 KiB × 3 × 1; passkeys of pdp.example.com"), "{row}");
+    assert!(row.ends_with(&format!("attested by the list {digest}")), "{row}");
+    app.assert_replays();
 }
 
 /// The file of `webauthn.attestation` for a soft token's authority.

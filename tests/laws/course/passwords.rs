@@ -36,7 +36,8 @@ impl Course {
     pub(super) fn import(&mut self, who: usize) -> Option<Vec<Event>> {
         let (credential, sealed) = (self.id(), self.digest());
         let scheme = PasswordScheme::Bcrypt;
-        import(&self.live, &Import { name: name(who), scheme, credential, sealed }).ok()
+        let (name, reason) = (name(who), Label::default());
+        import(&self.live, &Import { name, scheme, credential, sealed, reason }).ok()
     }
 
     pub(super) fn compromise(&mut self, who: usize) -> Option<Vec<Event>> {

@@ -18,7 +18,9 @@ impl Course {
             Step::Register(who, roles) => self.register(*who, roles),
             Step::Ticket(who) => {
                 let ticket = self.digest();
-                let issued = persons::issue_ticket(&self.live, &name(*who), ticket, now).ok()?;
+                let issued =
+                    persons::issue_ticket(&self.live, &name(*who), ticket, Label::default(), now)
+                        .ok()?;
                 self.tickets.push(ticket);
                 Some(issued)
             }

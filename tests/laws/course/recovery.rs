@@ -6,7 +6,7 @@ use countersign::authn::mfa::{self, MfaVerdict, Offer};
 use countersign::authn::recovery::{self, CodeSet, RecoveryVerdict};
 use countersign::authn::{authenticators, sessions};
 use countersign::event::Event;
-use countersign::model::Aal;
+use countersign::model::{Aal, Label};
 use countersign::projection::Session;
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
@@ -69,11 +69,20 @@ impl Course {
             Way::EndAll(session, all) => {
                 sessions::end_others(&self.live, self.session(*session)?, *all, now).ok()
             }
-            Way::Out(who) => sessions::end_of(&self.live, &name(*who), None).ok(),
+            Way::Out(who) => {
+                sessions::end_of(&self.live, &name(*who), None, &Label::default()).ok()
+            }
             Way::Anew(who) => {
                 let ticket = self.digest();
-                let anew =
-                    authenticators::re_enrol(&self.live, &name(*who), None, ticket, now).ok()?;
+                let anew = authenticators::re_enrol(
+                    &self.live,
+                    &name(*who),
+                    None,
+                    ticket,
+                    &Label::default(),
+                    now,
+                )
+                .ok()?;
                 self.tickets.push(ticket);
                 Some(anew)
             }
