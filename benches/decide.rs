@@ -22,7 +22,7 @@ use countersign::event::{
 };
 use countersign::event_store::{EventStore, MemoryStore, SledStore};
 use countersign::model::{
-    AccessRequest, Digest, Index, Label, Method, Methods, Moment, SetKind, Username, Version,
+    AccessRequest, Digest, GoOn, Index, Label, Method, Methods, Moment, SetKind, Username, Version,
 };
 use countersign::node::{Command, change, publish, take_step};
 use countersign::pap::{Draft, Step};
@@ -130,7 +130,8 @@ fn roll_back(c: &mut Criterion) {
                 let present = versions.world().set(SetKind::Application).len();
                 let expected = if present == count { count + 1 } else { count };
                 let (origin, presented) = (Origin::node(), Presented::Nothing);
-                let command = Command { origin, authority: None, presented };
+                let go_on = GoOn::ALWAYS;
+                let command = Command { origin, authority: None, presented, go_on };
                 let reason = Label::default();
                 let taken = take_step(&versions, command, Step::RollBack, None, reason);
                 let (recorded, ..) = runtime.block_on(taken).unwrap();

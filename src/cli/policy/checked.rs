@@ -24,7 +24,7 @@ pub(super) enum Depth {
 #[serde(untagged)]
 pub(super) enum Solved {
     /// It was.
-    Done(Analysed),
+    Done(Box<Analysed>),
     /// It was not.
     Not {
         /// Why.

@@ -101,7 +101,8 @@ impl Work {
             Err(why) => return Ok(Solved::Not { not_done: why.to_string() }),
         };
         let analyze = Analyze::of(&self.files.policies, self.files.schema_file()?);
-        analyze.analysed(&solver, self.target()?.as_ref(), console).map(Solved::Done)
+        let analysed = analyze.analysed(&solver, self.target()?.as_ref(), console)?;
+        Ok(Solved::Done(Box::new(analysed)))
     }
 
     /// The log whose schema and directory count, if one is named: never one of the
