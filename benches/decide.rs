@@ -1,4 +1,4 @@
-//! Deciding, committing and replaying in process. Budgets: DESIGN §6 (one decision,
+//! Deciding, explaining, going back, committing and replaying in process. Budgets: DESIGN §6 (one decision,
 //! replay). `cargo bench --bench decide`; figures are in benches/README.md.
 
 #![cfg(test)] // so that the lints take all of this for a test
@@ -22,10 +22,10 @@ use countersign::event::{
 };
 use countersign::event_store::{EventStore, MemoryStore, SledStore};
 use countersign::model::{
-    AccessRequest, Digest, Index, Label, Method, Methods, Moment, SetKind, Username, Version,
+    AccessRequest, Digest, GoOn, Index, Label, Method, Methods, Moment, SetKind, Username, Version,
 };
-use countersign::node::{change, publish};
-use countersign::pap::Draft;
+use countersign::node::{Command, change, publish, take_step};
+use countersign::pap::{Draft, Step};
 use countersign::pdp::{self, Ask};
 use countersign::pip;
 use countersign::projection::{Change, World};
@@ -56,6 +56,8 @@ unless { context has session && context.session.aal >= 2 };
 fn main() {
     let mut criterion = Criterion::default().sample_size(30).configure_from_args();
     decide(&mut criterion);
+    explain(&mut criterion);
+    roll_back(&mut criterion);
     replay(&mut criterion);
     commit(&mut criterion);
     seal(&mut criterion);
@@ -78,6 +80,63 @@ fn decide(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(count), |b| {
             let (world, ask, now) = &*asked;
             b.iter(|| pdp::decide(black_box(world), black_box(ask), black_box(*now)));
+        });
+    }
+    group.finish();
+}
+
+/// The same question explained, by the number of policies in force.
+fn explain(c: &mut Criterion) {
+    let mut group = c.benchmark_group("pdp/explain");
+    for count in [10, 1_000, 10_000] {
+        let asked = LazyCell::new(|| {
+            let sequencer = founded(Arc::new(MemoryStore::new()), count);
+            let (world, ask) = (sequencer.world(), ask());
+            let now = sequencer.now(&world);
+            let told = pdp::explain(&world, &ask, now, &world.erasures);
+            assert_eq!(told.decision, Verdict::Allow, "{told:?}");
+            assert_eq!(told.policies[0].weighed.policy.as_str(), "employees-open", "{told:?}");
+            (world, ask, now)
+        });
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            let (world, ask, now) = &*asked;
+            b.iter(|| pdp::explain(black_box(world), black_box(ask), *now, &world.erasures));
+        });
+    }
+    group.finish();
+}
+
+/// Going back to the version before, recorded in memory, by the number of policies in each:
+/// twice is there and back, and each time the other one must be in force.
+fn roll_back(c: &mut Criterion) {
+    let mut group = c.benchmark_group("node/roll_back");
+    for count in [10, 1_000, 10_000] {
+        let versions = LazyCell::new(|| {
+            let sequencer = founded(Arc::new(MemoryStore::new()), count);
+            let more = format!("{}{}", text(count), others(count..count + 1));
+            let draft = Draft {
+                set: SetKind::Application,
+                schema: None,
+                policies: Some(read_policies("p", &more, &Limits::default()).unwrap()),
+                message: Label::default(),
+            };
+            let published = publish(&sequencer, &SystemEntropy, Origin::node(), None, draft, None);
+            System::new().block_on(published).unwrap();
+            sequencer
+        });
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            let runtime = System::new();
+            b.iter(|| {
+                let present = versions.world().set(SetKind::Application).len();
+                let expected = if present == count { count + 1 } else { count };
+                let (origin, presented) = (Origin::node(), Presented::Nothing);
+                let go_on = GoOn::ALWAYS;
+                let command = Command { origin, authority: None, presented, go_on };
+                let reason = Label::default();
+                let taken = take_step(&versions, command, Step::RollBack, None, reason);
+                let (recorded, ..) = runtime.block_on(taken).unwrap();
+                assert_eq!(recorded.world.set(SetKind::Application).len(), expected);
+            });
         });
     }
     group.finish();

@@ -1,11 +1,11 @@
 //! `countersign evaluate`: what would have been decided then.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::authored;
 use super::client::{Client, Verb, encoded};
 use super::console::{Console, Telling};
 use super::failure::{Exit, Failure};
@@ -113,10 +113,15 @@ impl Evaluate {
 }
 
 impl Question {
+    /// True if there is any.
+    pub(super) const fn is_asked(&self) -> bool {
+        self.request.is_some() || self.subject.is_some()
+    }
+
     /// The question as an AuthZEN request.
     ///
     /// # Errors
-    /// Usage, if it is none.
+    /// Usage, if it is none; could not run, for a file that cannot be read.
     pub(super) fn json(&self) -> Result<Value, Failure> {
         if let Some(path) = &self.request {
             return request_in(path);
@@ -139,8 +144,7 @@ impl Question {
 
 fn request_in(path: &Path) -> Result<Value, Failure> {
     let unfit = |why: String| Failure::usage(format!("`{}`: {why}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| unfit(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| unfit(error.to_string()))
+    serde_json::from_str(&authored::text(path)?).map_err(|error| unfit(error.to_string()))
 }
 
 /// Reads `TYPE::"ID"`; what is between the first and the last quotation mark is the id.

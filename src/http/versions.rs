@@ -306,7 +306,7 @@ async fn sent(
 
 fn told(recorded: &Committed, digest: Digest, warnings: &[Fault]) -> Result<HttpResponse, Problem> {
     let version = pap::version_named(&recorded.world, &digest.to_string())?;
-    let mut body = json!(VersionShown::of(version));
+    let mut body = json!(VersionShown::after_step(version, &recorded.world));
     if let Value::Object(members) = &mut body
         && !warnings.is_empty()
     {

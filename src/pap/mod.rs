@@ -25,6 +25,8 @@ pub use lifecycle::{
 };
 pub use refusal::{Part, Refusal};
 pub use set::set_of;
-pub use shown::{ApprovalShown, InForceShown, VersionShown, VersionWhole, VersionsShown};
+pub use shown::{
+    ApprovalShown, InForceShown, ReplacedShown, VersionShown, VersionWhole, VersionsShown,
+};
 pub use supposed::supposed;
 pub use version::{Fitness, NewVersion, TESTS_BYTES_MAX, Written, apply, draft, write};

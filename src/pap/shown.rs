@@ -38,6 +38,18 @@ pub struct VersionShown {
     pub approvals: Vec<ApprovalShown>,
     /// Its last time in force.
     pub in_force_as: Option<InForceShown>,
+    /// Said of a step that has put it in force: the version that was in force until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<ReplacedShown>,
+}
+
+/// A version that another has taken the place of.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ReplacedShown {
+    /// Its name.
+    pub digest: Digest,
+    /// Its number.
+    pub version: Version,
 }
 
 /// An approval.
@@ -113,7 +125,18 @@ impl VersionShown {
             checked: version.checked,
             approvals: version.approvals.iter().map(approved).collect(),
             in_force_as: in_force,
+            instead_of: None,
         }
+    }
+
+    /// A version after a step, in the World after that.
+    #[must_use]
+    pub fn after_step(version: &PolicyVersion, world: &World) -> Self {
+        let gone = world.versions.last_retired().filter(|_| version.stage == Stage::InForce);
+        let instead_of = gone.and_then(|it| {
+            Some(ReplacedShown { digest: it.digest, version: it.in_force_as?.policies.version })
+        });
+        Self { instead_of, ..Self::of(version) }
     }
 }
 

@@ -99,6 +99,34 @@ fn a_stricter_set_passes_without_a_log() {
     assert!(said.out.contains(decided), "{}", said.out);
 }
 
+/// Goal: one check says all there is to say, and does not pass for what it could not do.
+#[test]
+fn a_check_has_the_solver_asked_if_that_is_wanted() {
+    let ground = Ground::new();
+    let never = "@id(\"never\")\npermit (principal, action == Action::\"open\", resource)\n\
+                 when { context has session && context.session.aal > 3 };\n";
+    fs::write(ground.at("p.cedar"), never).unwrap();
+    let schema = shipped(SCHEMA);
+    let check = |solver: &str, more: &[&str]| {
+        let words = ["policy", "check", "p.cedar", "--analyze", "--schema", &schema];
+        let mut command = ground.program(&[&words, more].concat());
+        Said::of(command.env("CVC5", solver).env("PATH", "/nowhere").output().unwrap())
+    };
+    let without = check("/nowhere/cvc5", &[]).ended(3).out;
+    assert!(without.contains("✓ 1 policy, valid against the schema"), "{without}");
+    assert!(
+        without.contains("✗ symbolic analysis was skipped: CVC5 names `/nowhere/cvc5`"),
+        "{without}"
+    );
+    let Some(solver) = solver() else { return };
+    let with = check(&solver, &[]).ended(1).out;
+    assert!(with.contains("✗ `never` never applies, whatever is asked\n"), "{with}");
+    let json: Value =
+        serde_json::from_str(&check(&solver, &["--format", "json"]).ended(1).out).unwrap();
+    assert_eq!((&json["passed"], &json["policies"]), (&json!(true), &json!(1)));
+    assert_eq!(json["analysis"]["findings"][0]["kind"], "never_applies");
+}
+
 /// Goal: a policy that does nothing is named, and why it does nothing.
 #[test]
 fn policies_that_change_nothing_or_may_err_are_named() {

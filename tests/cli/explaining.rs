@@ -58,6 +58,22 @@ fn a_question_is_explained_alike_over_both() {
     let told = both(&places, &["--request", &request, "--policies", &draft]);
     let expected = json!("Allowed: Everybody may (policy `all`).");
     assert_eq!((&told["sentence"], &told["draft"]), (&expected, &json!(true)));
+
+    let drafted = places.each_ref().map(|place| place.json(&["policy", "draft", &draft]));
+    let version = drafted[0]["digest"].as_str().unwrap();
+    let told = both(&places, &["--request", &request, "--version", version]);
+    assert_eq!((&told["sentence"], &told["draft"]), (&expected, &json!(true)));
+    for place in &places {
+        let text = place.say(&["explain", "--request", &request, "--version", version]).done().out;
+        let named: String = version.chars().take(12).collect();
+        let line = format!("policies    version {named}, not those in force\n");
+        assert!(text.contains(&line), "{text}");
+        place.say(&["policy", "stage", version]).done();
+        let staged = place.say(&["explain", "--request", &request, "--staged"]).done().out;
+        assert!(staged.contains("policies    the staged version, not those in"), "{staged}");
+        let unknown = ["explain", "--request", &request, "--version", "0123456789ab"];
+        assert!(place.say(&unknown).ended(1).err.contains("no version `0123456789ab`"));
+    }
 }
 
 #[test]
@@ -72,7 +88,7 @@ fn an_explanation_reads_from_the_sentence_to_the_clause() {
         `employees-open-protected-resource`). No session was presented with the request, so \
         nothing is known of how the subject signed in. subject User::\"alice\" action \
         Action::\"open\" resource ProtectedResource::\"protected-resource\" as of entry … … … UTC \
-        policies version 1 Denied by forbid mfa-protected-resource: The protected resource wants \
+        policies number 1 Denied by forbid mfa-protected-resource: The protected resource wants \
         two factors. ✓ action == Action::\"open\" ✓ resource is ProtectedResource ✓ unless { \
         context has session && context.session.aal >= 2 }: false - context has session: false - \
         context.session.aal >= 2: not reached there was no `context.session.aal` Would allow, if \
@@ -95,7 +111,9 @@ fn a_recorded_decision_is_explained_by_its_id() {
         let nobodys = "01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57";
         place.say(&["explain", nobodys]).ended(1);
         place.say(&["explain", nobodys, "--at", "3"]).ended(2);
-        place.say(&["explain"]).ended(2);
+        let nothing = place.say(&["explain"]).ended(2).err;
+        assert!(nothing.contains("nothing to explain: give a decision's id, or"), "{nothing}");
+        place.say(&["explain", "--request", "none.json"]).ended(3);
     }
 }
 

@@ -9,13 +9,12 @@ use crate::place::Place;
 
 const CLOUD: &str = "policies/cloud";
 
-/// A served place in which Alice has opened the handbook three times, and Mallory has not.
-fn lived_in() -> Place {
-    let place = Place::served();
+/// Has each of them want to view the handbook.
+fn viewed(place: &Place, by: &[&str]) {
     let made = place.json(&["token", "create", "--scope", "evaluate"]);
     let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
     let url = format!("{}/access/v1/evaluation", place.server.as_ref().unwrap().url);
-    for who in ["alice", "alice", "mallory", "alice"] {
+    for who in by {
         let asked = json!({
             "subject": {"type": "User", "id": who},
             "action": {"name": "view"},
@@ -24,6 +23,12 @@ fn lived_in() -> Place {
         let answered = ureq::post(&url).header("authorization", &bearer).send_json(asked);
         assert_eq!(answered.unwrap().status(), 200);
     }
+}
+
+/// A served place in which Alice has opened the handbook three times, and Mallory has not.
+fn lived_in() -> Place {
+    let place = Place::served();
+    viewed(&place, &["alice", "alice", "mallory", "alice"]);
     place.write(
         "wall.cedar",
         "@id(\"wall\") forbid (principal == User::\"alice\", action, resource);\n",
@@ -126,4 +131,32 @@ fn a_patch_of_the_directory_is_supposed_as_well() {
     let refused = place.say(&["policy", "impact", "bad.cedar"]).ended(1).err;
     assert!(refused.contains("bad.cedar:1:"), "{refused}");
     assert!(place.say(&["policy", "impact"]).ended(2).err.contains("nothing is supposed"));
+}
+
+/// Goal: what a staged version would have changed is told alike while the node runs and when
+/// it does not, and a pipeline hears it by the exit code.
+#[test]
+fn a_shadow_is_told_alike_by_a_server_and_by_its_stopped_directory() {
+    let mut place = lived_in();
+    let shadow = ["policy", "shadow"];
+    assert_eq!(place.say(&shadow).done().out, "No version has been staged.\n");
+    place.write("none.json", "[]");
+    let draft = ["policy", "draft", &shipped(CLOUD), "wall.cedar", "--tests", "none.json"];
+    let drafted = place.json(&draft)["digest"].as_str().unwrap().to_owned();
+    place.say(&["policy", "stage", &drafted]).done();
+    let agreed = place.say(&shadow).done().out;
+    assert!(agreed.starts_with("would deny 0 · would allow 0 · same answer 0\n"), "{agreed}");
+
+    viewed(&place, &["alice", "mallory"]);
+    let asked = ["policy", "shadow", "--format", "json"];
+    let served = place.say(&asked).ended(1).json();
+    assert_eq!(place.stop(), Some(0));
+    assert_eq!(served, place.say(&asked).ended(1).json());
+    let counts = ["would_deny", "would_allow", "same"].map(|name| served[name].as_u64());
+    assert_eq!(counts, [Some(1), Some(0), Some(1)]);
+    assert_eq!((&served["version"], &served["staged"]), (&json!(drafted), &json!(true)));
+    let told = place.say(&shadow).ended(1).out;
+    assert!(told.starts_with("would deny 1 · would allow 0 · same answer 1\n"), "{told}");
+    assert!(told.contains("access      User::\"alice\" view Document::\"handbook\""), "{told}");
+    assert!(told.contains("would be    denied by `wall`"), "{told}");
 }

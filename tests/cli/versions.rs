@@ -185,5 +185,8 @@ fn what_is_in_force_is_named_by_its_version_over_both() {
             told.starts_with(&format!("version {next} is in force as number 2, by ")),
             "{told}"
         );
+        let back = place.say(&["policy", "rollback"]).done().out;
+        let instead = format!("in force, as number 3, instead of version {next} (number 2)\n");
+        assert!(back.starts_with(&format!("version {of_version} is {instead}")), "{back}");
     }
 }

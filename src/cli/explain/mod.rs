@@ -2,6 +2,8 @@
 
 mod telling;
 
+use telling::Answer;
+
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
@@ -13,15 +15,16 @@ use super::console::Console;
 use super::evaluate::{OPERATOR, Question};
 use super::failure::{Exit, Failure};
 use super::folder::{Folder, deeply};
+use super::policy::{short, whole};
 use super::publication::{placed, read_files};
 use super::target::{Target, TargetFlags};
 use crate::audit::{At, Explained};
 use crate::cedar::Limits;
 use crate::clock::{Clock as _, SystemClock};
 use crate::event::{Presented, StepUp};
-use crate::model::{AccessRequest, Label, Moment, SetKind};
+use crate::model::{AccessRequest, Label, Moment, PolicySource, SetKind};
 use crate::node::NodeError;
-use crate::pap::{self, Draft};
+use crate::pap::{self, Draft, VersionWhole};
 use crate::pdp::Ask;
 use crate::projection::World;
 
@@ -30,18 +33,20 @@ use crate::projection::World;
 /// Names the policies that decided and, where nothing permits, those that come nearest;
 /// of each, which conditions were true, false or in error, with the values they found. A
 /// recorded decision is explained in the state of its own moment. With --policies, a draft
-/// is asked in place of the policies in force. Nothing of it is recorded, but that you
+/// is asked in place of the policies in force; with --version, any version of them, of
+/// whatever time. Nothing of it is recorded, but that you
 /// asked a server. Ends with 1 if a decision does not come out again as it is recorded.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign explain 01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57 --data ./data\n  \
     countersign explain --subject 'User::\"alice\"' --action view \\\n    \
       --resource 'Document::\"plan\"' --server https://pdp.example.com\n  \
+    countersign explain 01a2f6c8-5d3e-7b41-9c0a-2f6e8d1b3a57 --version 3f9c01ab77de \\\n    \
+      --data ./data\n  \
     countersign explain --request request.json --policies policies/cloud --data ./data")]
 pub(super) struct Explain {
     /// The decision's id, as the header `Countersign-Decision` or `log` tells it
     #[arg(value_name = "DECISION", conflicts_with_all = ["request", "subject", "action"])]
-    #[arg(required_unless_present_any = ["request", "subject"])]
     decision: Option<Uuid>,
     #[command(flatten)]
     question: Question,
@@ -61,8 +66,12 @@ pub(super) struct Explain {
     #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// Ask the policies that were staged then instead
-    #[arg(long, conflicts_with_all = ["policies", "schema"])]
+    #[arg(long, conflicts_with_all = ["policies", "schema", "version"])]
     staged: bool,
+    /// Ask this version of the policies instead: its digest, or the first digits of it, at
+    /// least six
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["policies", "schema"])]
+    version: Option<String>,
     #[command(flatten)]
     target: TargetFlags,
 }
@@ -70,6 +79,8 @@ pub(super) struct Explain {
 /// What is asked in place of what is in force.
 struct Drafted {
     files: Option<Vec<NamedText>>,
+    /// The policies of a version.
+    sources: Option<Vec<PolicySource>>,
     schema: Option<String>,
     staged: bool,
 }
@@ -80,24 +91,39 @@ impl Explain {
     /// # Errors
     /// Usage, for a question that is none; otherwise why it cannot be answered.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let drafted = self.drafted()?;
-        let explained = match self.target.target()? {
-            Target::Server(client) => self.over(&client, &drafted),
-            Target::Data(folder) => self.on(&folder, &drafted),
+        if self.decision.is_none() && !self.question.is_asked() {
+            return Err(Failure::usage(
+                "nothing to explain: give a decision's id, or a question by --subject, --action \
+                 and --resource, or by --request FILE",
+            ));
+        }
+        let target = self.target.target()?;
+        let (drafted, asked) = self.drafted(&target)?;
+        let explained = match &target {
+            Target::Server(client) => self.over(client, &drafted),
+            Target::Data(folder) => self.on(folder, &drafted),
         };
         let files = drafted.files.as_deref().unwrap_or_default();
         let explained = explained.map_err(|refusal| {
             refusal.placing(|fault| placed(fault, files, self.schema.as_deref()))
         })?;
-        console.tell(&explained)?;
+        console.tell(&Answer { explained: &explained, asked: &asked })?;
         Ok(if explained.is_doubtful() { Exit::Refused } else { Exit::Fine })
     }
 
-    fn drafted(&self) -> Result<Drafted, Failure> {
+    /// What is asked, and in words.
+    fn drafted(&self, target: &Target) -> Result<(Drafted, String), Failure> {
+        if let Some(name) = &self.version {
+            let VersionWhole { version, schema, policies, .. } = whole(name, target)?;
+            let (sources, schema) = (Some(policies), Some(schema));
+            let asked = format!("version {}", short(&version.digest));
+            return Ok((Drafted { files: None, sources, schema, staged: false }, asked));
+        }
         let files = (!self.policies.is_empty()).then(|| authored::policies(&self.policies));
         let schema = self.schema.as_deref().map(authored::text);
         let (files, schema) = (files.transpose()?, schema.transpose()?);
-        Ok(Drafted { files, schema, staged: self.staged })
+        let asked = if self.staged { "the staged version" } else { "a draft" }.to_owned();
+        Ok((Drafted { files, sources: None, schema, staged: self.staged }, asked))
     }
 
     fn over(&self, client: &Client, drafted: &Drafted) -> Result<Explained, Failure> {
@@ -106,6 +132,7 @@ impl Explain {
             let sent = files.iter().map(|(name, text)| json!({"name": name, "text": text}));
             body.insert("files".to_owned(), sent.collect());
         }
+        body.extend(drafted.sources.as_ref().map(|all| ("policies".to_owned(), json!(all))));
         body.extend(drafted.schema.clone().map(|text| ("schema".to_owned(), json!(text))));
         if drafted.staged {
             body.insert("staged".to_owned(), json!(true));
@@ -169,7 +196,8 @@ impl Drafted {
         if self.files.is_none() && self.schema.is_none() {
             return Ok((world, false));
         }
-        let policies = self.files.as_deref().map(read_files).transpose()?;
+        let read = self.files.as_deref().map(read_files).transpose()?;
+        let policies = read.or_else(|| self.sources.clone());
         let (set, message) = (SetKind::Application, Label::default());
         let draft = Draft { set, schema: self.schema.clone(), policies, message };
         let set = pap::supposed(&world, &draft, &Limits::default()).map_err(NodeError::Policies)?;

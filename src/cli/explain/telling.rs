@@ -1,5 +1,7 @@
 //! An explanation laid out for reading: the sentence first, then policy by policy.
 
+use serde::Serialize;
+
 use super::super::console::Telling;
 use super::super::page::{Ink, Page, second};
 use crate::audit::{Explained, TakenAgain};
@@ -10,8 +12,24 @@ use crate::pdp::{PolicyExplained, Role};
 /// How far clauses stand in, and what they are made of further.
 const INDENT: usize = 4;
 
-impl Telling for Explained {
+/// An explanation, and what was asked in place of what was in force, in words.
+#[derive(Serialize)]
+pub(super) struct Answer<'a> {
+    #[serde(flatten)]
+    pub(super) explained: &'a Explained,
+    #[serde(skip)]
+    pub(super) asked: &'a str,
+}
+
+impl Telling for Answer<'_> {
     fn tell(&self, page: &mut Page) {
+        let Self { explained, asked } = self;
+        explained.tell_as(asked, page);
+    }
+}
+
+impl Explained {
+    fn tell_as(&self, asked: &str, page: &mut Page) {
         if let Some(warning) = warning(self) {
             page.inked(&warning, Ink::Bad);
             page.blank();
@@ -25,7 +43,7 @@ impl Telling for Explained {
             page.paragraph(remark);
         }
         page.blank();
-        self.question(page);
+        self.question(asked, page);
         for role in [Role::Determined, Role::Erred, Role::Overruled, Role::Nearest] {
             let of_role = self.explanation.policies.iter().filter(|policy| policy.role == role);
             let of_role: Vec<_> = of_role.collect();
@@ -59,7 +77,7 @@ fn warning(explained: &Explained) -> Option<String> {
 }
 
 impl Explained {
-    fn question(&self, page: &mut Page) {
+    fn question(&self, instead: &str, page: &mut Page) {
         if let Some(asked) = &self.explanation.asked {
             page.field("subject", &asked.principal.to_string());
             page.field("action", &asked.action.to_string());
@@ -72,8 +90,8 @@ impl Explained {
             page.field("recorded", &told);
         }
         match (self.explanation.policy_set, self.draft) {
-            (_, true) => page.field("policies", "a draft, not those in force"),
-            (Some(set), false) => page.field("policies", &format!("version {}", set.version)),
+            (_, true) => page.field("policies", &format!("{instead}, not those in force")),
+            (Some(set), false) => page.field("policies", &format!("number {}", set.version)),
             (None, false) => page.field("policies", "none in force"),
         }
     }

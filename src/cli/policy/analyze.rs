@@ -7,12 +7,17 @@ use super::super::authored::{self, NamedText};
 use super::super::console::Console;
 use super::super::failure::{Exit, Failure, FaultTold};
 use super::super::publication::{placed, read_files};
-use super::super::target::TargetFlags;
+use super::super::target::{Target, TargetFlags};
 use super::analysed::Analysed;
 use super::in_force::InForce;
 use crate::cedar::{CompiledPolicies, CompiledSchema, Fault, Limits};
 use crate::model::{PolicySource, SetKind};
 use crate::symbolic::{Analysis, Bounds, Solver, analyse};
+
+/// The longest time for one question to the solver, and for all, in seconds, unless said
+/// otherwise.
+const QUESTION_LIMIT: u64 = 10;
+const TIME_LIMIT: u64 = 600;
 
 /// Find out what a policy set changes, for every request that there can be
 ///
@@ -41,11 +46,11 @@ pub(super) struct Analyze {
     #[arg(long, value_name = "DIR|FILE")]
     against: Vec<PathBuf>,
     /// The longest time for one question to the solver
-    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    #[arg(long, value_name = "SECONDS", default_value_t = QUESTION_LIMIT)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3_600))]
     question_limit: u64,
     /// The longest time for all of them
-    #[arg(long, value_name = "SECONDS", default_value = "600")]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIME_LIMIT)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     time_limit: u64,
     #[command(flatten)]
@@ -60,7 +65,35 @@ impl Analyze {
     /// needed.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let solver = Solver::find().map_err(Failure::could_not_run)?;
-        let ground = self.ground()?;
+        let log = match (&self.schema, self.against.as_slice()) {
+            (Some(_), [_, ..]) => None,
+            (Some(_), []) => self.target.if_named()?,
+            (None, _) => Some(self.target.target()?),
+        };
+        let analysed = self.analysed(&solver, log.as_ref(), console)?;
+        console.tell(&analysed)?;
+        Ok(if analysed.0.has_findings() { Exit::Refused } else { Exit::Fine })
+    }
+
+    /// The analysis of these policies, compared with those in force in a log if there is one.
+    pub(super) fn of(policies: &[PathBuf], schema: Option<PathBuf>) -> Self {
+        let (against, target) = (Vec::new(), TargetFlags::default());
+        let (question_limit, time_limit) = (QUESTION_LIMIT, TIME_LIMIT);
+        let policies = policies.to_vec();
+        Self { policies, schema, against, question_limit, time_limit, target }
+    }
+
+    /// Analyses them, and tells how far it has come.
+    ///
+    /// # Errors
+    /// As [`Analyze::run`], but for the solver.
+    pub(super) fn analysed(
+        &self,
+        solver: &Solver,
+        log: Option<&Target>,
+        console: &mut Console,
+    ) -> Result<Analysed, Failure> {
+        let ground = self.ground(log)?;
         let new = self.compiled(&self.policies, &ground)?;
         let old = match (&ground.other, self.against.as_slice()) {
             (_, [_, ..]) => Some(self.compiled(&self.against, &ground)?),
@@ -74,24 +107,18 @@ impl Analyze {
         };
         let (old, forbid_errors_deny) = (old.as_ref(), ground.forbid_errors_deny);
         let analysis = Analysis { new: &new, old, forbid_errors_deny, bounds };
-        let report = analyse(&solver, &analysis, &mut |done, all| tell(done, all, console));
+        let report = analyse(solver, &analysis, &mut |done, all| tell(done, all, console));
         let analysed = Analysed(report.map_err(|fault| Failure::could_not_run(fault.message))?);
         if console.is_watched() {
             console.progress(None);
         }
-        console.tell(&analysed)?;
-        Ok(if analysed.0.has_findings() { Exit::Refused } else { Exit::Fine })
+        Ok(analysed)
     }
 
     /// What they are held against. A log is asked only for what the files do not say.
-    fn ground(&self) -> Result<Ground, Failure> {
+    fn ground(&self, log: Option<&Target>) -> Result<Ground, Failure> {
         let schema = self.schema.as_deref().map(authored::text).transpose()?;
-        let in_force = match (&schema, self.against.as_slice()) {
-            (Some(_), [_, ..]) => None,
-            (Some(_), []) => self.target.if_named()?.map(|target| InForce::of(&target)),
-            (None, _) => Some(InForce::of(&self.target.target()?)),
-        };
-        let in_force = in_force.transpose()?;
+        let in_force = log.map(InForce::of).transpose()?;
         let text = match (schema, &in_force) {
             (Some(text), _) => text,
             (None, Some(in_force)) => in_force.schema.clone().ok_or_else(|| {

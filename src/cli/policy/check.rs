@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::console::Console;
 use super::super::failure::{Exit, Failure};
-use super::checked::{Checked, Depth};
+use super::checked::{Checked, Depth, Solved};
 use super::junit;
 use super::work::Work;
 use crate::checks::Which;
@@ -18,13 +18,18 @@ use crate::checks::Which;
 #[command(after_help = "Examples:\n  \
     countersign policy check policies/cloud --schema schemas/cloud.cedarschema\n  \
     countersign policy check policies/cloud --strict --junit report.xml \\\n    \
-    --server https://pdp.example.com\nExit codes: 0 all is well; 1 something is not.")]
+    --server https://pdp.example.com\nExit codes: 0 all is well; 1 something is not; \
+    3 could not run, such as --analyze without cvc5.")]
 pub(super) struct Check {
     #[command(flatten)]
     work: Work,
     /// Let warnings count as faults, but for scopes that leave everything open
     #[arg(long)]
     strict: bool,
+    /// Also have the solver cvc5 find what they change and what does nothing, as `policy
+    /// analyze` does
+    #[arg(long)]
+    analyze: bool,
     /// End with 1 if tests have seen less of the policies than this
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     coverage_min: Option<u8>,
@@ -45,7 +50,17 @@ impl Check {
             strict: self.strict,
             coverage_min: self.coverage_min,
         };
-        let checked = Checked::new(self.work.report(which)?, Depth::Failures, which);
+        let mut checked = Checked::new(self.work.report(which)?, Depth::Failures, which);
+        if self.analyze {
+            let solved = if checked.report().faults.is_empty() {
+                self.work.solved(console)?
+            } else {
+                Solved::Not {
+                    not_done: "symbolic analysis was skipped: mend the faults first".to_owned(),
+                }
+            };
+            checked = checked.with(solved);
+        }
         if let Some(path) = &self.junit {
             junit::write(path, checked.report())?;
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::super::console::Telling;
 use super::super::failure::{Exit, FaultTold};
 use super::super::page::{Ink, Page};
+use super::analysed::Analysed;
 use super::format::difference;
 use crate::cedar::codes;
 use crate::checks::{Coverage, Outcome, Report, SuiteReport, TestsReport, Which};
@@ -18,11 +19,27 @@ pub(super) enum Depth {
     EachTest,
 }
 
+/// What a solver found of policies, or why it was not asked.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Solved {
+    /// It was.
+    Done(Box<Analysed>),
+    /// It was not.
+    Not {
+        /// Why.
+        not_done: String,
+    },
+}
+
 /// What a check found, as it is told.
 #[derive(Serialize)]
-#[serde(transparent)]
 pub(super) struct Checked {
+    #[serde(flatten)]
     report: Report<FaultTold>,
+    /// What a solver has found, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis: Option<Solved>,
     #[serde(skip)]
     depth: Depth,
     #[serde(skip)]
@@ -32,7 +49,12 @@ pub(super) struct Checked {
 impl Checked {
     /// A report, how deeply it is told, and what was asked for.
     pub(super) const fn new(report: Report<FaultTold>, depth: Depth, which: Which) -> Self {
-        Self { report, depth, which }
+        Self { report, analysis: None, depth, which }
+    }
+
+    /// The same with what a solver has found.
+    pub(super) fn with(self, analysis: Solved) -> Self {
+        Self { analysis: Some(analysis), ..self }
     }
 
     /// The report.
@@ -41,8 +63,14 @@ impl Checked {
     }
 
     /// How a command ends that found this.
-    pub(super) const fn exit(&self) -> Exit {
-        if self.report.passed { Exit::Fine } else { Exit::Refused }
+    pub(super) fn exit(&self) -> Exit {
+        match &self.analysis {
+            _ if !self.report.passed => Exit::Refused,
+            Some(Solved::Done(analysed)) if analysed.0.has_findings() => Exit::Refused,
+            // Whoever asks for it must not take it for done.
+            Some(Solved::Not { .. }) => Exit::CouldNotRun,
+            Some(Solved::Done(_)) | None => Exit::Fine,
+        }
     }
 
     /// True if tests could have been run, and there was none.
@@ -74,6 +102,16 @@ impl Telling for Checked {
             self.doubts().filter(|_| self.which.strict && self.report.faults.is_empty())
         {
             page.verdict(false, &format!("{doubts}, and --strict lets none pass"));
+        }
+        match &self.analysis {
+            None => {}
+            Some(Solved::Done(analysed)) => {
+                page.blank();
+                analysed.tell(page);
+            }
+            Some(Solved::Not { not_done }) => {
+                page.verdict(false, not_done);
+            }
         }
     }
 }

@@ -92,5 +92,5 @@ fn schema_in_force(world: &World) -> Option<Digest> {
 
 fn shown(recorded: &Committed, digest: Digest) -> Result<VersionShown, Failure> {
     let version = pap::version_named(&recorded.world, &digest.to_string());
-    Ok(VersionShown::of(version.map_err(node::NodeError::from)?))
+    Ok(VersionShown::after_step(version.map_err(node::NodeError::from)?, &recorded.world))
 }

@@ -23,6 +23,7 @@ mod work;
 mod written;
 
 pub(super) use told::short;
+pub(super) use versions::whole;
 
 use super::console::Console;
 use super::failure::{Exit, Failure};

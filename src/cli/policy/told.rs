@@ -18,7 +18,11 @@ impl Telling for Told {
         let Self(version) = self;
         let ink = if version.stage == Stage::InForce { Ink::Good } else { Ink::Strong };
         let name = short(&version.digest);
-        page.inked(&format!("version {name} is {}", standing(version)), ink);
+        let gone = version.instead_of.map(|it| {
+            format!(", instead of version {} (number {})", short(&it.digest), it.version)
+        });
+        let gone = gone.unwrap_or_default();
+        page.inked(&format!("version {name} is {}{gone}", standing(version)), ink);
         life(version, page);
     }
 }

@@ -34,7 +34,7 @@ impl Versions {
     /// [`Failure`]: there is none of that name, or it could not be asked.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         match &self.version {
-            Some(name) => console.tell(&one(name, &self.target)?)?,
+            Some(name) => console.tell(&One(whole(name, &self.target.target()?)?))?,
             None => console.tell(&all(&self.target)?)?,
         }
         Ok(Exit::Fine)
@@ -48,13 +48,17 @@ fn all(target: &TargetFlags) -> Result<All, Failure> {
     }
 }
 
-fn one(name: &str, target: &TargetFlags) -> Result<One, Failure> {
-    match target.target()? {
+/// A version by its name or the beginning of it, and all that it consists of.
+///
+/// # Errors
+/// [`Failure`]: there is none of that name, or it could not be asked.
+pub(in super::super) fn whole(name: &str, target: &Target) -> Result<VersionWhole, Failure> {
+    match target {
         Target::Server(client) => client.get(&format!("/versions/v1/{}", encoded(name)), &[]),
         Target::Data(folder) => {
             let world = folder.world()?;
             let version = pap::version_named(&world, name).map_err(NodeError::from)?;
-            Ok(One(VersionWhole::of(version)))
+            Ok(VersionWhole::of(version))
         }
     }
 }

@@ -8,13 +8,17 @@ use serde_json::{Map, Value, json};
 
 use super::super::authored::{self, NamedText};
 use super::super::client::Verb;
+use super::super::console::Console;
 use super::super::failure::{Failure, FaultTold};
 use super::super::publication::placed;
 use super::super::target::{Target, TargetFlags};
+use super::analyze::Analyze;
+use super::checked::Solved;
 use crate::cedar::{Limits, on_large_stack};
 use crate::checks::{Given, Report, Suite, SuiteReport, TestsReport, Which, examine};
 use crate::model::{GoOn, JsonLimits, parse_json};
 use crate::projection::World;
+use crate::symbolic::Solver;
 
 /// How deeply objects and arrays may stand within each other in a file of tests.
 const DEPTH: usize = 64;
@@ -84,6 +88,21 @@ impl Work {
         report.faults = report.faults.into_iter().map(place).collect();
         report.warnings = report.warnings.into_iter().map(place).collect();
         Ok(report)
+    }
+
+    /// What the solver finds out about policies that have been checked, compared with those
+    /// in force if a log is named.
+    ///
+    /// # Errors
+    /// Why they could not be analysed; that there is no solver is told, and no error.
+    pub(super) fn solved(&self, console: &mut Console) -> Result<Solved, Failure> {
+        let solver = match Solver::find() {
+            Ok(solver) => solver,
+            Err(why) => return Ok(Solved::Not { not_done: why.to_string() }),
+        };
+        let analyze = Analyze::of(&self.files.policies, self.files.schema_file()?);
+        let analysed = analyze.analysed(&solver, self.target()?.as_ref(), console)?;
+        Ok(Solved::Done(Box::new(analysed)))
     }
 
     /// The log whose schema and directory count, if one is named: never one of the

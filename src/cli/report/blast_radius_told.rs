@@ -31,11 +31,13 @@ fn head(report: &BlastRadius, page: &mut Page) {
     let with = if taken.is_person {
         format!(" with {}", taken.assurance.words())
     } else {
-        ", which has no session".to_owned()
+        ", which has no session,".to_owned()
     };
     page.inked(&format!("What {}{with} could reach", taken.principal), Ink::Strong);
-    let draft = if report.draft { ", a draft" } else { "" };
-    let version = report.policies.map(|it| format!(", policies version {}{draft}", it.version));
+    let version = match report.policies {
+        _ if report.draft => Some(", by a draft, not what is in force".to_owned()),
+        policies => policies.map(|it| format!(", policies number {}", it.version)),
+    };
     page.line(&format!(
         "as of entry {}, {} UTC{}",
         then.index,

@@ -45,8 +45,10 @@ const MODEL: &str = "Every pair is decided really: a person without a session an
 
 fn head(report: &Segments, page: &mut Page) {
     let then = report.as_of;
-    let draft = if report.draft { ", a draft" } else { "" };
-    let version = report.policies.map(|it| format!(", policies version {}{draft}", it.version));
+    let version = match report.policies {
+        _ if report.draft => Some(", by a draft, not what is in force".to_owned()),
+        policies => policies.map(|it| format!(", policies number {}", it.version)),
+    };
     let version = version.unwrap_or_default();
     page.inked(
         &format!("Segments as of entry {}, {} UTC{version}", then.index, second(then.time)),

@@ -67,7 +67,7 @@ pub(super) struct Impact {
     #[arg(long, value_name = "FILE")]
     entities: Option<PathBuf>,
     /// Only accesses since then: so long ago (90d, 12h), or a time [default: all]
-    #[arg(long, value_name = "AGE|TIME")]
+    #[arg(long, value_name = "AGO|TIME")]
     since: Option<Since>,
     /// Keep a partial report in this file, and go on from it if it is there
     #[arg(long, value_name = "FILE")]
