@@ -22,11 +22,14 @@ mod log;
 mod node;
 mod others;
 mod overload;
+mod passkey;
 mod samples;
 mod scale;
 mod soak;
 mod table;
 
+use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,10 +40,11 @@ use countersign::model::Password;
 use serde_json::{Value, json};
 
 use arguments::Arguments;
-use client::post;
+use client::{call, post};
 use load::{Flood, Question, round};
-use node::{Served, Tokens, echo};
+use node::{Served, Tokens, echo, two_factors};
 use overload::overload;
+use passkey::{Holder, SignIns};
 use samples::Samples;
 use scale::Changing;
 use soak::Held;
@@ -50,6 +54,9 @@ use table::Row;
 const FLOOD: f64 = 20.0;
 /// Connections of the flood that are turned away while the others fill the hasher's queue.
 const TURNED_AWAY: usize = 64;
+
+/// Who signs in with a passkey meanwhile.
+const HONEST: &str = "honest";
 
 /// Items of a batch, as the budget says.
 const BATCH: u64 = 100;
@@ -84,7 +91,7 @@ fn main() {
         bench.batches(&single, &batch);
     }
     if bench.arguments.includes("flood") {
-        bench.under_flood(&single, &served);
+        bench.under_flood(&single, &served, &tokens);
     }
 
     if bench.arguments.includes("overload") {
@@ -141,6 +148,30 @@ fn question(
         body: Arc::new(answer.to_string()),
         entries,
     }
+}
+
+/// Somebody with two factors and a passkey.
+fn holder(address: SocketAddr, admin: &str) -> Holder {
+    System::new().block_on(async {
+        let asked = json!({"name": HONEST});
+        let person = call(address, "/users/v1", admin, &asked, 201).await;
+        let person = two_factors(address, HONEST, person["ticket"].as_str().unwrap()).await;
+        Holder::register(address, person["token"].as_str().unwrap()).await
+    })
+}
+
+/// Does something while somebody keeps signing in.
+fn signing_in<R>(
+    holder: &RefCell<Option<Holder>>,
+    sign_ins: &mut SignIns,
+    act: impl FnOnce() -> R,
+) -> R {
+    let signing_in = holder.take().unwrap().keep_signing_in(HONEST);
+    let done = act();
+    let (back, more) = signing_in.stop();
+    holder.replace(Some(back));
+    sign_ins.add(more);
+    done
 }
 
 /// What is asked of the bench, and where in the log every answer so far is.
@@ -225,7 +256,9 @@ impl Bench {
         table::latencies(names, &rows);
     }
 
-    fn under_flood(&mut self, single: &Question, served: &Served) {
+    fn under_flood(&mut self, single: &Question, served: &Served, tokens: &Tokens) {
+        let holder = RefCell::new(Some(holder(served.address, &tokens.admin)));
+        let (mut undisturbed, mut disturbed) = (SignIns::default(), SignIns::default());
         let limits = &served.app.settings.limits;
         let capacity = capacity(&served.app);
         let flooding = limits.hash_queue + limits.hash_threads + TURNED_AWAY;
@@ -236,11 +269,14 @@ impl Bench {
             let row = self.compare(
                 connections,
                 |calm, flooded| p99(flooded) / p99(calm),
-                |bench, connections| bench.round(single, connections),
+                |bench, connections| {
+                    signing_in(&holder, &mut undisturbed, || bench.round(single, connections))
+                },
                 |bench, connections| {
                     let (flood, begun) =
                         (Flood::start(served.address, flooding, pause), Instant::now());
-                    let samples = bench.round(single, connections);
+                    let samples =
+                        signing_in(&holder, &mut disturbed, || bench.round(single, connections));
                     most = most.max(Held::now().resident_mib);
                     flooded_s += begun.elapsed().as_secs_f64();
                     let (hashed, refused) = flood.stop();
@@ -267,6 +303,11 @@ impl Bench {
             offered / flooded_s / capacity,
         );
         println!("Resident memory: {before} MiB before, at most {most} MiB during the floods.");
+        println!(
+            "Somebody honest with a passkey meanwhile. Calm: {}. Flooded: {}.",
+            undisturbed.told(),
+            disturbed.told(),
+        );
     }
 
     fn overload(&mut self, single: &Question) {

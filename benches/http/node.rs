@@ -155,6 +155,8 @@ async fn back(body: web::Bytes) -> HttpResponse {
 pub struct Tokens {
     pub pep: String,
     pub session: String,
+    /// The administrator's.
+    pub admin: String,
     /// A service's that changes the directory: a person's second factor would grow old.
     pub author: String,
 }
@@ -175,6 +177,7 @@ impl Tokens {
         Self {
             pep: text(&pep, "token"),
             session: text(&alice, "session_token"),
+            admin: admin.to_owned(),
             author: text(&author, "token"),
         }
     }

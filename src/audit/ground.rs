@@ -4,7 +4,7 @@
 use super::Then;
 use crate::cedar::Limits;
 use crate::event::VersionRef;
-use crate::model::{Moment, SetKind};
+use crate::model::{GoOn, Moment, SetKind};
 use crate::pap::{Draft, Refusal, supposed};
 use crate::projection::World;
 
@@ -19,6 +19,8 @@ pub struct Ground {
     pub draft: bool,
     /// What it is held against.
     pub before: Option<Before>,
+    /// Whether the report is to go on.
+    pub go_on: GoOn,
 }
 
 /// What a report holds its World against.
@@ -36,7 +38,13 @@ impl Ground {
     /// A World as it was.
     #[must_use]
     pub const fn new(world: World, as_of: Then) -> Self {
-        Self { world, as_of, draft: false, before: None }
+        Self { world, as_of, draft: false, before: None, go_on: GoOn::ALWAYS }
+    }
+
+    /// The same for as long as somebody waits for the report.
+    #[must_use]
+    pub fn heeding(self, go_on: GoOn) -> Self {
+        Self { go_on, ..self }
     }
 
     /// The same held against the World of another moment.

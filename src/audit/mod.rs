@@ -33,6 +33,7 @@ mod shadow;
 mod shadow_tests;
 mod sign_in_row;
 mod since;
+mod spreadsheet;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub const POLICY_SCOPE_WARNING: &str = "policy_scope_warning";
 pub const POLICY_DESCRIPTION_WARNING: &str = "policy_description_warning";
 /// A policy does not say in an `@owner` whom to ask about it. Not an error.
 pub const POLICY_OWNER_WARNING: &str = "policy_owner_warning";
+/// A policy names an entity that is not among those there are. Not an error.
+pub const POLICY_ENTITY_WARNING: &str = "policy_entity_warning";
 /// A file is not written as Cedar's formatter would write it. Not an error.
 pub const POLICY_FORMAT_WARNING: &str = "policy_format_warning";
 /// A policy, a file or a set of policies is larger than the limit.

@@ -68,5 +68,8 @@ mod tests {
         let found = pretty("permit (principal, action);").unwrap_err();
         assert_eq!(found[0].code, codes::POLICY_SYNTAX);
         assert_eq!(found[0].file.as_deref(), Some("p.cedar"));
+        assert_eq!(found[0].policy, None, "a number is nobody's name");
+        let named = pretty("@id(\"a\") permit (principal, action);").unwrap_err();
+        assert_eq!(named[0].policy, "a".parse().ok());
     }
 }

@@ -45,6 +45,7 @@ mod slice;
 mod source;
 mod stack;
 mod statement;
+mod strangers;
 mod syntax_advice;
 mod terrain;
 mod trial;

@@ -118,10 +118,8 @@ fn read_one(
     naming: Naming,
 ) -> Result<(PolicySource, Span), Vec<Fault>> {
     let numbered = || format!("policy{number}").parse::<PolicyId>().ok();
-    let written = match naming {
-        Naming::ById => scan::written_id(piece).and_then(|id| id.parse().ok()),
-        Naming::InOrder => numbered(),
-    };
+    // A number is no name that an author knows.
+    let written = scan::written_id(piece).and_then(|id| id.parse().ok());
     let named = |fault: Fault| match &written {
         Some(id) => fault.about(id),
         None => fault,

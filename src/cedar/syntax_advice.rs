@@ -66,18 +66,20 @@ fn is_unexpected(fault: &Fault) -> bool {
 
 /// A policy that does not end, and parts that are not set apart.
 fn separator(fault: &Fault, around: &Around<'_>) -> Option<Advice> {
+    const END_EACH: &str = "end every policy with `;`, behind its scope or its last `}`";
     if !is_unexpected(fault) {
         return None;
     }
     let here = around.token(0);
+    if here.is_empty() && matches!(around.token(-1), ")" | "}") && expects(fault, "`;`") {
+        let advice = Advice::new("a `;` is missing at the end of the last policy", END_EACH);
+        return around.span(-1).map(|last| advice.at(last));
+    }
     let next_policy = matches!(here, "@" | "permit" | "forbid") && expects(fault, "`;`");
     if next_policy {
         return Some(if leads_to_a_policy(around) {
             let last = around.span(-1);
-            let advice = Advice::new(
-                "a `;` is missing before the next policy",
-                "end every policy with `;`, behind its scope or its last `}`",
-            );
+            let advice = Advice::new("a `;` is missing before the next policy", END_EACH);
             last.map_or(Advice::new("", ""), |last| advice.at(last))
         } else {
             Advice::new(

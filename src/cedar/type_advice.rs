@@ -427,7 +427,7 @@ fn argument(case: &Case<'_>) -> Option<Advice> {
 }
 
 /// The name among these that is nearly the one written, if there is one.
-fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let most = (written.chars().count() / 3).max(1);
     let near = names.map(|name| (distance(written, name), name));
     near.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)

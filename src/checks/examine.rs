@@ -1,6 +1,6 @@
 //! All checks of a draft.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::cedar::{
 };
 use crate::model::{GoOn, Label, PolicyBody, PolicyId, PolicySource, SetKind};
 use crate::pap::{self, Draft, Refusal};
-use crate::projection::{Compiled, PolicySetState, World};
+use crate::projection::{Compiled, Directory, PolicySetState, World};
 
 /// A file of tests cannot be read as such. The other codes are those of
 /// [`cedar`](crate::cedar::codes).
@@ -88,15 +88,19 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits, go_on
         }
     };
     report.policies = sources.len();
-    let suites = if which.tests {
-        read_suites(world, &suites, entities.as_ref(), &mut report)
-    } else {
-        Vec::new()
+    let common = directory_of(world, entities.as_ref(), &mut report);
+    let suites = match &common {
+        Some(common) if which.tests => read_suites(common, &suites, &mut report),
+        _ => Vec::new(),
     };
     let places = Places::of(&texts, limits);
     match compiled(world, schema, &sources, limits) {
         Ok(state) => {
             if let Some(compiled) = admitted(&state, &sources, which, &mut report) {
+                if let (Some(common), true) = (&common, which.style) {
+                    let strangers = strangers(&compiled.policies, &sources, common);
+                    report.warnings.extend(strangers);
+                }
                 let asked = (suites.as_slice(), &places.starts());
                 put_to_the_test(world, &state, compiled, asked, (limits, go_on), &mut report);
             }
@@ -130,23 +134,36 @@ fn unformatted(files: &[(String, String)], limits: &Limits, report: &mut Report)
     }
 }
 
-/// The tests by their files; a file that cannot be read is a fault like another.
-fn read_suites(
-    world: &World,
-    suites: &[Suite],
-    entities: Option<&Value>,
-    report: &mut Report,
-) -> Vec<Read> {
-    let common = match entities.map(directory).transpose() {
-        Ok(own) => own.unwrap_or_else(|| world.directory.clone()),
+/// The entities given, or else those there are; what cannot be read is a fault.
+fn directory_of(world: &World, entities: Option<&Value>, report: &mut Report) -> Option<Directory> {
+    match entities.map(directory).transpose() {
+        Ok(own) => Some(own.unwrap_or_else(|| world.directory.clone())),
         Err(why) => {
             report.faults.push(Fault::new(codes::ENTITY_INVALID, why.to_string()));
-            return Vec::new();
+            None
         }
-    };
+    }
+}
+
+/// The entities that policies name and that are not there.
+fn strangers(
+    policies: &CompiledPolicies,
+    sources: &[PolicySource],
+    known: &Directory,
+) -> Vec<Fault> {
+    let mut names: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for node in known.iter() {
+        let uid = &node.document.uid;
+        names.entry(uid.kind()).or_default().insert(uid.id());
+    }
+    policies.strangers(sources, &names)
+}
+
+/// The tests by their files; a file that cannot be read is a fault like another.
+fn read_suites(common: &Directory, suites: &[Suite], report: &mut Report) -> Vec<Read> {
     let mut read = Vec::new();
     for suite in suites {
-        match suite.read(&common) {
+        match suite.read(common) {
             Ok(tests) => read.push(tests),
             Err(why) => report.faults.push(in_tests(&suite.name, why.to_string())),
         }

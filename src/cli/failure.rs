@@ -264,6 +264,11 @@ impl From<Value> for FaultTold {
 }
 
 impl FaultTold {
+    /// The stable code.
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// The policy it is about, if it does not say in which file that is.
     pub(super) fn unplaced_policy(&self) -> Option<&str> {
         self.policy.as_deref().filter(|_| self.file.is_none())

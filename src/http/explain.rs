@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest as _, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::audit::decided;
 use super::evaluation::presented;
-use super::guard::{Guarded, ReadAudit};
+use super::guard::{DraftPolicies, Guarded, ReadAudit};
 use super::past::{Lookback, in_world, looking};
 use super::policies::{PolicyFile, placed, sources};
 use super::{App, Problem, body};
@@ -47,9 +47,13 @@ enum Supposed {
 }
 
 impl Drafted {
+    /// What it comes to. A draft takes the permission to draft policies besides: a condition
+    /// of one's own asks for any value, and the answer tells it, be it one that is sealed in
+    /// the log.
+    ///
     /// # Errors
-    /// 422 with each fault of what is not Cedar.
-    async fn read(self) -> Result<Option<Supposed>, Problem> {
+    /// 403 for who may not draft; 422 with each fault of what is not Cedar.
+    async fn read(self, request: &HttpRequest) -> Result<Option<Supposed>, Problem> {
         let Self { files, policies, schema, staged } = self;
         let some = files.is_some() || policies.is_some() || schema.is_some();
         match (staged, some) {
@@ -60,9 +64,10 @@ impl Drafted {
             (true, false) => return Ok(Some(Supposed::Staged)),
             (false, _) => {}
         }
-        if files.is_none() && policies.is_none() && schema.is_none() {
+        if !some {
             return Ok(None);
         }
+        let _may = Guarded::<DraftPolicies>::extract(request).await?;
         let some = files.is_some() || policies.is_some();
         let files = files.unwrap_or_default();
         let all = sources(files.clone(), policies.unwrap_or_default()).await?;
@@ -104,7 +109,8 @@ fn supposing_staged(world: &World) -> Result<World, Problem> {
 /// in place of the policies then in force.
 ///
 /// # Errors
-/// [`Problem`]: 404 if the log holds no such decision; 409 if nothing was staged; 422 for a
+/// [`Problem`]: 403 for a draft of who may not draft policies; 404 if the log holds no such
+/// decision; 409 if nothing was staged; 422 for a
 /// draft that cannot be; 503 while another past is being looked at.
 pub async fn decision(
     _may: Guarded<ReadAudit>,
@@ -115,7 +121,7 @@ pub async fn decision(
 ) -> Result<HttpResponse, Problem> {
     let said = body::publication_if_any(&app, &request, payload).await?;
     let drafted: Drafted = said.map(body::typed).transpose()?.unwrap_or_default();
-    let supposed = drafted.read().await?;
+    let supposed = drafted.read(&request).await?;
     let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (id, newest) = (path.into_inner(), app.sequencer.world());
@@ -168,8 +174,8 @@ struct Question {
 /// asked.
 ///
 /// # Errors
-/// [`Problem`]: 400 for a question that is none; 409 if nothing was staged; 422 for a draft
-/// that cannot be; 503 while another past is being looked at.
+/// [`Problem`]: 400 for a question that is none; 403 for a draft of who may not draft
+/// policies; 409 if nothing was staged; 422 for a draft that cannot be; 503 while another past is being looked at.
 pub async fn question(
     may: Guarded<ReadAudit>,
     app: web::Data<App>,
@@ -187,7 +193,7 @@ pub async fn question(
     let pep = pep.map_or_else(|| may.caller.name(), |pep| pep.to_string());
     let now = app.clock.now();
     let at: At = at.map_or(Ok(At::Time(now)), |at| at.parse())?;
-    let supposed = Drafted { files, policies, schema, staged }.read().await?;
+    let supposed = Drafted { files, policies, schema, staged }.read(&request).await?;
     let erasures = app.sequencer.world().erasures.clone();
     let explained = looking(&app, at, move |past| {
         let time = at.time(past.written, now)?;

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::timeout;
 
-use super::guard::{Guarded, ReadAudit, ReadPolicies};
+use super::guard::{DraftPolicies, Guarded, ReadAudit, ReadPolicies};
 use super::policies::{PolicyFile, placed, sources};
 use super::{App, Problem, body};
 use crate::audit::{Impact, NotAPatch, Since, Supposition, Tally, read_patch};
@@ -56,7 +56,9 @@ struct Asked {
 /// The answer is a stream of JSON lines: `{"progress": {"through", "of"}}` after some
 /// thousand entries each, and `{"report"}` as the last, or `{"problem"}`. With `partials`,
 /// lines `{"partial"}` hold what has been counted up to there; sent back as `resume`, it is
-/// gone on from. It ends early when the caller goes or may not read any more.
+/// gone on from. It ends early when the caller goes or may not read any more. It takes the
+/// permission to draft policies too: a condition of one's own asks for any value, and the
+/// answer tells it, be it one that is sealed in the log.
 ///
 /// # Errors
 /// [`Problem`]: what a publication of the same would be refused for; 409 `not_resumable`;
@@ -64,6 +66,7 @@ struct Asked {
 pub async fn weigh(
     may: Guarded<ReadAudit>,
     also: Guarded<ReadPolicies>,
+    drafts: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
@@ -90,7 +93,7 @@ pub async fn weigh(
     let begin = move || begun(&node, draft.as_ref(), patch, since, resume);
     let impact = body::blocking(begin).await?.map_err(|error| placed(error, &files))?;
     let (lines, heard) = channel(LINES);
-    let authorities = [may.authority(), also.authority()];
+    let authorities = [may.authority(), also.authority(), drafts.authority()];
     let (runtime, partials) = (Handle::current(), asked.partials);
     let job = Job { app, authorities, runtime, lines, partials, _alone: alone };
     // Who hangs up ends it at the next line.
@@ -135,7 +138,7 @@ fn begun(
 /// What goes on while its caller listens.
 struct Job {
     app: web::Data<App>,
-    authorities: [Authority; 2],
+    authorities: [Authority; 3],
     /// Where its waiting is timed.
     runtime: Handle,
     lines: Sender<Bytes>,

@@ -6,8 +6,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::audit::{entry, first_since, forward, pairs};
 use super::guard::{Guarded, ReadAudit};
+use super::long_work::LongWork;
 use super::past::{Lookback, last};
-use super::reports::Asked;
+use super::reports::{Asked, REPORT_MAX};
 use super::{App, Problem, body};
 use crate::audit::{At, LeastPrivilege};
 use crate::cedar::on_large_stack;
@@ -20,9 +21,10 @@ use crate::projection::World;
 /// the window's entries twice.
 ///
 /// # Errors
-/// [`Problem`]: 400 for a parameter that is wrong; 503 while another past is being looked at.
+/// [`Problem`]: 400 for a parameter that is wrong; 422 `too_long` if it takes more than
+/// ten minutes; 503 while another past is being looked at, or if the server ends.
 pub async fn report(
-    _may: Guarded<ReadAudit>,
+    may: Guarded<ReadAudit>,
     app: web::Data<App>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
@@ -36,10 +38,11 @@ pub async fn report(
     let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (live, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
     let (look, now) = (Lookback::of(&app), app.clock.now());
+    let long = LongWork::new(&app, may.authority(), REPORT_MAX);
     let work = move || {
         // Held until the work is done: who hangs up does not make room for another.
         let _held = one_at_a_time;
-        on_large_stack(|| survey(&*store, &look, &live, (asked, now)))
+        on_large_stack(|| survey(&*store, &look, &live, (asked, now), &long))
             .map_err(|fault| Problem::defect(&fault))?
     };
     let report = body::blocking(work).await??;
@@ -51,6 +54,7 @@ fn survey(
     look: &Lookback,
     live: &World,
     (asked, now): (Asked, Moment),
+    long: &LongWork,
 ) -> Result<LeastPrivilege, Problem> {
     let at = asked.at.unwrap_or(At::Entry(live.through.unwrap_or(Index(0))));
     let newest = last(store, live, at)?;
@@ -63,6 +67,7 @@ fn survey(
     };
     LeastPrivilege::survey(start, from, |see| {
         for shown in forward(store, first, end) {
+            long.step()?;
             let mut entry = shown?.0;
             look.sealer.open_event(&mut entry.event)?;
             see(&entry);

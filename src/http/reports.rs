@@ -1,12 +1,16 @@
 //! `/audit/v1/reports`: what policies, directory and log come to.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{first_since, forward, pairs};
-use super::guard::{Guarded, ReadAudit};
+use super::guard::{DraftPolicies, Guarded, ReadAudit};
+use super::long_work::LongWork;
 use super::past::{Lookback, Past, looking};
 use super::policies::{PolicyFile, sources};
 use super::{App, Problem, body};
@@ -18,7 +22,10 @@ use crate::event_store::EventStore;
 use crate::model::{Index, Label, Moment, PolicySource, SetKind, Uid};
 use crate::node::NodeError;
 use crate::pap::Draft;
+use crate::sequencer::Authority;
 
+/// How long a report may take.
+pub(super) const REPORT_MAX: Duration = Duration::from_secs(600);
 /// How far back is looked, if nothing is said.
 const SINCE: Since = Since::Ago(90 * 86_400);
 
@@ -27,33 +34,37 @@ const SINCE: Since = Since::Ago(90 * 86_400);
 /// resource (at most 100,000 of them), and a look at each entry of the window.
 ///
 /// # Errors
-/// [`Problem`]: 400 for a parameter; 409 `no_matrix` if there are no segments; 503 while
-/// another past is being looked at.
+/// [`Problem`]: 400 for a parameter; 409 `no_matrix` if there are no segments; 422 `too_long`
+/// if it takes more than ten minutes; 503 while another past is being looked at, or if the
+/// server ends.
 pub async fn segments(
-    _may: Guarded<ReadAudit>,
+    may: Guarded<ReadAudit>,
     app: web::Data<App>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    of_segments(app, &request, None).await
+    of_segments(app, may.authority(), &request, None).await
 }
 
 /// `POST` to the same: with a draft in place of what was in force, and what it would change.
-/// The body is that of `PUT /policies/v1` or `PUT /schema/v1`; nothing is published.
+/// The body is that of `PUT /policies/v1` or `PUT /schema/v1`; nothing is published. Takes the
+/// permission to draft policies too: a condition of one's own asks for any value.
 ///
 /// # Errors
 /// As [`segments`]; 422 with each of the draft's faults.
 pub async fn segments_of_draft(
-    _may: Guarded<ReadAudit>,
+    may: Guarded<ReadAudit>,
+    drafts: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let draft = draft(&app, &request, payload).await?;
-    of_segments(app, &request, Some(draft)).await
+    of_segments(app, may.authority_and(&drafts), &request, Some(draft)).await
 }
 
 async fn of_segments(
     app: web::Data<App>,
+    authority: Authority,
     request: &HttpRequest,
     draft: Option<Draft>,
 ) -> Result<HttpResponse, Problem> {
@@ -62,7 +73,7 @@ async fn of_segments(
         let wrong = format!("`{name}`: the parameters are at, since and compare");
         return Err(Problem::bad("bad_query", wrong));
     }
-    answer(&app, &asked, draft, move |ground, since, look| {
+    answer(&app, authority, &asked, draft, move |ground, since, look| {
         Segments::survey(ground, since, Bounds::default(), look)
     })
     .await
@@ -75,31 +86,34 @@ async fn of_segments(
 ///
 /// # Errors
 /// [`Problem`]: 400 for a parameter; 409 `no_blast_radius` if there is no such principal;
-/// 503 while another past is being looked at.
+/// 422 `too_long` if it takes more than ten minutes; 503 while another past is being looked
+/// at, or if the server ends.
 pub async fn blast_radius(
-    _may: Guarded<ReadAudit>,
+    may: Guarded<ReadAudit>,
     app: web::Data<App>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    of_blast_radius(app, &request, None).await
+    of_blast_radius(app, may.authority(), &request, None).await
 }
 
-/// `POST` to the same: with a draft in place of what was in force.
+/// `POST` to the same: with a draft in place of what was in force, for who may draft too.
 ///
 /// # Errors
 /// As [`blast_radius`]; 422 with each of the draft's faults.
 pub async fn blast_radius_of_draft(
-    _may: Guarded<ReadAudit>,
+    may: Guarded<ReadAudit>,
+    drafts: Guarded<DraftPolicies>,
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let draft = draft(&app, &request, payload).await?;
-    of_blast_radius(app, &request, Some(draft)).await
+    of_blast_radius(app, may.authority_and(&drafts), &request, Some(draft)).await
 }
 
 async fn of_blast_radius(
     app: web::Data<App>,
+    authority: Authority,
     request: &HttpRequest,
     draft: Option<Draft>,
 ) -> Result<HttpResponse, Problem> {
@@ -123,7 +137,7 @@ async fn of_blast_radius(
         }
     }
     let principal = principal.ok_or_else(|| bad("principal", &"say who was taken over"))?;
-    answer(&app, &asked, draft, move |ground, since, look| {
+    answer(&app, authority, &asked, draft, move |ground, since, look| {
         BlastRadius::survey(ground, (&principal, assurance), hops, since, look)
     })
     .await
@@ -190,17 +204,21 @@ type Look<'a> = Box<dyn FnOnce(&mut dyn FnMut(&Envelope)) -> Result<(), Problem>
 
 /// Makes a report on the World as of then, and answers with it.
 async fn answer<T: Serialize + Send + 'static>(
-    app: &App,
+    app: &web::Data<App>,
+    authority: Authority,
     asked: &Asked,
     draft: Option<Draft>,
     report: impl FnOnce(&Ground, Moment, Look<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
+    let long = LongWork::new(app, authority, REPORT_MAX);
     let live = app.sequencer.world();
     let newest = At::Entry(live.through.unwrap_or(Index(0)));
     let (at, asked, now) = (asked.at.unwrap_or(newest), *asked, app.clock.now());
-    let (store, back) = (std::sync::Arc::clone(app.sequencer.store()), Lookback::of(app));
+    let (store, back) = (Arc::clone(app.sequencer.store()), Lookback::of(app));
+    let going = long.clone();
     let report = looking(app, at, move |past| {
-        let mut ground = Ground::new(past.world.clone(), then(at, &past, now)?);
+        let ground = Ground::new(past.world.clone(), then(at, &past, now)?);
+        let mut ground = ground.heeding(going.go_on());
         if let Some(at) = asked.compare {
             let before = back.as_of(&*store, &live, at)?;
             let then = then(at, &before, now)?;
@@ -210,10 +228,12 @@ async fn answer<T: Serialize + Send + 'static>(
             ground = ground.supposing(draft).map_err(NodeError::Policies)?;
         }
         let since = asked.since.moment(ground.as_of.time);
-        let look = look(&*store, since, past.index);
+        let look = look(&*store, since, past.index, going);
         report(&ground, since, look)
     });
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(report.await?))
+    let report = report.await;
+    long.whole()?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(report?))
 }
 
 fn then(at: At, past: &Past, now: Moment) -> Result<Then, Problem> {
@@ -221,11 +241,12 @@ fn then(at: At, past: &Past, now: Moment) -> Result<Then, Problem> {
 }
 
 /// The entries from a time up to an entry.
-fn look(store: &dyn EventStore, since: Moment, last: Index) -> Look<'_> {
+fn look(store: &dyn EventStore, since: Moment, last: Index, long: LongWork) -> Look<'_> {
     Box::new(move |see| {
         let end = last.next().0;
         let first = first_since(store, since, end)?;
         for shown in forward(store, first, end) {
+            long.step()?;
             see(&shown?.0);
         }
         Ok(())
@@ -244,5 +265,37 @@ impl From<NoRadius> for Problem {
             NoRadius::Hops => Self::bad("bad_query", format!("`hops`: {error}")),
             _ => Self::new(StatusCode::CONFLICT, "no_blast_radius", error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::fixture;
+    use super::*;
+
+    /// Goal: no report is told to whoever may not have it by then, and none keeps a server.
+    #[actix_web::test]
+    async fn a_report_that_is_stopped_is_not_told() {
+        let data = TempDir::new().unwrap();
+        let set = (
+            "entity User; entity Doc; action view appliesTo { principal: User, resource: Doc };",
+            "@id(\"all\") permit (principal, action, resource);",
+        );
+        let app = web::Data::new(fixture::app(&data, &[], set).await);
+        let asked = Asked::of(Pairs::new()).unwrap().0;
+        let told = async |may: bool| {
+            let authority = Authority::new(move |_, _| may);
+            let report = |_: &Ground, _, look: Look<'_>| {
+                look(&mut |_| {})?;
+                Ok("a report")
+            };
+            answer(&app, authority, &asked, None, report).await.map(|it| it.status().as_u16())
+        };
+        assert_eq!(told(true).await.unwrap(), 200);
+        assert_eq!(told(false).await.unwrap_err().code(), "forbidden");
+        app.draining.begin();
+        assert_eq!(told(true).await.unwrap_err().code(), "unavailable");
     }
 }

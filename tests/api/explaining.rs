@@ -195,7 +195,7 @@ fn every_recorded_decision_is_explained_as_it_was_taken() {
 #[test]
 fn a_draft_is_asked_in_place_of_what_is_in_force() {
     let office = Office::open();
-    let auditor = office.app.token(&office.admin, &["audit"]);
+    let auditor = office.app.token(&office.admin, &["audit", "publish"]);
     let answer = office.app.evaluate(&office.pep, &ask("alice", "read", "plan"));
     let id = answer.header("countersign-decision");
     let recorded = format!("/audit/v1/decisions/{id}/explain");
@@ -221,6 +221,34 @@ fn a_draft_is_asked_in_place_of_what_is_in_force() {
     assert_eq!((refused.status, refused.code().as_str()), (422, "policy_invalid"));
     let fault = &refused.json()["faults"][0];
     assert_eq!((&fault["file"], &fault["line"]), (&json!("draft.cedar"), &json!(3)), "{fault}");
+}
+
+/// Goal: whoever reads the log, where personal values are sealed, learns none of them by
+/// asking with conditions of their own.
+#[test]
+fn a_draft_is_no_way_around_what_is_sealed() {
+    let office = Office::open();
+    let auditor = office.app.token(&office.admin, &["audit"]);
+    let answer = office.app.evaluate(&office.pep, &ask("alice", "read", "plan"));
+    let decision = answer.header("countersign-decision");
+    let guess = "@id(\"guess\") permit (principal is User, action, resource)\n\
+                 when { principal has department && principal.department == \"sales\" };";
+    let files = json!({"files": [{"name": "guess.cedar", "text": guess}]});
+    let mut question = json!({"request": ask("alice", "read", "plan")});
+    let recorded = format!("/audit/v1/decisions/{decision}/explain");
+    assert_eq!(office.app.post(&recorded, &auditor, &json!({})).status, 200);
+    assert_eq!(office.app.post("/audit/v1/explain", &auditor, &question).status, 200);
+    question["files"] = files["files"].clone();
+    for (path, body) in [
+        (recorded.as_str(), &files),
+        ("/audit/v1/explain", &question),
+        ("/audit/v1/impact", &files),
+        ("/audit/v1/reports/segments", &files),
+        ("/audit/v1/reports/blast-radius?principal=User::%22alice%22", &files),
+    ] {
+        let refused = office.app.post(path, &auditor, body);
+        assert_eq!((refused.status, refused.code().as_str()), (403, "forbidden"), "{path}");
+    }
 }
 
 /// Goal: an explanation belongs to its moment: what has changed since is not in it.

@@ -32,7 +32,7 @@ fn report(answer: &Answer) -> Value {
 fn an_impact_is_streamed_and_is_that_of_the_log() {
     let office = Office::with(&setup().with_setting("snapshots.every=15"));
     let Office { app, admin, pep } = &office;
-    let auditor = app.token(admin, &["audit"]);
+    let auditor = app.token(admin, &["audit", "publish"]);
     for _ in 0..12 {
         assert!(office.allows(&ask("alice", "read", "plan")));
         assert!(!office.allows(&ask("bob", "read", "plan")));
@@ -61,10 +61,10 @@ fn an_impact_is_streamed_and_is_that_of_the_log() {
         serde_json::to_value(impact.report()).unwrap()
     });
     for (name, value) in pure.unwrap().as_object().unwrap() {
-        // The two entries that say that the auditor asked are looked at too.
+        // The three entries that say that the auditor asked are looked at too.
         assert!(name == "through" || found[name] == *value, "{name}: {value} {found}");
     }
-    assert_eq!(app.log().len(), log.len() + 2, "it was asked whether the auditor may");
+    assert_eq!(app.log().len(), log.len() + 3, "it was asked whether the auditor may");
 
     let resume = &told[1]["partial"];
     let again = app.post(PATH, &auditor, &json!({"files": files, "resume": resume}));
@@ -93,7 +93,7 @@ fn what_was_erased_is_not_replayable() {
     };
     let office = Office::with(&setup);
     let Office { app, admin, .. } = &office;
-    let auditor = app.token(admin, &["audit"]);
+    let auditor = app.token(admin, &["audit", "publish"]);
     assert!(office.allows(&given(ask("alice", "read", "plan"), json!({"note": "plain"}))));
     assert!(office.allows(&unlock("alice", "sum")));
     let files = json!([{"name": "p.cedar", "text": policies.replace("*secret*", "*plain*")}]);
@@ -107,15 +107,17 @@ fn what_was_erased_is_not_replayable() {
     assert_eq!(after["not_replayable_reasons"], json!({"erased": 1}));
 }
 
-/// Goal: whoever may not read the log and the policies, or asks wrongly, hears what is wrong.
+/// Goal: whoever may not read the log and the policies and draft such, or asks wrongly, hears
+/// what is wrong.
 #[test]
 fn an_impact_takes_the_right_to_read_and_a_draft_that_compiles() {
     let office = Office::open();
     let Office { app, admin, pep } = &office;
     let publisher = app.token(admin, &["publish"]);
-    let auditor = app.token(admin, &["audit"]);
+    let auditor = app.token(admin, &["audit", "publish"]);
     let draft = json!({"files": [{"name": "p.cedar", "text": POLICIES}]});
-    for token in [pep, &publisher] {
+    let reader = app.token(admin, &["audit"]);
+    for token in [pep, &publisher, &reader] {
         assert_eq!(app.post(PATH, token, &draft).status, 403);
     }
     let wrong = [

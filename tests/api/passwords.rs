@@ -72,7 +72,7 @@ fn a_change_takes_the_current_password_and_a_good_new_one() {
         ("vqmzkwhrtjxbnd", "this password has 14 characters"),
         (PASSWORD, "the new password is the old one"),
         ("qwertyuiopasdfghjkl", "this password is one of those that are tried first"),
-        ("countersigncountersign", "a password must not be the user name or the product's"),
+        ("countersigncountersign", "a password must not be made of the user's name, the product's"),
         (&*"x".repeat(129), "a password has at most 128 characters"),
     ] {
         let refused = change(&app, &alice.token, PASSWORD, new);

@@ -96,7 +96,40 @@ fn what_is_doubtful_counts_when_it_is_asked_to() {
     let told = ground.run(&check).done().out;
     assert!(told.contains("it does not say what it is for"), "{told}");
     assert!(told.contains("@owner(\"platform-security\")"), "{told}");
-    ground.run(&[&check[..], &["--strict"]].concat()).ended(1);
+    let strict = ground.run(&[&check[..], &["--strict"]].concat()).ended(1).out;
+    assert!(strict.contains("✗ 2 warnings, and --strict lets none pass"), "{strict}");
+}
+
+/// Goal: a slip in a name is found before it denies somebody, with the entities from a file
+/// and with those of a log.
+#[test]
+fn an_entity_that_is_not_there_is_told_with_the_nearest_name() {
+    let policy = "@id(\"a\")\npermit (\n  principal in Role::\"emplyoee\",\n  \
+                  action == Action::\"open\",\n  resource\n);\n";
+    let [schema, entities] =
+        ["schemas/cloud.cedarschema", "schemas/cloud.entities.json"].map(shipped);
+    for place in &Place::both() {
+        place.write("p/a.cedar", policy);
+        let check = ["policy", "check", "p", "--schema", &schema];
+        let unknown = place.ground.run(&check).done().out;
+        assert!(!unknown.contains("no entity is called"), "{unknown}");
+        let from_file = place.ground.run(&[&check[..], &["--entities", &entities]].concat());
+        for told in [from_file.done().out, place.say(&check).done().out] {
+            let at = "a.cedar:3:22: policy `a`: no entity is called `Role::\"emplyoee\"`";
+            assert!(told.contains(at), "{told}");
+            assert!(told.contains("did you mean `Role::\"employee\"`?"), "{told}");
+        }
+    }
+}
+
+/// Goal: nobody is offered what is not taken.
+#[test]
+fn a_check_offers_no_log_of_the_environment() {
+    for command in ["check", "test"] {
+        let help = Ground::new().run(&["policy", command, "--help"]).done().out;
+        assert!(!help.contains("COUNTERSIGN_DATA"), "{help}");
+        assert!(!help.contains("COUNTERSIGN_SERVER"), "{help}");
+    }
 }
 
 /// Goal: formatting changes how policies look, and what they say not at all.

@@ -161,12 +161,17 @@ fn a_draft_that_is_not_fit_says_why_over_both() {
     }
 }
 
+/// The name of the version in force, as people are told it.
+fn in_force(place: &Place) -> String {
+    let digest = place.json(&["policy", "versions"])["in_force"].as_str().unwrap().to_owned();
+    digest.chars().take(12).collect()
+}
+
 /// Goal: nobody takes the digest of the policies for the name of their version.
 #[test]
 fn what_is_in_force_is_named_by_its_version_over_both() {
     for place in &Place::both() {
-        let of_version =
-            place.json(&["policy", "versions"])["in_force"].as_str().unwrap()[..12].to_owned();
+        let of_version = in_force(place);
         let shown = place.say(&["policy", "show"]).done().out;
         assert!(shown.starts_with(&format!("version {of_version}, in force as number 1: ")));
         let of_policies = place.json(&["policy", "show"])["digest"].as_str().unwrap().to_owned();
@@ -175,8 +180,7 @@ fn what_is_in_force_is_named_by_its_version_over_both() {
 
         place.write("one.cedar", ONE);
         let told = place.say(&["policy", "publish", "one.cedar"]).done().out;
-        let next =
-            place.json(&["policy", "versions"])["in_force"].as_str().unwrap()[..12].to_owned();
+        let next = in_force(place);
         assert!(
             told.starts_with(&format!("version {next} is in force as number 2, by ")),
             "{told}"

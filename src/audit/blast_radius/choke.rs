@@ -7,7 +7,7 @@ use super::report::{Choke, jewels};
 use super::spread::{Reached, Spread};
 use crate::audit::reach::Assurance;
 use crate::cedar::Limits;
-use crate::model::{Label, Moment, PolicyId, SetKind};
+use crate::model::{GoOn, Label, Moment, PolicyId, SetKind};
 use crate::pap::{Draft, supposed};
 use crate::projection::World;
 
@@ -25,6 +25,7 @@ pub(super) fn choke(
     then: Moment,
     spread: &Spread,
     assurance: Assurance,
+    go_on: &GoOn,
 ) -> Option<Choke> {
     if !spread.is_whole() {
         return None;
@@ -46,7 +47,7 @@ pub(super) fn choke(
         let without = without(world, &policy)?;
         let Some(Ok(compiled)) = without.set(SetKind::Application).compiled() else { return None };
         let from = (&spread.start, assurance);
-        let left = Spread::of(&without, &compiled.schema, then, from, spread.hops);
+        let left = Spread::of(&without, &compiled.schema, then, from, spread.hops, go_on);
         if !left.is_whole() {
             return None;
         }

@@ -154,6 +154,9 @@ pub enum NoRadius {
     /// Too many hops.
     #[error("at most {HOPS_MAX} hops are followed, and at least 1")]
     Hops,
+    /// Nobody waits for it any more.
+    #[error("the report was stopped before its end")]
+    Stopped,
 }
 
 impl BlastRadius {
@@ -174,7 +177,7 @@ impl BlastRadius {
         if !(1..=HOPS_MAX).contains(&hops) {
             return Err(NoRadius::Hops.into());
         }
-        let (world, then) = (&ground.world, ground.as_of.time);
+        let (world, then, go_on) = (&ground.world, ground.as_of.time, &ground.go_on);
         let schema = schema(world)?;
         if world.directory.get(principal).is_none() {
             return Err(NoRadius::Unknown(principal.clone()).into());
@@ -185,17 +188,17 @@ impl BlastRadius {
         if !schema.actions().iter().any(acts) {
             return Err(NoRadius::NeverActs(principal.kind().clone()).into());
         }
-        let spread = Spread::of(world, schema, then, (principal, assurance), hops);
+        let spread = Spread::of(world, schema, then, (principal, assurance), hops, go_on);
         let mut uses = Uses::of(world, &spread);
         look(&mut |entry| uses.see(entry))?;
         let mut report = reported(ground, schema, (&spread, assurance), &uses);
         report.window.since = since;
-        report.choke = choke(world, then, &spread, assurance);
+        report.choke = choke(world, then, &spread, assurance, go_on);
         if let Some(before) = &ground.before
             && let Ok(schema) = self::schema(&before.world)
         {
             let from = (principal, assurance);
-            let earlier = Spread::of(&before.world, schema, before.time, from, hops);
+            let earlier = Spread::of(&before.world, schema, before.time, from, hops, go_on);
             let was = earlier.reached(|_| true);
             let jewels = jewels(&before.world, schema, was.resources.keys());
             let of_before = |why| format!("of {}: {why}", before.what);
@@ -204,7 +207,7 @@ impl BlastRadius {
             report.difference =
                 Some(widened(&was, &spread.reached(|_| true), jewels, &before.what));
         }
-        Ok(report)
+        if go_on.holds() { Ok(report) } else { Err(NoRadius::Stopped.into()) }
     }
 
     /// How much is reached in all.

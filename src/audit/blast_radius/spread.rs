@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::audit::reach::{Assurance, Prober, Undecided, Way};
 use crate::cedar::CompiledSchema;
-use crate::model::{EntityType, Moment, PolicyId, Uid};
+use crate::model::{EntityType, GoOn, Moment, PolicyId, Uid};
 use crate::projection::World;
 
 /// The most decisions for one spread.
@@ -61,8 +61,9 @@ impl Spread {
         then: Moment,
         (start, most): (&Uid, Assurance),
         hops: u32,
+        go_on: &GoOn,
     ) -> Self {
-        Self::within(DECISIONS_MAX, world, schema, then, ((start, most), hops))
+        Self::within(DECISIONS_MAX, world, schema, then, ((start, most), hops), go_on)
     }
 
     /// The same with so many decisions, and the few more of the pair that is looked at then.
@@ -72,6 +73,7 @@ impl Spread {
         schema: &CompiledSchema,
         then: Moment,
         ((start, most), hops): ((&Uid, Assurance), u32),
+        go_on: &GoOn,
     ) -> Self {
         let prober = Prober::new(world, then);
         let estate = Estate::of(world, schema);
@@ -88,7 +90,7 @@ impl Spread {
         'spread: while let Some((actor, most, hop)) = waiting.pop_front() {
             for (action, resources) in estate.doable(schema, actor.kind()) {
                 for to in resources {
-                    if prober.decisions() >= decisions_max {
+                    if prober.decisions() >= decisions_max || !go_on.holds() {
                         spread.cut_short = true;
                         break 'spread;
                     }

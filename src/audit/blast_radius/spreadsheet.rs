@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::report::{BlastRadius, Step};
 use crate::audit::segments::quoted;
+use crate::audit::spreadsheet::csv;
 use crate::model::PolicyId;
 
 /// The heads of the table.
@@ -25,13 +26,7 @@ impl BlastRadius {
     /// A line for each thing that could be done, under heads (RFC 4180).
     #[must_use]
     pub fn csv(&self) -> String {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        // Writing to memory does not fail.
-        let _written = table.write_record(HEADS);
-        for step in &self.steps {
-            let _written = table.write_record(record(step));
-        }
-        String::from_utf8(table.into_inner().unwrap_or_default()).unwrap_or_default()
+        csv(HEADS, self.steps.iter().map(record))
     }
 
     /// A graph of who reaches what, in Graphviz's language: crown jewels stand out, and a

@@ -13,7 +13,7 @@ use crate::audit::town::{self, POLICIES, ask, entities};
 use crate::audit::{Assurance, Ground};
 use crate::cedar::{Limits, on_large_stack};
 use crate::event::{SessionFacts, Verdict};
-use crate::model::{Acr, Moment, PolicyId, Uid};
+use crate::model::{Acr, GoOn, Moment, PolicyId, Uid};
 use crate::pap;
 use crate::pdp::{decide_as_of, decide_if};
 use crate::projection::World;
@@ -130,12 +130,23 @@ fn decisions_are_bounded_within_what_one_can_do() {
     let Some(Ok(compiled)) = world.application.compiled() else { panic!("nothing in force") };
     let of = |most| {
         let from = ((&orders, Assurance::None), 3);
-        on_large_stack(|| Spread::within(most, world, &compiled.schema, then, from)).unwrap()
+        let (schema, always) = (&compiled.schema, GoOn::ALWAYS);
+        on_large_stack(|| Spread::within(most, world, schema, then, from, &always)).unwrap()
     };
     let (two, all) = (of(2), of(1_000));
     assert_eq!((two.decisions, two.cut_short, two.is_whole()), (2, true, false));
     assert!(two.left_out()[0].starts_with("after 2 decisions there was more to decide"));
     assert!(all.is_whole() && all.decisions > 2);
+}
+
+#[test]
+fn a_spread_stops_when_nobody_waits_for_it() {
+    let log = town::log(POLICIES, &entities());
+    let ground = town::ground(&log).heeding(GoOn::while_so(|| false));
+    let look = |_: &mut dyn FnMut(&crate::event::Envelope)| Ok::<_, NoRadius>(());
+    let (alice, then) = (uid("User", "alice"), Moment::EPOCH);
+    let survey = || BlastRadius::survey(&ground, (&alice, Assurance::Password), 3, then, look);
+    assert_eq!(on_large_stack(survey).unwrap().unwrap_err(), NoRadius::Stopped);
 }
 
 #[test]

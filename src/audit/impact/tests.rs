@@ -68,10 +68,9 @@ fn reckoned(log: &Log, draft: &Draft) -> [Counts; 4] {
                 .map(|set| decide_again(&world.supposing(set.clone()), decided).decided.decision);
             let (was, allows) = (decided.decision, would == Verdict::Allow);
             match (would == was, would == now) {
-                (true, true) => {}
                 (true, false) => taken_back.count(allows),
                 (false, true) => already.count(allows),
-                (false, false) => {}
+                (true, true) | (false, false) => {}
             }
             if would != was {
                 recorded.count(allows);

@@ -2,8 +2,8 @@
 //!
 //! Two ways through a window of the log. [`Usage`] counts what each policy was used for;
 //! [`Trial`] draws up narrower policies from that and decides every past use of what would
-//! change again, with all of them in force. A proposal that would have denied a use is not
-//! made. [`LeastPrivilege`] is what is told.
+//! change again, with all of them in force. A proposal that would have denied a use, or
+//! of which nobody can say whether it would, is not made. [`LeastPrivilege`] is what is told.
 
 mod findings;
 mod report;

@@ -186,6 +186,7 @@ pub struct Retaken {
     pub would_deny: u64,
     /// Denied by other policies that have come in force since, with or without a proposal.
     pub denied_since: u64,
-    /// Not to be taken again: they may rest on what cannot be seen any more.
+    /// Not to be taken again: they may rest on what cannot be seen any more, or was not
+    /// recorded. A proposal of which any is so is not made.
     pub not_replayable: u64,
 }

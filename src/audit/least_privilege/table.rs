@@ -1,6 +1,7 @@
 //! The report as a table for spreadsheets.
 
 use super::report::{GrantUse, LeastPrivilege, Row};
+use crate::audit::spreadsheet::csv;
 use crate::model::Moment;
 
 const HEADS: [&str; 17] = [
@@ -27,15 +28,8 @@ impl LeastPrivilege {
     /// A line for each grant, action and type of resource, under heads (RFC 4180).
     #[must_use]
     pub fn csv(&self) -> String {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        // Writing to memory does not fail.
-        let _written = table.write_record(HEADS);
-        for grant in &self.grants {
-            for row in &grant.rows {
-                let _written = table.write_record(record(grant, row));
-            }
-        }
-        String::from_utf8(table.into_inner().unwrap_or_default()).unwrap_or_default()
+        let rows = self.grants.iter().flat_map(|it| it.rows.iter().map(move |row| record(it, row)));
+        csv(HEADS, rows)
     }
 }
 

@@ -1,4 +1,4 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::sample::Log;
 use super::*;
@@ -76,9 +76,13 @@ fn put(log: &mut Log, entities: Vec<EntityDocument>) {
 }
 
 fn ask(log: &mut Log, who: &str, action: &str, what: &str) {
+    ask_saying(log, (who, action, what), &json!({}));
+}
+
+fn ask_saying(log: &mut Log, (who, action, what): (&str, &str, &str), context: &Value) {
     let request = AccessRequest::from_json(&json!({
         "subject": {"type": "User", "id": who}, "action": {"name": action},
-        "resource": {"type": "Doc", "id": what}, "context": Map::new(),
+        "resource": {"type": "Doc", "id": what}, "context": context,
     }));
     let ask = Ask::access(request.unwrap(), Presented::Nothing, "pep");
     let decided = decide(&log.world, &ask, log.now());
@@ -136,6 +140,22 @@ fn with_a_proposal_in_force_what_was_used_is_allowed_and_the_rest_is_not() {
     };
     assert!(allowed("r0", "view") && allowed("r1", "view"));
     assert!(!allowed("r2", "view") && !allowed("r0", "edit"));
+}
+
+/// Goal: nothing is called enough for uses of which nobody can say how they would come out.
+#[test]
+fn nothing_is_proposed_where_past_uses_cannot_be_decided_again() {
+    let mut log = lived();
+    // What it says no schema knows yet, so that it was said is all that is recorded.
+    ask_saying(&mut log, ("r0", "view", "plan"), &json!({"mfa": true}));
+    let known = SCHEMA.replace("resource: [Doc] }", "resource: [Doc], context: { mfa?: Bool } }");
+    publish(&mut log, POLICIES, Some(&known));
+    let report = report(&log, Moment::EPOCH);
+    let readers = of(&report, "readers");
+    assert_eq!((readers.finding, &readers.proposal), (Finding::UsedByFew, &None));
+    let why = readers.kept.as_deref().unwrap();
+    assert!(why.starts_with("whether what was proposed would have denied 1 uses nobody"), "{why}");
+    assert_eq!((report.together.not_replayable, report.together.would_deny), (1, 0));
 }
 
 #[test]

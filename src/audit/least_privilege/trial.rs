@@ -9,7 +9,7 @@ use crate::cedar::{CompiledPolicies, CompiledSchema, Limits, narrowed};
 use crate::event::{AccessDecided, Envelope, Event, Verdict, VersionRef};
 use crate::model::{Label, Moment, PolicyBody, PolicyId, PolicySource, SetKind, Uid};
 use crate::pap::{self, Draft};
-use crate::pdp::{Again, decide_again};
+use crate::pdp::{decide_again, rests_on_unrecorded};
 use crate::projection::{PolicySetState, World};
 
 /// What was found, with a narrower policy for what is granted and hardly used, on its way
@@ -82,14 +82,15 @@ impl Trial {
 
     fn again(&mut self, world: &World, decided: &AccessDecided) {
         let Some((present, narrow)) = &self.sets else { return };
-        let taken = |set: &PolicySetState| decide_again(&world.supposing(set.clone()), decided);
-        let denies = |again: &Again| again.decided.decision == Verdict::Deny;
-        let narrowed = taken(narrow);
         let mut came = Retaken { decisions: 1, ..Retaken::default() };
-        if !narrowed.rests_on.is_empty() {
-            came.not_replayable = 1;
-        } else if denies(&narrowed) {
-            if denies(&taken(present)) { came.denied_since = 1 } else { came.would_deny = 1 }
+        match taken(world, narrow, decided) {
+            None => came.not_replayable = 1,
+            Some(Verdict::Allow) => {}
+            Some(Verdict::Deny) => match taken(world, present, decided) {
+                None => came.not_replayable = 1,
+                Some(Verdict::Allow) => came.would_deny = 1,
+                Some(Verdict::Deny) => came.denied_since = 1,
+            },
         }
         self.together.add(came);
         for policy in &decided.determining {
@@ -106,11 +107,17 @@ impl Trial {
         let told = |found: Found| {
             let mut told = found.told;
             if let Some(Proposed { text, summary, impact }) = proposed.remove(&told.policy) {
-                if impact.would_deny == 0 {
+                let Retaken { would_deny, not_replayable, .. } = impact;
+                told.kept = match (would_deny, not_replayable) {
+                    (0, 0) => None,
+                    (0, some) => Some(format!(
+                        "whether what was proposed would have denied {some} uses nobody can say: \
+                         they cannot be decided again"
+                    )),
+                    (some, _) => Some(format!("what was proposed would have denied {some} uses")),
+                };
+                if told.kept.is_none() {
                     told.proposal = Some(Proposal { text, summary, impact });
-                } else {
-                    let denied = impact.would_deny;
-                    told.kept = Some(format!("what was proposed would have denied {denied} uses"));
                 }
             }
             told
@@ -141,6 +148,15 @@ impl Retaken {
         self.denied_since += other.denied_since;
         self.not_replayable += other.not_replayable;
     }
+}
+
+/// A decision taken again with another set of policies; nothing if it may rest on what cannot
+/// be seen any more, or on what its caller said and its record does not hold.
+fn taken(world: &World, set: &PolicySetState, decided: &AccessDecided) -> Option<Verdict> {
+    let supposed = world.supposing(set.clone());
+    let again = decide_again(&supposed, decided);
+    let known = again.rests_on.is_empty() && !rests_on_unrecorded(world, &supposed, decided);
+    known.then_some(again.decided.decision)
 }
 
 /// What would be enough for a grant, or why nothing is proposed.

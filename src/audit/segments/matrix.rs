@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::place::{Place, Places};
 use crate::audit::reach::{Need, Prober, Reach};
 use crate::cedar::CompiledSchema;
-use crate::model::{Moment, PolicyId, SetKind, Uid};
+use crate::model::{GoOn, Moment, PolicyId, SetKind, Uid};
 use crate::projection::{Compiled, World};
 
 /// The most segments that are laid out.
@@ -41,6 +41,9 @@ pub enum NoMatrix {
     /// Too many.
     #[error("the directory holds {0} segments; at most {SEGMENTS_MAX} are laid out")]
     TooManySegments(usize),
+    /// Nobody waits for it any more.
+    #[error("the report was stopped before its end")]
+    Stopped,
 }
 
 /// An action, from where, to where.
@@ -103,8 +106,8 @@ impl Matrix {
     /// on a large stack.
     ///
     /// # Errors
-    /// [`NoMatrix`]: nothing to decide by, no segments, or too many.
-    pub fn of(world: &World, then: Moment, bounds: Bounds) -> Result<Self, NoMatrix> {
+    /// [`NoMatrix`]: nothing to decide by, no segments, or too many; or it is not to go on.
+    pub fn of(world: &World, then: Moment, bounds: Bounds, go_on: &GoOn) -> Result<Self, NoMatrix> {
         let schema = &ground(world)?.schema;
         let places = Places::of(world, schema);
         let segments = places.segments().len();
@@ -120,7 +123,8 @@ impl Matrix {
             for (from, principals) in &action.principals {
                 for (to, resources) in &action.resources {
                     let key = (action.action.clone(), from.clone(), to.clone());
-                    let tally = tally(&prober, &action.action, principals, resources, share);
+                    let sides = [principals.as_slice(), resources.as_slice()];
+                    let tally = tally(&prober, &action.action, sides, share, go_on)?;
                     matrix.tried += tally.each.len() as u64 + tally.unknown;
                     matrix.cells.insert(key, tally);
                 }
@@ -162,19 +166,22 @@ fn share(pairs: u64, most: u64) -> usize {
 fn tally(
     prober: &Prober<'_>,
     action: &Uid,
-    principals: &[Uid],
-    resources: &[Uid],
+    [principals, resources]: [&[Uid]; 2],
     share: usize,
-) -> Tally {
+    go_on: &GoOn,
+) -> Result<Tally, NoMatrix> {
     let pairs = (principals.len() as u64).saturating_mul(resources.len() as u64);
     let mut tally = Tally { pairs, ..Tally::default() };
     for principal in principals.iter().step_by(share) {
         for resource in resources.iter().step_by(share) {
+            if !go_on.holds() {
+                return Err(NoMatrix::Stopped);
+            }
             let reach = prober.reach(principal, action, resource);
             tally.count((principal.clone(), resource.clone()), reach);
         }
     }
-    tally
+    Ok(tally)
 }
 
 impl Tally {

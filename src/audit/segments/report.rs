@@ -217,12 +217,12 @@ impl Segments {
         look: impl FnOnce(&mut dyn FnMut(&Envelope)) -> Result<(), E>,
     ) -> Result<Self, E> {
         let (world, as_of) = (&ground.world, ground.as_of);
-        let matrix = Matrix::of(world, as_of.time, bounds)?;
+        let matrix = Matrix::of(world, as_of.time, bounds, &ground.go_on)?;
         let mut traffic = Traffic::new(world)?;
         look(&mut |entry| traffic.see(entry))?;
         let difference = match &ground.before {
             Some(before) => {
-                let earlier = Matrix::of(&before.world, before.time, bounds)?;
+                let earlier = Matrix::of(&before.world, before.time, bounds, &ground.go_on)?;
                 Some(Difference::between(&earlier, &matrix, before.what.as_str()))
             }
             None => None,

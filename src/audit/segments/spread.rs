@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{Cell, CellVerdict, Counted, Segments};
+use crate::audit::spreadsheet::csv;
 use crate::model::PolicyId;
 
 /// The heads of the table.
@@ -30,13 +31,7 @@ impl Segments {
     /// A line for each cell, under heads (RFC 4180).
     #[must_use]
     pub fn csv(&self) -> String {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        // Writing to memory does not fail.
-        let _written = table.write_record(HEADS);
-        for cell in &self.cells {
-            let _written = table.write_record(record(cell));
-        }
-        String::from_utf8(table.into_inner().unwrap_or_default()).unwrap_or_default()
+        csv(HEADS, self.cells.iter().map(record))
     }
 
     /// A graph of the places, in Graphviz's language: an edge for each cell in which

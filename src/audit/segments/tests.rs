@@ -9,7 +9,7 @@ use crate::audit::sample::{Log, uid};
 use crate::audit::town::{self, POLICIES, ask, entities};
 use crate::audit::{Ground, Since};
 use crate::cedar::on_large_stack;
-use crate::model::{EntityType, PolicyId};
+use crate::model::{EntityType, GoOn, PolicyId};
 
 /// The report on a log's last World, with all that the log holds.
 fn surveyed(log: &Log, ground: &Ground) -> Segments {
@@ -163,7 +163,9 @@ fn too_many_pairs_are_taken_evenly_and_the_report_says_so() {
     let ground = town::ground(&log);
     let matrix = |pairs| {
         let bounds = Bounds { pairs };
-        on_large_stack(|| Matrix::of(&ground.world, ground.as_of.time, bounds)).unwrap().unwrap()
+        on_large_stack(|| Matrix::of(&ground.world, ground.as_of.time, bounds, &GoOn::ALWAYS))
+            .unwrap()
+            .unwrap()
     };
     let (whole, some) = (matrix(100_000), matrix(100));
     assert_eq!((whole.tried, whole.pairs), (whole.pairs, some.pairs));
@@ -209,7 +211,9 @@ fn what_was_not_decided_on_both_sides_is_not_compared() {
     let ground = town::ground(&log);
     let matrix = |pairs| {
         let bounds = Bounds { pairs };
-        on_large_stack(|| Matrix::of(&ground.world, ground.as_of.time, bounds)).unwrap().unwrap()
+        on_large_stack(|| Matrix::of(&ground.world, ground.as_of.time, bounds, &GoOn::ALWAYS))
+            .unwrap()
+            .unwrap()
     };
     let found = Difference::between(&matrix(4), &matrix(100_000), "less");
     assert_eq!((found.gained, found.lost, found.cells.len()), (0, 0, 0));
@@ -217,11 +221,22 @@ fn what_was_not_decided_on_both_sides_is_not_compared() {
 }
 
 #[test]
+fn a_matrix_stops_between_two_pairs_when_nobody_waits_for_it() {
+    let log = town::log(POLICIES, &entities());
+    let ground = town::ground(&log).heeding(GoOn::while_so(|| false));
+    let look = |_: &mut dyn FnMut(&crate::event::Envelope)| Ok::<_, NoMatrix>(());
+    let since = ground.as_of.time;
+    let survey = || Segments::survey(&ground, since, Bounds::default(), look);
+    assert_eq!(on_large_stack(survey).unwrap().unwrap_err(), NoMatrix::Stopped);
+}
+
+#[test]
 fn a_schema_without_segments_has_no_matrix() {
     let log = Log::founded();
     let ground = town::ground(&log);
     let then = ground.as_of.time;
-    let made = on_large_stack(|| Matrix::of(&ground.world, then, Bounds::default())).unwrap();
+    let made = on_large_stack(|| Matrix::of(&ground.world, then, Bounds::default(), &GoOn::ALWAYS))
+        .unwrap();
     assert_eq!(made.unwrap_err(), NoMatrix::NoSegments);
 }
 

@@ -45,7 +45,7 @@ impl Check {
             strict: self.strict,
             coverage_min: self.coverage_min,
         };
-        let checked = Checked::new(self.work.report(which)?, Depth::Failures, self.coverage_min);
+        let checked = Checked::new(self.work.report(which)?, Depth::Failures, which);
         if let Some(path) = &self.junit {
             junit::write(path, checked.report())?;
         }

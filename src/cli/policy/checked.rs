@@ -6,7 +6,8 @@ use super::super::console::Telling;
 use super::super::failure::{Exit, FaultTold};
 use super::super::page::{Ink, Page};
 use super::format::difference;
-use crate::checks::{Coverage, Outcome, Report, SuiteReport, TestsReport};
+use crate::cedar::codes;
+use crate::checks::{Coverage, Outcome, Report, SuiteReport, TestsReport, Which};
 
 /// How much people are told of tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +26,13 @@ pub(super) struct Checked {
     #[serde(skip)]
     depth: Depth,
     #[serde(skip)]
-    coverage_min: Option<u8>,
+    which: Which,
 }
 
 impl Checked {
-    /// A report, how deeply it is told, and how many per cent of coverage were asked for.
-    pub(super) const fn new(
-        report: Report<FaultTold>,
-        depth: Depth,
-        coverage_min: Option<u8>,
-    ) -> Self {
-        Self { report, depth, coverage_min }
+    /// A report, how deeply it is told, and what was asked for.
+    pub(super) const fn new(report: Report<FaultTold>, depth: Depth, which: Which) -> Self {
+        Self { report, depth, which }
     }
 
     /// The report.
@@ -69,9 +66,14 @@ impl Telling for Checked {
         self.summary(page);
         if let Some(coverage) = &self.report.coverage {
             uncovered(coverage, page);
-            if let Some(least) = self.coverage_min.filter(|least| !coverage.reaches(*least)) {
+            if let Some(least) = self.which.coverage_min.filter(|least| !coverage.reaches(*least)) {
                 page.verdict(false, &format!("coverage is below {least} %"));
             }
+        }
+        if let Some(doubts) =
+            self.doubts().filter(|_| self.which.strict && self.report.faults.is_empty())
+        {
+            page.verdict(false, &format!("{doubts}, and --strict lets none pass"));
         }
     }
 }
@@ -91,6 +93,22 @@ impl Checked {
             }
         }
         page.blank();
+    }
+
+    /// What is allowed and counts as wrong where nothing doubtful may pass, if there is any.
+    fn doubts(&self) -> Option<String> {
+        let doubtful = |one: &&FaultTold| one.code() != codes::POLICY_SCOPE_WARNING;
+        let warnings = self.report.warnings.iter().filter(doubtful).count();
+        let told = [
+            (warnings, counted(warnings, "warning", "warnings")),
+            (
+                self.report.unformatted.len(),
+                counted(self.report.unformatted.len(), "file to rewrite", "files to rewrite"),
+            ),
+        ];
+        let told: Vec<_> =
+            told.into_iter().filter(|(count, _)| *count > 0).map(|(_, told)| told).collect();
+        (!told.is_empty()).then(|| told.join(", "))
     }
 
     fn summary(&self, page: &mut Page) {

@@ -38,7 +38,7 @@ impl Test {
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let which =
             Which { style: false, tests: true, strict: false, coverage_min: self.coverage_min };
-        let checked = Checked::new(self.work.report(which)?, Depth::EachTest, self.coverage_min);
+        let checked = Checked::new(self.work.report(which)?, Depth::EachTest, which);
         if checked.has_no_tests() {
             let what = "no tests: write some in a file *.cedartests.json beside the policies, \
                         or name one with --tests FILE";

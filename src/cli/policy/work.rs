@@ -21,6 +21,12 @@ const DEPTH: usize = 64;
 
 /// Policies and what they are held against, on the command line.
 #[derive(clap::Args, Clone, Debug)]
+#[command(
+    mut_arg("data", |arg| arg.help("A stopped data directory, to hold them against")),
+    mut_arg("server", |arg| arg.help(
+        "A running server, to hold them against, asked with the token in `COUNTERSIGN_TOKEN`"
+    ))
+)]
 pub(super) struct Work {
     #[command(flatten)]
     files: Files,

@@ -127,11 +127,6 @@ fn detail(grant: &GrantUse, page: &mut Page) {
         tried += &impact.denied_since.to_string();
         tried += " are denied by now whatever it says";
     }
-    if impact.not_replayable > 0 {
-        tried += ", ";
-        tried += &impact.not_replayable.to_string();
-        tried += " cannot be decided again";
-    }
     page.field("tried out", &tried);
     if let Some(text) = &proposal.text {
         page.blank();
