@@ -185,6 +185,7 @@ fn set_of(event: &Event) -> Option<SetKind> {
         | Event::RoleRevoked(_)
         | Event::TicketIssued(_)
         | Event::TicketUsed(_)
+        | Event::TicketRefused(_)
         | Event::PasswordEnrolled(_)
         | Event::PasswordVerified(_)
         | Event::PasswordRefused(_)

@@ -108,6 +108,7 @@ fn concerned(event: &Event) -> Option<&Username> {
         | Event::RoleGranted(_)
         | Event::RoleRevoked(_)
         | Event::TicketUsed(_)
+        | Event::TicketRefused(_)
         | Event::PasswordVerified(_)
         | Event::PasskeyVerified(_)
         | Event::PasskeyRefused(_)

@@ -7,6 +7,7 @@ use super::sign_in_row::{
     passkey_refused, passkey_registered, passkey_verified, password_compromised, password_enrolled,
     password_imported, password_refused, recovery_code_refused, recovery_code_used,
     recovery_codes_issued, reported, session_ended, session_raised, session_started, ticket_issued,
+    ticket_refused,
 };
 use super::version_row;
 use crate::event::{
@@ -56,6 +57,7 @@ pub fn describe(entry: &Envelope) -> String {
         Event::RoleRevoked(it) => format!("{} lost the role `{}`", it.person, it.role),
         Event::TicketIssued(it) => ticket_issued(it),
         Event::TicketUsed(it) => format!("{} used a ticket", it.person),
+        Event::TicketRefused(it) => ticket_refused(it),
         Event::PasswordEnrolled(it) => password_enrolled(it),
         Event::PasswordVerified(it) => format!("{} gave a right password", it.person),
         Event::PasswordRefused(it) => password_refused(it),

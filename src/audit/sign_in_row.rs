@@ -6,13 +6,17 @@ use crate::event::{
     MfaOffered, MfaRefused, PasskeyRefused, PasskeyRegistered, PasskeyVerified,
     PasswordCompromised, PasswordEnrolled, PasswordGrounds, PasswordImported, PasswordRefused,
     RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, Refused, Reported, SessionEnded,
-    SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued,
+    SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued, TicketRefused,
 };
 use crate::model::{Aal, Methods};
 
 pub(super) fn ticket_issued(it: &TicketIssued) -> String {
     let (person, until, why) = (&it.person, it.expires_at, because(&it.reason));
     format!("{person} was issued a ticket to set a password, until {until}{why}")
+}
+
+pub(super) fn ticket_refused(it: &TicketRefused) -> String {
+    format!("somebody gave a ticket that does not count, of SHA-256 {}", it.ticket)
 }
 
 pub(super) fn password_enrolled(it: &PasswordEnrolled) -> String {

@@ -31,6 +31,16 @@ pub struct TicketUsed {
     pub ticket: Digest,
 }
 
+/// A ticket was refused (`countersign.ticket.refused.v1`): it had been used, had lapsed, was
+/// void, or never was one. Whoever gave it is nobody known; whom it was for, the entry that
+/// issued it says, by the same hash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TicketRefused {
+    /// SHA-256 of the ticket.
+    pub ticket: Digest,
+}
+
 /// Why an attempt was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,8 +14,8 @@ use super::{
     RecoveryCodeRefused, RecoveryCodeUsed, RecoveryCodesIssued, RoleGranted, RoleRevoked,
     SchemaActivated, SchemaSubmitted, ServiceRegistered, ServiceRevoked, SessionEnded,
     SessionRaised, SessionStarted, SigningKeyAdopted, SigningKeyRetired, SubjectErased,
-    TicketIssued, TicketUsed, VersionActivated, VersionApproved, VersionChecked, VersionDrafted,
-    VersionRolledBack, VersionStaged, VersionUnstaged, WitnessKeyAdopted,
+    TicketIssued, TicketRefused, TicketUsed, VersionActivated, VersionApproved, VersionChecked,
+    VersionDrafted, VersionRolledBack, VersionStaged, VersionUnstaged, WitnessKeyAdopted,
 };
 use crate::model::{SetKind, StreamName, Username};
 
@@ -91,6 +91,7 @@ facts! {
     RoleRevoked(RoleRevoked) = "countersign.role.revoked.v1",
     TicketIssued(TicketIssued) = "countersign.ticket.issued.v1",
     TicketUsed(TicketUsed) = "countersign.ticket.used.v1",
+    TicketRefused(TicketRefused) = "countersign.ticket.refused.v1",
     PasswordEnrolled(PasswordEnrolled) = "countersign.password.enrolled.v1",
     PasswordVerified(PasswordVerified) = "countersign.password.verified.v1",
     PasswordRefused(PasswordRefused) = "countersign.password.refused.v1",
@@ -164,7 +165,7 @@ impl Event {
                 StreamName::single("directory")
             }
             Self::PasswordRefused(it) => of_whom(it.person.as_ref()),
-            Self::AttemptsThrottled(_) => StreamName::single("attempts"),
+            Self::AttemptsThrottled(_) | Self::TicketRefused(_) => StreamName::single("attempts"),
             Self::PasskeyRefused(it) => of_whom(it.person.as_ref()),
             Self::SessionStarted(SessionStarted { session, .. })
             | Self::SessionRaised(SessionRaised { session, .. })
@@ -263,6 +264,7 @@ impl Event {
             // The request itself stands in the payload; naming it twice costs bytes.
             Self::AccessDecided(_)
             | Self::AttemptsThrottled(_)
+            | Self::TicketRefused(_)
             | Self::LogCreated(_)
             | Self::LossAccepted(_)
             | Self::NodeStarted(_)

@@ -30,7 +30,8 @@ pub use administration::{
 pub use authentication::{
     AuthenticationReported, CredentialDisabled, CredentialRemoved, CredentialRenamed, Disabling,
     MfaEnrolled, MfaOffered, MfaRefused, MfaVerified, Refused, Reported, SessionEnded,
-    SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued, TicketUsed,
+    SessionEnding, SessionPurpose, SessionRaised, SessionStarted, TicketIssued, TicketRefused,
+    TicketUsed,
 };
 pub use envelope::{Actor, Envelope, NewEvent, Whence};
 pub use fact::Event;

@@ -102,6 +102,7 @@ impl Event {
             | Self::RoleRevoked(_)
             | Self::TicketIssued(_)
             | Self::TicketUsed(_)
+            | Self::TicketRefused(_)
             | Self::PasswordEnrolled(_)
             | Self::PasswordVerified(_)
             | Self::PasswordRefused(_)

@@ -12,10 +12,11 @@ use actix_web::{HttpRequest, web};
 use uuid::Uuid;
 
 use super::allowance::{Allowance, Rate, Sources};
+use super::caller::stranger;
 use super::{App, Problem, device, source};
 use crate::authn::Refusal;
 use crate::authn::throttle::Approach;
-use crate::event::{AttemptsThrottled, Event};
+use crate::event::{AttemptsThrottled, Event, TicketRefused};
 use crate::model::{Digest, Moment, Username};
 use crate::projection::World;
 use crate::sequencer::{Expected, Origin};
@@ -46,6 +47,9 @@ struct State {
     /// All passkeys: neither floods of passwords nor of these touch the others.
     all_passkeys: Allowance,
     passkeys: Sources,
+    /// All tickets that were refused.
+    all_tickets: Allowance,
+    tickets: Sources,
     /// The buckets of the attempts under way.
     busy: HashSet<Digest>,
     window: Option<Window>,
@@ -92,6 +96,8 @@ impl Door {
             passwords: a_minute(a_minute_by_source),
             all_passkeys: Allowance::default(),
             passkeys: a_minute(a_minute_by_source * PASSKEY_REQUESTS),
+            all_tickets: Allowance::default(),
+            tickets: a_minute(a_minute_by_source),
             busy: HashSet::new(),
             window: None,
         };
@@ -132,6 +138,16 @@ impl Door {
             state.passkeys.spend(caller.from.source, now)?;
         }
         state.all_passkeys.spend(now, &rate)
+    }
+
+    /// Spends what the record of a refused ticket costs.
+    fn ticket(&self, caller: &Caller, now: Moment) -> Result<(), Refusal> {
+        let rate = all(self.a_second);
+        let mut state = self.lock();
+        if caller.limited {
+            state.tickets.spend(caller.from.source, now)?;
+        }
+        state.all_tickets.spend(now, &rate)
     }
 
     fn end_turn(&self, bucket: &Digest) {
@@ -241,6 +257,33 @@ pub async fn by_passkey<T>(
         Err(refusal) => Err(refusal.into()),
     };
     leave(app, caller, ended).await
+}
+
+/// Records that a ticket was refused, as fast as passwords may be; faster, it is counted
+/// with what was turned away. A ticket that counts waits for nobody: it cannot be guessed.
+///
+/// # Errors
+/// 503 if it cannot be recorded.
+pub async fn refused_ticket(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    ticket: Digest,
+) -> Result<(), Problem> {
+    let caller = caller(app, request, "", None);
+    let ended = match app.door.ticket(&caller, app.sequencer.now(&app.sequencer.world())) {
+        Ok(()) => {
+            let refused = vec![Event::TicketRefused(TicketRefused { ticket })];
+            let decide = move |_: &World, _| Ok::<_, Refusal>(refused);
+            let origin = stranger(request);
+            let recorded = app.sequencer.commit(origin, Expected::default(), decide).await;
+            recorded.map(drop).map_err(Problem::from)
+        }
+        Err(refusal) => Err(refusal.into()),
+    };
+    match leave(app, &caller, ended).await {
+        Err(problem) if problem.code() == "throttled" => Ok(()),
+        ended => ended,
+    }
 }
 
 /// Counts an attempt that was turned away, by password, passkey, code or recovery code, and

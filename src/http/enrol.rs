@@ -11,7 +11,7 @@ use super::{App, Problem, body, door};
 use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
 use crate::authn::{self, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
-use crate::model::{Password, SecretToken, Username};
+use crate::model::{Digest, Password, SecretToken, Username};
 use crate::vault::Purpose;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ pub async fn enrol(
     Ok(HttpResponse::Created().json(json!({"person": person})))
 }
 
-/// Has a ticket exchanged for a password; whose it was.
+/// Has a ticket exchanged for a password; whose it was. One that is refused leaves a trace.
 ///
 /// # Errors
 /// Those of [`enrol`].
@@ -45,7 +45,21 @@ pub async fn with_ticket(
     ticket: &str,
     password: &str,
 ) -> Result<Username, Problem> {
-    let ticket = ticket.parse::<SecretToken>().map_err(|_| authn::Refusal::TicketInvalid)?.digest();
+    let ticket = ticket.parse::<SecretToken>().map_err(|_| authn::Refusal::TicketInvalid)?;
+    let ended = exchanged(app, request, ticket.digest(), password).await;
+    let invalid = ended.as_ref().is_err_and(|problem| problem.code() == "ticket_invalid");
+    if invalid && ticket.is_written_as("ticket") {
+        door::refused_ticket(app, request, ticket.digest()).await?;
+    }
+    ended
+}
+
+async fn exchanged(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    ticket: Digest,
+    password: &str,
+) -> Result<Username, Problem> {
     let (person, second_factor) = {
         let world = app.sequencer.world();
         let person = ticket_holder(&world, &ticket, app.sequencer.now(&world))?;

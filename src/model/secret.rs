@@ -104,6 +104,15 @@ impl SecretToken {
         Self(format!("cs_{kind}_{}", body.as_str()))
     }
 
+    /// True if it is written as ours of a kind are. Whatever else was typed may be a password,
+    /// and not even its hash is to be kept.
+    #[must_use]
+    pub fn is_written_as(&self, kind: &str) -> bool {
+        let body = self.0.strip_prefix("cs_").and_then(|rest| rest.strip_prefix(kind));
+        body.and_then(|rest| rest.strip_prefix('_'))
+            .is_some_and(|body| URL_SAFE_NO_PAD.decode(body).is_ok_and(|bytes| bytes.len() == 32))
+    }
+
     /// A token that nobody holds: what stands for a text that cannot be one.
     #[must_use]
     pub fn nobodys() -> Self {
@@ -149,6 +158,16 @@ mod tests {
         assert_eq!(refusal(""), Some(NotASecret::PasswordEmpty));
         assert_eq!(refusal(&"x".repeat(129)), Some(NotASecret::PasswordTooLong));
         assert_eq!(refusal(&"\u{1f600}".repeat(128)), None);
+    }
+
+    #[test]
+    fn a_token_of_ours_is_known_by_its_form() {
+        let ticket = SecretToken::new("ticket", &[7; 32]);
+        assert!(ticket.is_written_as("ticket"));
+        assert!(!ticket.is_written_as("token"));
+        for other in ["correct-horse-battery", "cs_ticket_battery-horse-staple", "cs_ticket_"] {
+            assert!(!SecretToken(other.to_owned()).is_written_as("ticket"), "{other}");
+        }
     }
 
     #[test]

@@ -226,9 +226,9 @@ impl World {
             Event::MfaRefused(it) => self.identities.mfa_refused(it, at),
             Event::PasskeyRegistered(it) => self.identities.passkey_registered(it, at),
             Event::PasskeyVerified(it) => self.identities.passkey_verified(it, at),
-            // What was turned away bears on nothing, and what a refused key means stands in
-            // an event of its own.
-            Event::AttemptsThrottled(_) | Event::PasskeyRefused(_) => {}
+            // What was turned away bears on nothing, nor does a ticket that nobody could use;
+            // what a refused key means stands in an event of its own.
+            Event::AttemptsThrottled(_) | Event::TicketRefused(_) | Event::PasskeyRefused(_) => {}
             Event::CredentialDisabled(it) => self.identities.credential_disabled(it),
             Event::CredentialRemoved(it) => self.identities.credential_removed(it),
             Event::CredentialRenamed(it) => self.identities.credential_renamed(it),
@@ -415,6 +415,7 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::EntityWithdrawn(_)
         | Event::TicketIssued(_)
         | Event::TicketUsed(_)
+        | Event::TicketRefused(_)
         | Event::PasswordEnrolled(_)
         | Event::PasswordVerified(_)
         | Event::PasswordRefused(_)

@@ -28,6 +28,7 @@ use crate::passwords;
 use crate::recovery::recovered;
 use crate::scribe::Scribe;
 use crate::shadow::shadowed;
+use crate::tickets;
 use crate::versions::versions;
 
 const SCHEMA: &str = "\
@@ -68,6 +69,7 @@ pub fn written() -> Vec<String> {
     recovered(&mut scribe);
     versions(&mut scribe);
     shadowed(&mut scribe);
+    tickets::refused(&mut scribe);
     scribe.lines
 }
 

@@ -23,6 +23,7 @@ mod recovery;
 mod scribe;
 mod sealed;
 mod shadow;
+mod tickets;
 mod versions;
 
 use std::collections::BTreeSet;

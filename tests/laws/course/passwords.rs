@@ -5,7 +5,7 @@ use countersign::authn::import::{Import, import};
 use countersign::authn::login::{self, Verdict};
 use countersign::authn::persons;
 use countersign::authn::throttle::Approach;
-use countersign::event::{AttemptsThrottled, Event, PasswordScheme};
+use countersign::event::{AttemptsThrottled, Event, PasswordScheme, TicketRefused};
 use countersign::model::{Digest, Label, Username};
 use proptest::sample::Index as Pick;
 
@@ -60,6 +60,10 @@ impl Course {
     pub(super) fn turn_away(&mut self) -> Vec<Event> {
         let from = self.live.not_before_last(self.now);
         let (to, count, names, sources) = (from.plus_seconds(59), self.drawn, 3, 2);
-        vec![Event::AttemptsThrottled(AttemptsThrottled { from, to, count, names, sources })]
+        let ticket = self.digest();
+        vec![
+            Event::AttemptsThrottled(AttemptsThrottled { from, to, count, names, sources }),
+            Event::TicketRefused(TicketRefused { ticket }),
+        ]
     }
 }
