@@ -7,9 +7,9 @@ use countersign::authn::services::{Maker, NewService};
 use countersign::authn::{FreshTokens, Report, login, mfa, report, services, session};
 use countersign::cedar::Limits;
 use countersign::event::{
-    Actor, CheckpointCosigned, DecisionSettings, Event, HeadRef, LogCreated, LossAccepted,
-    NodeStarted, PolicyIndexDoubted, Presented, SigningKeyAdopted, SigningKeyRetired,
-    SourceBinding, ThrottleSettings, WitnessKeyAdopted,
+    Actor, AuthenticationSettings, CheckpointCosigned, DecisionSettings, Event, HeadRef,
+    LogCreated, LossAccepted, NodeStarted, PolicyIndexDoubted, Presented, SigningKeyAdopted,
+    SigningKeyRetired, SourceBinding, ThrottleSettings, WitnessKeyAdopted,
 };
 use countersign::model::{
     Aal, AccessRequest, EntityType, Label, Moment, PolicyBody, PolicySource, Scope, SetKind, Uid,
@@ -87,7 +87,14 @@ fn beginning(scribe: &mut Scribe) {
         build: "0.1.0".to_owned(),
         cedar: "4.14.1".to_owned(),
         language: "4.6".to_owned(),
-        authentication: None,
+        authentication: Some(AuthenticationSettings {
+            argon2_kib: 19_456,
+            argon2_passes: 2,
+            argon2_lanes: 1,
+            rp_id: Some("login.example".to_owned()),
+            origins: vec!["https://login.example".to_owned()],
+            attestation: Some(scribe.digest()),
+        }),
     });
     scribe.write(&Actor::Node, Ok::<_, Never>(vec![started]));
 }

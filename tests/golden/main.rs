@@ -38,7 +38,7 @@ use countersign::projection::World;
 use serde_json::Value;
 
 /// Every version there has been, oldest first.
-const VERSIONS: [&str; 7] = ["v1", "v2", "v2-sealed", "v3", "v4", "v5", "v6"];
+const VERSIONS: [&str; 8] = ["v1", "v2", "v2-sealed", "v3", "v4", "v5", "v6", "v7"];
 
 /// What was said once, and goes without saying by now.
 const UNSAID: [(&str, &str); 3] =

@@ -5,7 +5,7 @@ use countersign::authn::import::{Import, import};
 use countersign::authn::throttle::Approach;
 use countersign::authn::{login, persons};
 use countersign::event::{Actor, AttemptsThrottled, Event, PasswordScheme};
-use countersign::model::{Digest, Label};
+use countersign::model::Digest;
 
 use crate::history::{fresh, label, name};
 use crate::scribe::Scribe;
@@ -23,7 +23,7 @@ pub fn passwords(scribe: &mut Scribe) {
     let (admin, carol) = (Actor::Person(name("admin")), name("carol"));
     let (credential, sealed) = (scribe.id(), scribe.digest());
     let scheme = PasswordScheme::Bcrypt;
-    let reason = Label::default();
+    let reason = label("moved here");
     let brought = Import { name: carol.clone(), scheme, credential, sealed, reason };
     let events = import(&scribe.world, &brought);
     scribe.write(&admin, events);

@@ -62,7 +62,7 @@ pub fn recovered(scribe: &mut Scribe) {
     scribe.write(&herself, events);
     let events = sessions::end(&scribe.world, here, there, scribe.now());
     scribe.write(&herself, events);
-    let events = sessions::end_of(&scribe.world, &dora(), Some(here), &Label::default());
+    let events = sessions::end_of(&scribe.world, &dora(), Some(here), &label("laptop lost"));
     scribe.write(&operator, events);
     let ticket = scribe.digest();
     let events = authenticators::re_enrol(
@@ -70,7 +70,7 @@ pub fn recovered(scribe: &mut Scribe) {
         &dora(),
         None,
         ticket,
-        &Label::default(),
+        &label("laptop lost"),
         scribe.now(),
     );
     scribe.write(&operator, events);

@@ -40,7 +40,7 @@ pub fn versions(scribe: &mut Scribe) {
     step(scribe, Step::Stage, one, "author", "for a week");
     step(scribe, Step::Unstage, one, "author", "not yet");
     step(scribe, Step::Stage, one, "author", "now");
-    step(scribe, Step::Approve, one, "second", "seen");
+    step(scribe, Step::Approve, one, "alice", "seen");
     step(scribe, Step::Activate, one, "author", "release");
     let first = pap::version_before(&scribe.world, None).unwrap().digest;
     step(scribe, Step::RollBack, first, "author", "undone");
