@@ -282,15 +282,7 @@ mod tests {
         let second = story.offer(session).unwrap();
         story.code(session, second, Some(2)).unwrap();
         if !alone {
-            let ticket = story.digest();
-            let issued = persons::issue_ticket(
-                &story.world,
-                &named("alice"),
-                ticket,
-                Label::default(),
-                story.now,
-            );
-            story.commit(issued);
+            let ticket = story.ticket("alice");
             let (credential, sealed) = (story.id(), story.digest());
             let short = Enrolment { ticket, credential, sealed, alone, from: None };
             let enrolled = enrol(&story.world, &short, story.now);

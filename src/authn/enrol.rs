@@ -119,15 +119,7 @@ mod tests {
         let disabled = persons::disable(&story.world, &named("barred"), Label::default());
         story.commit(disabled);
         let replaced = story.register("replaced", &[]);
-        let newer = story.digest();
-        let issued = persons::issue_ticket(
-            &story.world,
-            &named("replaced"),
-            newer,
-            Label::default(),
-            story.now,
-        );
-        story.commit(issued);
+        story.ticket("replaced");
         let lapsed = story.register("lapsed", &[]);
         story.pass(story.world.settings.session.ticket_s);
 
@@ -172,15 +164,7 @@ mod tests {
         };
         story.fact(Event::SettingsAdopted(settings));
         let second = story.log_in("alice");
-        let ticket = story.digest();
-        let issued = persons::issue_ticket(
-            &story.world,
-            &named("alice"),
-            ticket,
-            Label::default(),
-            story.now,
-        );
-        story.commit(issued);
+        let ticket = story.ticket("alice");
 
         let events = attempt(&mut story, ticket).unwrap();
         story.facts(&events);

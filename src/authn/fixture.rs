@@ -110,6 +110,15 @@ impl Story {
         ticket
     }
 
+    /// Issues a person another ticket.
+    pub(super) fn ticket(&mut self, name: &str) -> Digest {
+        let (ticket, no_reason) = (self.digest(), Label::default());
+        let person = named(name);
+        let issued = persons::issue_ticket(&self.world, &person, ticket, no_reason, self.now);
+        self.commit(issued);
+        ticket
+    }
+
     /// Uses a ticket; returns the password's id.
     pub(super) fn enrol(&mut self, ticket: Digest) -> Uuid {
         let (credential, sealed) = (self.id(), self.digest());

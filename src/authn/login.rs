@@ -349,15 +349,7 @@ mod tests {
         let mut story = Story::under(unthrottled(1));
         story.person("alice");
         story.password("alice", false).unwrap();
-        let ticket = story.digest();
-        let issued = persons::issue_ticket(
-            &story.world,
-            &named("alice"),
-            ticket,
-            Label::default(),
-            story.now,
-        );
-        story.commit(issued);
+        let ticket = story.ticket("alice");
         story.enrol(ticket);
         assert!(story.password("alice", true).is_ok());
         assert_eq!(story.sessions("alice").len(), 1);
@@ -387,15 +379,7 @@ mod tests {
         let mut story = Story::new();
         let old = story.person("alice");
         let attempt = story.begin("alice").unwrap();
-        let ticket = story.digest();
-        let issued = persons::issue_ticket(
-            &story.world,
-            &named("alice"),
-            ticket,
-            Label::default(),
-            story.now,
-        );
-        story.commit(issued);
+        let ticket = story.ticket("alice");
         story.enrol(ticket);
 
         let events = story.conclude(&attempt, true).unwrap();

@@ -335,10 +335,7 @@ fn a_ticket_clears_away_disabled_passkeys() {
     for _ in 0..2 {
         sign_in(&mut story, 1, Some(Proof { counter: 3, ..PROOF }));
     }
-    let ticket = story.digest();
-    let issued =
-        persons::issue_ticket(&story.world, &named("alice"), ticket, Label::default(), story.now);
-    story.commit(issued);
+    let ticket = story.ticket("alice");
     assert!(enrol::ticket_holder(&story.world, &ticket, story.now).is_ok());
     story.enrol(ticket);
     let alice = story.world.identities.get(&named("alice")).unwrap();

@@ -293,10 +293,7 @@ mod tests {
     fn a_ticket_takes_the_place_of_the_one_before() {
         let mut story = Story::new();
         let first = story.register("alice", &[]);
-        let second = story.digest();
-        let issued =
-            issue_ticket(&story.world, &named("alice"), second, Label::default(), story.now);
-        story.commit(issued);
+        let second = story.ticket("alice");
         assert!(story.world.identities.by_ticket(&first).is_none());
         assert!(story.world.identities.by_ticket(&second).is_some());
     }
