@@ -1,24 +1,44 @@
 //! A policy made narrower by its text: for fewer principals, with fewer actions. What it
 //! says is kept, so it allows nothing that it did not allow before.
 
-use cedar_policy::Policy;
+use std::collections::HashMap;
+
+use cedar_policy::{EntityUid, Policy, PolicySet, SlotId, Template};
 use serde_json::{Value, json};
 
 use super::{Fault, Limits, codes, formatted};
-use crate::model::Uid;
+use crate::model::{PolicyBody, PolicyId, PolicySource, Uid};
 
 /// The policy with a further clause that only these principals satisfy, if any are given,
-/// and with only these actions in its scope, if any are given. Comments are lost. To be
-/// called on a large stack.
+/// and with only these actions in its scope, if any are given. Of a link, what it makes of
+/// its template is narrowed, and is a policy of its own under the link's name. Comments are
+/// lost. To be called on a large stack.
 ///
 /// # Errors
-/// [`codes::INTERNAL`] for a text that is no policy without slots, or that Cedar does not
-/// read again.
+/// [`codes::INTERNAL`] for a template, for a link without its template, and for what Cedar
+/// does not read, or does not read again.
 ///
 /// # Source
 /// Cedar's JSON policy format.
-pub fn narrowed(text: &str, principals: &[Uid], actions: &[Uid]) -> Result<String, Fault> {
-    let policy = Policy::parse(None, text).map_err(|error| failed(&error))?;
+pub fn narrowed(
+    source: &PolicySource,
+    template: Option<&PolicySource>,
+    principals: &[Uid],
+    actions: &[Uid],
+) -> Result<String, Fault> {
+    let (policy, name) = match (&source.body, template.map(|template| &template.body)) {
+        (PolicyBody::Static { text }, _) => {
+            (Policy::parse(None, text).map_err(|error| failed(&error))?, None)
+        }
+        (PolicyBody::Link { principal, resource, .. }, Some(PolicyBody::Template { text })) => {
+            let fillings = [
+                (SlotId::principal(), principal.as_ref()),
+                (SlotId::resource(), resource.as_ref()),
+            ];
+            (linked(text, fillings)?, Some(&source.id))
+        }
+        _ => return Err(failed(&"its text is not its own")),
+    };
     let mut json = policy.to_json().map_err(|error| failed(&error))?;
     if !actions.is_empty() {
         put(&mut json, "action", scope_of(actions));
@@ -31,16 +51,35 @@ pub fn narrowed(text: &str, principals: &[Uid], actions: &[Uid]) -> Result<Strin
     put(&mut json, "annotations", json!({}));
     let body = Policy::from_json(None, json).map_err(|error| failed(&error))?;
     let body = body.to_cedar().ok_or_else(|| failed(&"it has slots"))?;
-    let whole = format!("{}{body}", annotations(&policy));
+    let whole = format!("{}{body}", annotations(&policy, name));
     let laid_out = formatted("a narrower policy", &whole, &Limits::default());
     laid_out.map_err(|faults| faults.into_iter().next().unwrap_or_else(|| failed(&"no reason")))
 }
 
-/// Its annotations, the usual ones first and as usual.
-fn annotations(policy: &Policy) -> String {
+/// What a link makes of a template, by Cedar itself.
+fn linked(template: &str, fillings: [(SlotId, Option<&Uid>); 2]) -> Result<Policy, Fault> {
+    let template = Template::parse(None, template).map_err(|error| failed(&error))?;
+    let mut values = HashMap::new();
+    for (slot, filling) in fillings {
+        if let Some(filling) = filling {
+            let filling = EntityUid::from_json(uid(filling)).map_err(|error| failed(&error))?;
+            values.insert(slot, filling);
+        }
+    }
+    let (from, name) = (template.id().clone(), cedar_policy::PolicyId::new("link"));
+    let mut set = PolicySet::new();
+    set.add_template(template).map_err(|error| failed(&error))?;
+    set.link(from, name.clone(), values).map_err(|error| failed(&error))?;
+    set.policy(&name).cloned().ok_or_else(|| failed(&"it was not linked"))
+}
+
+/// Its annotations, the usual ones first and as usual; its name instead of its template's.
+fn annotations(policy: &Policy, name: Option<&PolicyId>) -> String {
     const FIRST: [&str; 3] = ["id", "description", "owner"];
     let place = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
-    let mut all: Vec<_> = policy.annotations().collect();
+    let own = |(key, _): &(&str, &str)| name.is_none() || *key != "id";
+    let mut all: Vec<_> = policy.annotations().filter(own).collect();
+    all.extend(name.map(|name| ("id", name.as_str())));
     all.sort_by_key(|(key, _)| place(key));
     let line = |(key, text): (&str, &str)| format!("@{key}(\"{}\")\n", text.escape_debug());
     all.into_iter().map(line).collect()
@@ -88,6 +127,15 @@ mod tests {
         ids.iter().map(|id| Uid::parse(kind, id).unwrap()).collect()
     }
 
+    fn source(id: &str, body: PolicyBody) -> PolicySource {
+        PolicySource { id: id.parse().unwrap(), body }
+    }
+
+    fn narrowed(text: &str, principals: &[Uid], actions: &[Uid]) -> Result<String, Fault> {
+        let policy = source("contracts", PolicyBody::Static { text: text.into() });
+        super::narrowed(&policy, None, principals, actions)
+    }
+
     const WIDE: &str = "@id(\"contracts\")\n@owner(\"support\")\npermit (principal in \
         Role::\"support\", action in [Action::\"view\", Action::\"edit\"], resource is Doc)\n\
         when { resource.open };";
@@ -108,6 +156,32 @@ mod tests {
             narrowed(WIDE, &uids("User", &["o\"mar"]), &uids("Action", &["view", "edit"])).unwrap();
         assert!(text.contains("&& (principal == User::\"o\\\"mar\")"), "{text}");
         assert!(text.contains("action in [Action::\"view\", Action::\"edit\"]"), "{text}");
+    }
+
+    #[test]
+    fn a_link_is_narrowed_as_what_it_makes_of_its_template() {
+        let text = "@owner(\"support\") @id(\"shared\") @description(\"Shares.\")\n\
+            permit (principal in ?principal, action, resource == ?resource)\n\
+            when { resource.open };";
+        let template = source("shared", PolicyBody::Template { text: text.into() });
+        let link = source(
+            "shared-plan",
+            PolicyBody::Link {
+                template: template.id.clone(),
+                principal: Uid::parse("Role", "sup\"port").ok(),
+                resource: Uid::parse("Doc", "plan").ok(),
+            },
+        );
+        let omar = uids("User", &["omar"]);
+        let text =
+            super::narrowed(&link, Some(&template), &omar, &uids("Action", &["view"])).unwrap();
+        let expected = "@id(\"shared-plan\")\n@description(\"Shares.\")\n@owner(\"support\")\n\
+            permit (\n  principal in Role::\"sup\\\"port\",\n  action == Action::\"view\",\n  \
+            resource == Doc::\"plan\"\n)\nwhen { resource.open && (principal == \
+            User::\"omar\") };";
+        assert_eq!(text.trim(), expected);
+        assert!(super::narrowed(&link, None, &omar, &[]).is_err(), "without its template");
+        assert!(super::narrowed(&template, None, &omar, &[]).is_err(), "a template by itself");
     }
 
     #[test]

@@ -35,8 +35,11 @@ pub(super) fn choke(
         Some(Ok(compiled)) => jewels(world, &compiled.schema, reached.resources.keys()),
         Some(Err(_)) | None => 0,
     };
-    let mut weighed: Vec<_> = permits(spread)
+    let permits = permits(spread);
+    let unweighed = permits.len().saturating_sub(WEIGHED_MAX) as u64;
+    let mut weighed: Vec<_> = permits
         .into_iter()
+        .take(WEIGHED_MAX)
         .take_while(|_| go_on.holds())
         .map(|policy| {
             let left = spread.reached(|edge| edge.survives(&policy));
@@ -56,7 +59,7 @@ pub(super) fn choke(
         let count = left.resources.len();
         let cuts = all.resources.len().saturating_sub(count) as u64;
         let jewels_cut = precious(&all).saturating_sub(precious(&left));
-        Some(Choke { policy, left: count as u64, cuts, jewels_cut })
+        Some(Choke { policy, left: count as u64, cuts, jewels_cut, unweighed })
     });
     anew.filter(|choke| choke.cuts > 0)
         .min_by_key(|choke| (choke.left, Reverse(choke.jewels_cut), choke.policy.clone()))
@@ -70,7 +73,7 @@ fn permits(spread: &Spread) -> Vec<PolicyId> {
     }
     let mut all: Vec<_> = counts.into_iter().collect();
     all.sort_by_key(|(policy, count)| (Reverse(*count), *policy));
-    all.into_iter().take(WEIGHED_MAX).map(|(policy, _)| policy.clone()).collect()
+    all.into_iter().map(|(policy, _)| policy.clone()).collect()
 }
 
 /// The World without one of its policies.

@@ -121,6 +121,15 @@ pub struct Choke {
     pub cuts: u64,
     /// How many crown jewels fewer.
     pub jewels_cut: u64,
+    /// Permits that allow something on the way and were not weighed, for they allow less than
+    /// the 500 that were: one of them may cut more.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unweighed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What is otherwise.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::{Finding, GrantUse, Row, Rule, User, Window};
 use super::usage::{Count, Usage, Use};
 use crate::cedar::{CompiledPolicies, Grant, Named};
-use crate::model::{EntityType, Moment, PolicyBody, PolicyId, SetKind, Uid};
+use crate::model::{EntityType, Moment, PolicyId, SetKind, Uid};
 use crate::projection::World;
 
 /// How many of those who used a grant are named.
@@ -49,10 +49,7 @@ impl Usage {
             let observed_from =
                 self.changed.get(&grant.policy).map_or(window.from, |at| window.from.max(*at));
             let mut found = found(grant, members, counts, observed_from, rule);
-            let is_link = set
-                .source(&grant.policy)
-                .is_some_and(|source| matches!(source.body, PolicyBody::Link { .. }));
-            found.told.kept = kept(&found.told, &compiled.policies, (window, rule), is_link);
+            found.told.kept = kept(&found.told, &compiled.policies, window, rule);
             let annotation = |key| compiled.policies.annotation(&grant.policy, key);
             found.told.description = annotation("description").map(str::to_owned);
             found.told.owner = annotation("owner").map(str::to_owned);
@@ -154,8 +151,8 @@ fn most(by: &BTreeMap<&Uid, (u64, Moment)>) -> Vec<User> {
 fn kept(
     told: &GrantUse,
     policies: &CompiledPolicies,
-    (window, rule): (Window, Rule),
-    is_link: bool,
+    window: Window,
+    rule: Rule,
 ) -> Option<String> {
     if told.finding == Finding::Used {
         return None;
@@ -170,9 +167,7 @@ fn kept(
         .then(|| format!("{observed} days of it were looked at: it takes {}", rule.days_min));
     let cut = (window.cut_short > 0)
         .then(|| format!("{} records do not name every policy", window.cut_short));
-    let link = (is_link && told.finding != Finding::NeverUsed)
-        .then(|| "it is a link of a template: link those one by one who use it".to_owned());
-    annotated.or(young).or(cut).or(link)
+    annotated.or(young).or(cut)
 }
 
 /// How many entities of the directory each grant is for. Linear in the directory, and for

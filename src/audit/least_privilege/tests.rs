@@ -5,7 +5,7 @@ use super::*;
 use crate::cedar::Limits;
 use crate::event::{Event, Presented};
 use crate::model::{
-    AccessRequest, EntityDocument, Label, Moment, PolicyBody, PolicyId, PolicySource, SetKind, Uid,
+    AccessRequest, EntityDocument, Label, Moment, PolicyBody, PolicySource, SetKind, Uid,
 };
 use crate::pap::{self, Draft};
 use crate::pdp::{Ask, decide};
@@ -130,16 +130,18 @@ fn with_a_proposal_in_force_what_was_used_is_allowed_and_the_rest_is_not() {
     set.extend(pap::set_of(&[("p.cedar", &text)], &Limits::default()).unwrap());
     publish_set(&mut log, set, None);
 
-    let allowed = |who: &str, action: &str| {
-        let mut log = log.clone();
-        ask(&mut log, who, action, "plan");
-        let Some(Event::AccessDecided(decided)) = log.entries.last().map(|it| &it.event) else {
-            panic!("not recorded")
-        };
-        decided.decision == crate::event::Verdict::Allow
+    assert!(allowed(&log, "r0", "view") && allowed(&log, "r1", "view"));
+    assert!(!allowed(&log, "r2", "view") && !allowed(&log, "r0", "edit"));
+}
+
+/// Whether someone may do so to the plan now.
+fn allowed(log: &Log, who: &str, action: &str) -> bool {
+    let mut log = log.clone();
+    ask(&mut log, who, action, "plan");
+    let Some(Event::AccessDecided(decided)) = log.entries.last().map(|it| &it.event) else {
+        panic!("not recorded")
     };
-    assert!(allowed("r0", "view") && allowed("r1", "view"));
-    assert!(!allowed("r2", "view") && !allowed("r0", "edit"));
+    decided.decision == crate::event::Verdict::Allow
 }
 
 /// Goal: nothing is called enough for uses of which nobody can say how they would come out.
@@ -199,19 +201,23 @@ fn what_was_used_before_the_window_does_not_count() {
     assert!(report.window.from >= late && report.window.allowed == 6);
 }
 
+/// A template's text with a link for each of these.
+fn linked(text: &str, to: &[(&str, &str)]) -> Vec<PolicySource> {
+    let mut set = pap::set_of(&[("p.cedar", text)], &Limits::default()).unwrap();
+    for (kind, id) in to {
+        let (template, principal) = ("t".parse().unwrap(), Uid::parse(kind, id).ok());
+        let body = PolicyBody::Link { template, principal, resource: None };
+        set.push(PolicySource { id: format!("t-{id}").parse().unwrap(), body });
+    }
+    set
+}
+
 /// Goal: a link of a template is a grant of its own.
 #[test]
 fn each_link_of_a_template_is_counted_for_itself() {
     let mut log = Log::begun();
     let text = "@id(\"t\") permit (principal == ?principal, action, resource);";
-    let mut set = pap::set_of(&[("p.cedar", text)], &Limits::default()).unwrap();
-    for who in ["r0", "r1"] {
-        let principal = Uid::parse("User", who).ok();
-        let template: PolicyId = "t".parse().unwrap();
-        let body = PolicyBody::Link { template, principal, resource: None };
-        set.push(PolicySource { id: format!("t-{who}").parse().unwrap(), body });
-    }
-    publish_set(&mut log, set, Some(SCHEMA));
+    publish_set(&mut log, linked(text, &[("User", "r0"), ("User", "r1")]), Some(SCHEMA));
     put(&mut log, vec![entity("Doc", "plan", &[], &json!({"open": true}))]);
     log.wait(40 * DAY_S);
     ask(&mut log, "r0", "view", "plan");
@@ -221,6 +227,43 @@ fn each_link_of_a_template_is_counted_for_itself() {
     let report = report(&log, Moment::EPOCH);
     assert_eq!(report.grants.len(), 2);
     assert_eq!(of(&report, "t-r0").finding, Finding::PartlyUsed);
-    assert!(of(&report, "t-r0").kept.as_deref().unwrap().starts_with("it is a link"));
+    let proposal = of(&report, "t-r0").proposal.as_ref().unwrap();
+    let expected = "@id(\"t-r0\")\npermit (\n  principal == User::\"r0\",\n  action == \
+                    Action::\"view\",\n  resource\n);";
+    assert_eq!(proposal.text.as_deref().map(str::trim), Some(expected));
+    assert_eq!(proposal.summary, "allow view only, by this policy instead of the link of t");
     assert_eq!(of(&report, "t-r1").proposal.as_ref().unwrap().summary, "withdraw it");
+}
+
+/// Goal: a group that a template is linked to, and of which few use it, gets a text that is
+/// ready: whoever puts it in the link's place takes nothing away that was used.
+#[test]
+fn with_a_policy_proposed_for_a_link_in_force_what_was_used_is_allowed_and_the_rest_is_not() {
+    let mut log = Log::begun();
+    let text = "@id(\"t\") @owner(\"docs\") permit (principal in ?principal, action, resource)
+        when { resource.open };";
+    publish_set(&mut log, linked(text, &[("Role", "reader"), ("Role", "guest")]), Some(SCHEMA));
+    let readers = (0..8).map(|at| entity("User", &format!("r{at}"), &["reader"], &json!({})));
+    let guest = entity("User", "g0", &["guest"], &json!({}));
+    let plan = entity("Doc", "plan", &[], &json!({"open": true}));
+    put(&mut log, readers.chain([guest, plan]).collect());
+    for _ in 0..20 {
+        log.wait(2 * DAY_S);
+        ask(&mut log, "r0", "view", "plan");
+        ask(&mut log, "g0", "edit", "plan");
+    }
+    let report = report(&log, Moment::EPOCH);
+    let linked = of(&report, "t-reader");
+    assert_eq!((linked.finding, linked.used_by, linked.members), (Finding::UsedByFew, 1, 8));
+    let proposal = linked.proposal.clone().unwrap();
+    assert_eq!(proposal.impact, Retaken { decisions: 20, ..Retaken::default() });
+    let text = proposal.text.unwrap();
+    assert!(text.contains("@id(\"t-reader\")") && text.contains("@owner(\"docs\")"), "{text}");
+
+    let mut set: Vec<_> = log.world.set(SetKind::Application).sources().cloned().collect();
+    set.retain(|source| source.id.as_str() != "t-reader");
+    set.extend(pap::set_of(&[("p.cedar", &text)], &Limits::default()).unwrap());
+    publish_set(&mut log, set, None);
+    assert!(allowed(&log, "r0", "view") && allowed(&log, "g0", "edit"));
+    assert!(!allowed(&log, "r1", "view") && !allowed(&log, "r0", "edit"));
 }

@@ -131,10 +131,12 @@ impl Trial {
 }
 
 /// What the figures do not tell.
-const CAVEATS: [&str; 4] = [
+const CAVEATS: [&str; 5] = [
     "what happens once a year, or in an emergency, need not be in the window: annotate such a \
      policy `@keep(\"why\")` or `@break_glass(\"why\")`, and it is left alone",
     "a proposed policy names those who used the old one; who joins the group later is not in it",
+    "a policy proposed in place of a template's link is one of its own: what is changed in the \
+     template later does not reach it",
     "a use is an allow in which the policy was determining; two policies that allow the same are \
      both used by it",
     "past uses are decided again with what was known of them then; what applications will say \
@@ -177,11 +179,13 @@ fn proposal(
         _ => &[],
     };
     let source = set.source(&told.policy).ok_or("its text is not at hand")?;
-    let PolicyBody::Static { text } = &source.body else {
-        return Err("its text is not its own".to_owned());
+    let template = match &source.body {
+        PolicyBody::Link { template, .. } => set.source(template),
+        _ => None,
     };
     let unfit = |fault: &dyn std::fmt::Display| format!("no narrower policy was found: {fault}");
-    let text = narrowed(text, principals, &found.actions).map_err(|fault| unfit(&fault))?;
+    let text = narrowed(source, template, principals, &found.actions);
+    let text = text.map_err(|fault| unfit(&fault))?;
     let narrow = with_text(&told.policy, &text);
     let valid = CompiledPolicies::compile(
         std::slice::from_ref(&narrow),
@@ -190,7 +194,11 @@ fn proposal(
         &Limits::default(),
     );
     valid.map_err(|faults| faults.first().map_or_else(String::new, |first| unfit(first)))?;
-    Ok(Proposed { summary: summary(principals, &found.actions), text: Some(text), impact })
+    let mut summary = summary(principals, &found.actions);
+    if let Some(template) = template {
+        summary.push_str(&format!(", by this policy instead of the link of {}", template.id));
+    }
+    Ok(Proposed { summary, text: Some(text), impact })
 }
 
 fn with_text(policy: &PolicyId, text: &str) -> PolicySource {

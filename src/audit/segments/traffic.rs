@@ -36,6 +36,8 @@ pub(super) struct Flow {
     pub(super) by: BTreeMap<PolicyId, Counted>,
     pub(super) refused: Counted,
     attempts: BTreeMap<(Uid, Uid), Counted>,
+    /// Uses of policies beyond those told apart, and attempts of pairs beyond those.
+    pub(super) untold: (u64, u64),
 }
 
 impl<'a> Traffic<'a> {
@@ -107,6 +109,8 @@ impl Flow {
                 known.count(at);
             } else if self.by.len() < POLICIES_MAX {
                 self.by.entry(policy.clone()).or_default().count(at);
+            } else {
+                self.untold.0 += 1;
             }
         }
     }
@@ -118,10 +122,12 @@ impl Flow {
             known.count(at);
         } else if self.attempts.len() < ATTEMPTS_MAX {
             self.attempts.entry(pair).or_default().count(at);
+        } else {
+            self.untold.1 += 1;
         }
     }
 
-    /// The pairs that were refused most often.
+    /// Of those told apart, the pairs that were refused most often.
     pub(super) fn attempts(&self) -> Vec<Attempt> {
         let mut all: Vec<_> = self.attempts.iter().collect();
         all.sort_by_key(|(pair, counted)| (std::cmp::Reverse(counted.count), *pair));
@@ -132,5 +138,27 @@ impl Flow {
             refused: refused.clone(),
         })
         .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_many_to_be_told_apart_is_counted_together() {
+        let mut flow = Flow::default();
+        let policy = |at: usize| -> PolicyId { format!("p{at}").parse().unwrap() };
+        let someone = |at: usize| Uid::parse("User", &format!("u{at}")).unwrap();
+        let doc = Uid::parse("Doc", "plan").unwrap();
+        for at in 0..POLICIES_MAX + 3 {
+            flow.allowed(&[policy(at), policy(0)], Moment::EPOCH);
+        }
+        for at in 0..ATTEMPTS_MAX + 5 {
+            flow.denied((&someone(at), &doc), Moment::EPOCH);
+        }
+        flow.denied((&someone(7), &doc), Moment::EPOCH);
+        assert_eq!((flow.by.len(), flow.untold), (POLICIES_MAX, (3, 5)));
+        assert_eq!(flow.attempts()[0].from, someone(7));
     }
 }

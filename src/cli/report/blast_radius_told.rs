@@ -120,11 +120,18 @@ fn choke(report: &BlastRadius, page: &mut Page) {
         None => page.line("No permit alone makes a difference."),
         Some(choke) => page.paragraph(&format!(
             "Without the permit `{}` {} would be left of {}, and {} crown jewels fewer would be \
-             reached: no other permit alone cuts more.",
+             reached: {}.",
             choke.policy,
             choke.left,
             report.reached(),
-            choke.jewels_cut
+            choke.jewels_cut,
+            match choke.unweighed {
+                0 => "no other permit alone cuts more".to_owned(),
+                some => format!(
+                    "of those that allow most none alone cuts more; {some} that allow less were \
+                     not weighed"
+                ),
+            }
         )),
     }
 }

@@ -207,7 +207,11 @@ fn findings(report: &Segments, page: &mut Page) {
             format!(", {} times by {} to {}", it.refused.count, it.from.id(), it.to.id())
         });
         let (count, such) = (cell.refused.count, such.unwrap_or_default());
-        say(format!("{from} → {to}: {what} was denied {count} times{such}"), page);
+        let others = match cell.attempts_of_others {
+            0 => String::new(),
+            some => format!(" ({some} of them by pairs too many to be told apart)"),
+        };
+        say(format!("{from} → {to}: {what} was denied {count} times{such}{others}"), page);
     }
     let undecided = report.undecided();
     if undecided > 0 {
