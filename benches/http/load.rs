@@ -108,8 +108,8 @@ pub struct Flood {
     refused: Arc<AtomicU64>,
 }
 
-/// How long an attacker waits after a refusal, unless a rate is asked for. Without any pause
-/// the flood would be one of cheap requests, not of hashes.
+/// How long an attacker waits after a refusal on average, unless a rate is asked for. Without
+/// any pause the flood would be one of cheap requests, not of hashes.
 pub const PAUSE: Duration = Duration::from_millis(50);
 
 /// Names tried so far: one that is tried again soon would be throttled, not hashed.
@@ -121,7 +121,8 @@ impl Flood {
         let stop = Arc::new(AtomicBool::new(false));
         let (hashed, refused) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let flood = (Arc::clone(&stop), Arc::clone(&hashed), Arc::clone(&refused));
-        let thread = thread::spawn(move || {
+        let attack = move || {
+            give_way();
             let (stop, hashed, refused) = flood;
             System::new().block_on(async {
                 let log_in = || {
@@ -133,7 +134,8 @@ impl Flood {
                     task.await.unwrap();
                 }
             });
-        });
+        };
+        let thread = thread::Builder::new().name("flood".to_owned()).spawn(attack).unwrap();
         let full = || refused.load(Ordering::Relaxed) > 0;
         let fast = || hashed.load(Ordering::Relaxed) > connections as u64;
         while !full() && !fast() {
@@ -151,6 +153,22 @@ impl Flood {
     }
 }
 
+/// Has the thread of the flood's clients give way to all others: strangers do not share the
+/// node's processors, nor those of whoever asks it for decisions.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    rustix::process::setpriority_process(None, 19).unwrap();
+}
+
+/// The nth pause, long or short as those of a Poisson process are: strangers come one by one,
+/// and those who were refused together do not come back together.
+fn pause_after(nth: u64, mean: Duration) -> Duration {
+    /// Its multiples fall evenly between 0 and 1, in no order that shows.
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let drawn = (nth as f64 * GOLDEN).fract();
+    mean.mul_f64(-drawn.max(1e-6).ln())
+}
+
 async fn log_in(
     address: SocketAddr,
     stop: Arc<AtomicBool>,
@@ -159,7 +177,8 @@ async fn log_in(
 ) {
     let mut connection = Connection::open(address).await;
     while !stop.load(Ordering::Relaxed) {
-        let name = format!("nobody-{}", NAMES.fetch_add(1, Ordering::Relaxed));
+        let nth = NAMES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("nobody-{nth}");
         let body = json!({"username": name, "password": "no password of anybody's"}).to_string();
         let answer = connection.ask(&post("/auth/v1/login", &[], &body)).await;
         match answer.status {
@@ -168,7 +187,7 @@ async fn log_in(
             other => panic!("{other}: {}", String::from_utf8_lossy(answer.body)),
         };
         if answer.status != 401 {
-            sleep_until((Instant::now() + pause).into()).await;
+            sleep_until((Instant::now() + pause_after(nth, pause)).into()).await;
         }
     }
 }

@@ -295,6 +295,8 @@ impl Bench {
             println!("p99 at {} connections: {ratio:.2}× the calm one", row.connections);
         }
         let offered = (hashed + refused) as f64;
+        let as_many = offered / flooded_s >= FLOOD * capacity;
+        assert!(as_many || !self.arguments.measure, "the flood was too small to say anything");
         println!(
             "The node hashes {capacity:.0} passwords a second. The flood, {flooding} at a time: \
              {hashed} hashed, {refused} refused (503 or 429) in {flooded_s:.1} s: {:.0} a second, \

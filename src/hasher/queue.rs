@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::HasherError;
 use super::memory::Memory;
 use super::recipe::Recipe;
+use super::urgency::Urgency;
 use crate::model::Password;
 
 /// A tag to compute, and who waits for it.
@@ -32,7 +33,7 @@ pub enum Whose {
     /// Anybody.
     Anybodys,
     /// Somebody on a device that has logged in to this password before. An eighth of the
-    /// queue is for these alone.
+    /// queue is for these alone, and in a flood they do not wait for strangers.
     KnownDevices,
 }
 
@@ -47,9 +48,14 @@ impl Job {
     fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
     }
+
+    /// Whether it is too late to begin.
+    fn is_late(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
 }
 
-/// Which part of the queue strangers do not fill.
+/// Which part of the queue strangers do not fill, and which must be filled for a flood.
 const KEPT: usize = 8;
 
 /// Jobs in order of arrival, at most `capacity` of them, and fewer of strangers'.
@@ -98,14 +104,19 @@ impl Queue {
         }
         state.jobs.push_back(job);
         drop(state);
-        self.changed.notify_one();
+        // Not every worker takes every job, so all look.
+        self.changed.notify_all();
         Ok(())
     }
 
-    /// Serves jobs in some memory until the queue is closed: a worker's life.
-    pub(super) fn work(&self, memory: &mut Memory) {
-        while let Some(job) = self.take() {
+    /// Serves the jobs of an urgency, in some memory, until the queue is closed: a worker's
+    /// life.
+    pub(super) fn work(&self, urgency: Urgency, memory: &mut Memory) {
+        let mut rested = Instant::now();
+        while let Some(job) = self.take(urgency, rested) {
+            let begun = Instant::now();
             self.serve(job, memory);
+            rested = Instant::now() + begun.elapsed() * urgency.rest();
         }
     }
 
@@ -126,12 +137,54 @@ impl Queue {
         self.computed.load(Ordering::Relaxed)
     }
 
-    /// The first job; waits for one. `None` once closed.
-    fn take(&self) -> Option<Job> {
-        let state = self.lock();
-        let idle = |state: &mut State| state.open && state.jobs.is_empty();
-        let waited = self.changed.wait_while(state, idle);
-        waited.unwrap_or_else(PoisonError::into_inner).jobs.pop_front()
+    /// The next job of an urgency for a worker that will have rested at a time; waits for
+    /// one. `None` once closed.
+    fn take(&self, urgency: Urgency, rested: Instant) -> Option<Job> {
+        let mut state = self.lock();
+        while state.open {
+            let now = Instant::now();
+            let rest = rested.saturating_duration_since(now);
+            if rest.is_zero()
+                && let Some(place) = self.next(&state.jobs, urgency, now)
+            {
+                let job = state.jobs.remove(place);
+                drop(state);
+                // What is left may be of the other urgency now.
+                self.changed.notify_all();
+                return job;
+            }
+            // The first may come to have waited too long, which must be said to it.
+            let late = state.jobs.front().and_then(|first| first.deadline);
+            let late = late.map(|deadline| deadline.saturating_duration_since(now));
+            let until = Some(rest).filter(|rest| !rest.is_zero()).or(late);
+            state = match until.filter(|until| !until.is_zero()) {
+                Some(until) => {
+                    let waited = self.changed.wait_timeout(state, until);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        None
+    }
+
+    /// Which of those who wait is next. While few wait it is the first, as on a usual day. In
+    /// a flood strangers are left to the other workers, but for what has waited too long:
+    /// nobody hangs where those get no time at all.
+    pub(super) fn next(
+        &self,
+        jobs: &VecDeque<Job>,
+        urgency: Urgency,
+        now: Instant,
+    ) -> Option<usize> {
+        let is_flood = jobs.len() > (self.capacity / KEPT).max(1);
+        let first = jobs.front()?;
+        match (urgency, is_flood) {
+            (Urgency::Usual, false) | (Urgency::Flood, true) => Some(0),
+            (Urgency::Flood, false) => None,
+            (Urgency::Usual, true) if first.is_late(now) => Some(0),
+            (Urgency::Usual, true) => jobs.iter().position(|job| job.whose == Whose::KnownDevices),
+        }
     }
 
     fn serve(&self, job: Job, memory: &mut Memory) {
@@ -139,7 +192,7 @@ impl Queue {
             return;
         }
         // Who no longer listens gets no answer: that is not an error here.
-        if job.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if job.is_late(Instant::now()) {
             drop(job.answer.send(Err(HasherError::Busy)));
             return;
         }
