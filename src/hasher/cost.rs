@@ -84,8 +84,7 @@ impl HasherSettings {
         }
     }
 
-    /// How many hashes run at a time, at least one; in a flood up to as many more, which
-    /// rest three quarters of the time. Memory is twice this times the cost.
+    /// How many hashes run at a time, at least one. Memory is this times the cost.
     #[must_use]
     pub fn with_threads(self, threads: usize) -> Self {
         Self { threads: threads.max(1), ..self }

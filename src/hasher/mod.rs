@@ -1,12 +1,11 @@
 //! Argon2id on threads of its own, behind a bounded queue.
 //!
 //! A password costs tens of milliseconds and tens of mebibytes, so this is the
-//! room that a flood of logins fills first. What bounds it: N threads for what a
-//! usual day brings and N for what a flood does, each with one block of memory that
-//! it keeps for life (memory is 2 × N × cost, fixed at start); a queue of fixed length
-//! that refuses at once when full; and work that is dropped before it begins once
-//! nobody waits for it. A worker *is* the permit, so a client that hangs up cannot
-//! free one that is still busy.
+//! room that a flood of logins fills first. What bounds it: N threads, each with
+//! one block of memory that it keeps for life (memory is N × cost, fixed at
+//! start); a queue of fixed length that refuses at once when full; rests, where many
+//! wait; and work that is dropped before it begins once nobody waits for it. A worker
+//! *is* the permit, so a client that hangs up cannot free one that is still busy.
 
 mod cost;
 mod memory;
@@ -16,7 +15,6 @@ mod queue;
 mod recipe;
 #[cfg(test)]
 mod tests;
-mod urgency;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -36,7 +34,6 @@ use cost::Cost;
 use memory::Memory;
 use pace::Pace;
 use queue::{Computed, Job, Queue};
-use urgency::Urgency;
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +119,7 @@ impl Hasher {
     pub fn start(settings: HasherSettings, entropy: Arc<dyn Entropy>) -> Result<Self, HasherError> {
         let mut hasher = Self::without_workers(settings, entropy)?;
         for number in 0..settings.threads {
-            for urgency in Urgency::ALL {
-                hasher.add_worker(number, urgency)?;
-            }
+            hasher.add_worker(number)?;
         }
         Ok(hasher)
     }
@@ -238,18 +233,36 @@ impl Hasher {
         Ok(Self { settings, entropy, queue, nobody, pace: Pace::default(), workers: Vec::new() })
     }
 
-    fn add_worker(&mut self, number: usize, urgency: Urgency) -> Result<(), HasherError> {
+    fn add_worker(&mut self, number: usize) -> Result<(), HasherError> {
         let mut memory = Memory::for_cost(self.settings.cost)?;
         let queue = Arc::clone(&self.queue);
         let worker = std::thread::Builder::new()
-            .name(urgency.name(number))
+            .name(format!("argon2-{number}"))
             .spawn(move || {
-                urgency.take_on();
-                queue.work(urgency, &mut memory);
+                give_way();
+                queue.work(&mut memory);
             })
             .map_err(HasherError::Thread)?;
         self.workers.push(worker);
         Ok(())
+    }
+}
+
+/// How much a hashing thread gives way to the others, 0 to 19.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Has the calling thread give way: a hash takes a processor for tens of milliseconds, and a
+/// decision that comes meanwhile is not to wait for it. Where that is refused, hashing goes
+/// on as urgent as all else.
+///
+/// # Source
+/// setpriority(2): `who` 0 is the calling thread, for on Linux each has a nice value of its
+/// own. Elsewhere it would be the whole process, which stays as it is.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the hashing threads are as urgent as all others");
     }
 }
 

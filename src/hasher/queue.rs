@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use super::HasherError;
 use super::memory::Memory;
 use super::recipe::Recipe;
-use super::urgency::Urgency;
 use crate::model::Password;
 
 /// A tag to compute, and who waits for it.
@@ -33,7 +32,7 @@ pub enum Whose {
     /// Anybody.
     Anybodys,
     /// Somebody on a device that has logged in to this password before. An eighth of the
-    /// queue is for these alone, and in a flood they do not wait for strangers.
+    /// queue is for these alone, and they are served while a worker rests from strangers.
     KnownDevices,
 }
 
@@ -48,17 +47,19 @@ impl Job {
     fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
     }
-
-    /// Whether it is too late to begin.
-    fn is_late(&self, now: Instant) -> bool {
-        self.deadline.is_some_and(|deadline| now >= deadline)
-    }
 }
 
-/// Which part of the queue strangers do not fill, and which must be filled for a flood.
+/// Which part of the queue strangers do not fill.
 const KEPT: usize = 8;
 
+/// How long a worker rests at most.
+const REST_MAX: Duration = Duration::from_millis(500);
+
 /// Jobs in order of arrival, at most `capacity` of them, and fewer of strangers'.
+///
+/// While more than half of that wait it is a flood. Then a worker rests after each of
+/// strangers' jobs for as long as it took, so that a flood has half of its time and decisions
+/// find a processor.
 pub(super) struct Queue {
     capacity: usize,
     state: Mutex<State>,
@@ -104,19 +105,20 @@ impl Queue {
         }
         state.jobs.push_back(job);
         drop(state);
-        // Not every worker takes every job, so all look.
+        // Who rests does not take every job, so all look.
         self.changed.notify_all();
         Ok(())
     }
 
-    /// Serves the jobs of an urgency, in some memory, until the queue is closed: a worker's
-    /// life.
-    pub(super) fn work(&self, urgency: Urgency, memory: &mut Memory) {
+    /// Serves jobs in some memory until the queue is closed: a worker's life.
+    pub(super) fn work(&self, memory: &mut Memory) {
         let mut rested = Instant::now();
-        while let Some(job) = self.take(urgency, rested) {
-            let begun = Instant::now();
+        while let Some(job) = self.take(rested) {
+            let (whose, begun) = (job.whose, Instant::now());
             self.serve(job, memory);
-            rested = Instant::now() + begun.elapsed() * urgency.rest();
+            if whose == Whose::Anybodys {
+                rested = Instant::now() + begun.elapsed().min(REST_MAX);
+            }
         }
     }
 
@@ -137,54 +139,32 @@ impl Queue {
         self.computed.load(Ordering::Relaxed)
     }
 
-    /// The next job of an urgency for a worker that will have rested at a time; waits for
-    /// one. `None` once closed.
-    fn take(&self, urgency: Urgency, rested: Instant) -> Option<Job> {
+    /// The next job for a worker that will have rested at a time; waits for one. `None` once
+    /// closed.
+    fn take(&self, rested: Instant) -> Option<Job> {
         let mut state = self.lock();
         while state.open {
-            let now = Instant::now();
-            let rest = rested.saturating_duration_since(now);
-            if rest.is_zero()
-                && let Some(place) = self.next(&state.jobs, urgency, now)
-            {
-                let job = state.jobs.remove(place);
-                drop(state);
-                // What is left may be of the other urgency now.
-                self.changed.notify_all();
-                return job;
+            let rest = rested.saturating_duration_since(Instant::now());
+            if let Some(place) = self.next(&state.jobs, rest.is_zero()) {
+                return state.jobs.remove(place);
             }
-            // The first may come to have waited too long, which must be said to it.
-            let late = state.jobs.front().and_then(|first| first.deadline);
-            let late = late.map(|deadline| deadline.saturating_duration_since(now));
-            let until = Some(rest).filter(|rest| !rest.is_zero()).or(late);
-            state = match until.filter(|until| !until.is_zero()) {
-                Some(until) => {
-                    let waited = self.changed.wait_timeout(state, until);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            state = if state.jobs.is_empty() {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                let waited = self.changed.wait_timeout(state, rest);
+                waited.unwrap_or_else(PoisonError::into_inner).0
             };
         }
         None
     }
 
-    /// Which of those who wait is next. While few wait it is the first, as on a usual day. In
-    /// a flood strangers are left to the other workers, but for what has waited too long:
-    /// nobody hangs where those get no time at all.
-    pub(super) fn next(
-        &self,
-        jobs: &VecDeque<Job>,
-        urgency: Urgency,
-        now: Instant,
-    ) -> Option<usize> {
-        let is_flood = jobs.len() > (self.capacity / KEPT).max(1);
-        let first = jobs.front()?;
-        match (urgency, is_flood) {
-            (Urgency::Usual, false) | (Urgency::Flood, true) => Some(0),
-            (Urgency::Flood, false) => None,
-            (Urgency::Usual, true) if first.is_late(now) => Some(0),
-            (Urgency::Usual, true) => jobs.iter().position(|job| job.whose == Whose::KnownDevices),
+    /// Which of those who wait is next, if it is not a rest.
+    pub(super) fn next(&self, jobs: &VecDeque<Job>, has_rested: bool) -> Option<usize> {
+        let is_flood = jobs.len() > self.capacity.div_ceil(2);
+        if has_rested || !is_flood {
+            return (!jobs.is_empty()).then_some(0);
         }
+        jobs.iter().position(|job| job.whose == Whose::KnownDevices)
     }
 
     fn serve(&self, job: Job, memory: &mut Memory) {
@@ -192,7 +172,7 @@ impl Queue {
             return;
         }
         // Who no longer listens gets no answer: that is not an error here.
-        if job.is_late(Instant::now()) {
+        if job.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             drop(job.answer.send(Err(HasherError::Busy)));
             return;
         }

@@ -175,7 +175,7 @@ async fn a_job_that_nobody_waits_for_is_not_computed() {
         let mut hung_up = pin!(hasher.verify(password("one"), None));
         assert!(begin(hung_up.as_mut()).is_pending());
     }
-    hasher.add_worker(0, Urgency::Usual).unwrap();
+    hasher.add_worker(0).unwrap();
 
     let verdict = hasher.verify(password("two"), None).await.unwrap();
 
@@ -392,92 +392,68 @@ fn what_asks_for_too_much_is_not_imported() {
     }
 }
 
-/// The nice value and the scheduling class of the thread of this process that has a name
-/// (proc(5), `stat`: the 17th and the 39th field after the name in brackets).
+/// The nice value of the thread of this process that has a name (proc(5), `stat`: the 17th
+/// field after the name in brackets).
 #[cfg(target_os = "linux")]
-fn urgency_of(thread: &str) -> Option<(i32, u32)> {
+fn nice_of(thread: &str) -> Option<i32> {
     let named = format!("({thread})");
     let threads = std::fs::read_dir("/proc/self/task").unwrap();
     threads.flatten().find_map(|entry| {
         let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        let fields: Vec<_> = stat.split_once(&named)?.1.split_whitespace().collect();
-        Some((fields.get(16)?.parse().ok()?, fields.get(38)?.parse().ok()?))
+        stat.split_once(&named)?.1.split_whitespace().nth(16)?.parse().ok()
     })
 }
 
 /// Goal: a decision does not wait for a password that is being hashed.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn hashing_threads_give_way_and_the_others_stay_as_they_are() {
-    const OTHER: u32 = 0;
-    const IDLE: u32 = 5;
+async fn a_hashing_thread_gives_way_and_the_others_stay_as_they_are() {
     let before = rustix::process::getpriority_process(None).unwrap();
-    let mut usual = unattended(cheap());
-    usual.add_worker(20, Urgency::Usual).unwrap();
-    usual.hash(password("some password")).await.unwrap();
-    assert_eq!(urgency_of("argon2-20"), Some((urgency::linux::NICE, OTHER)));
+    let mut hasher = unattended(cheap());
+    hasher.add_worker(90_210).unwrap();
+    hasher.hash(password("some password")).await.unwrap();
 
-    let mut flood = unattended(cheap().with_queue(8));
-    flood.add_worker(21, Urgency::Flood).unwrap();
-    let hash = || Box::pin(flood.hash(password("some password")));
-    let (first, second) = futures_util::future::select(hash(), hash()).await.factor_first();
-    first.unwrap();
-    assert_eq!(urgency_of("argon2-flood-21").map(|(_, class)| class), Some(IDLE));
-    drop(second);
+    assert_eq!(nice_of("argon2-90210"), Some(NICE));
     assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
 }
 
-/// A job of somebody's, with so many seconds left to wait.
-fn job(whose: Whose, left_s: u64, now: Instant) -> Job {
+fn job(whose: Whose) -> Job {
     let blank = PasswordHash::blank(cheap().cost, vec![0; PasswordHash::SALT_BYTES]);
     Job {
         password: password("some password"),
         salt: blank.salt().to_vec(),
         recipe: blank.recipe(),
         tag_bytes: 32,
-        deadline: now.checked_add(Duration::from_secs(left_s)),
+        deadline: None,
         whose,
         answer: oneshot::channel().0,
     }
 }
 
-/// Goal: strangers in a flood keep nobody waiting who is known, and nobody hangs.
+/// Goal: in a flood hashing leaves decisions half of its time, and keeps nobody waiting for
+/// that who is known; strangers have the other half.
 #[test]
-fn in_a_flood_strangers_are_left_to_the_workers_for_floods() {
+fn in_a_flood_a_worker_rests_from_strangers_but_not_from_known_devices() {
     use Whose::{Anybodys, KnownDevices};
-    let now = Instant::now();
-    let next_of = |capacity, jobs: &[(Whose, u64)]| {
-        let jobs: VecDeque<_> =
-            jobs.iter().map(|(whose, left_s)| job(*whose, *left_s, now)).collect();
-        Urgency::ALL.map(|urgency| Queue::of(capacity).next(&jobs, urgency, now))
+    let next_of = |capacity, whose: &[Whose]| {
+        let jobs: VecDeque<_> = whose.iter().copied().map(job).collect();
+        [false, true].map(|has_rested| Queue::of(capacity).next(&jobs, has_rested))
     };
-    let next = |jobs: &[_]| next_of(16, jobs);
+    let next = |whose: &[Whose]| next_of(4, whose);
     assert_eq!(next(&[]), [None, None]);
-    assert_eq!(next(&[(Anybodys, 1), (KnownDevices, 1)]), [Some(0), None], "two of 16 are few");
-    assert_eq!(next(&[(Anybodys, 1); 3]), [None, Some(0)]);
-    let known = [(Anybodys, 1), (Anybodys, 1), (KnownDevices, 1)];
-    assert_eq!(next(&known), [Some(2), Some(0)]);
-    assert_eq!(next(&[(Anybodys, 0); 3]), [Some(0), Some(0)], "too late: to be told so");
-    assert_eq!(next_of(1, &[(Anybodys, 1)]), [Some(0), None], "a short queue is served");
+    assert_eq!(next(&[Anybodys, KnownDevices]), [Some(0), Some(0)], "two of four are no flood");
+    assert_eq!(next(&[Anybodys; 3]), [None, Some(0)]);
+    assert_eq!(next(&[Anybodys, Anybodys, KnownDevices]), [Some(2), Some(0)]);
+    assert_eq!(next_of(1, &[Anybodys]), [Some(0), Some(0)], "a short queue is served");
 }
 
-/// Goal: what one kind of worker leaves is not forgotten by the other.
+/// Goal: what a rest has left waiting is served after it, whether or not anything comes.
 #[tokio::test]
 async fn all_of_a_flood_are_served_in_the_end() {
-    let hasher = Hasher::start(cheap().with_queue(64), entropy()).unwrap();
-    let jobs = (0..40).map(|_| hasher.verify(password("some password"), None));
+    let settings = cheap().with_queue(64).with_patience(Duration::from_secs(3_600));
+    let hasher = Hasher::start(settings, entropy()).unwrap();
+    let jobs = (0..56).map(|_| hasher.verify(password("some password"), None));
     let served = futures_util::future::join_all(jobs).await;
     assert!(served.iter().all(|verdict| matches!(verdict, Ok(it) if !it.matches)));
-    assert_eq!((hasher.computed(), hasher.queued()), (40, 0));
-}
-
-/// Goal: nobody hangs where a flood's workers get no time at all.
-#[tokio::test]
-async fn who_waits_too_long_in_a_flood_is_told_by_the_others() {
-    let settings = cheap().with_queue(16).with_patience(Duration::ZERO);
-    let mut hasher = unattended(settings);
-    hasher.add_worker(0, Urgency::Usual).unwrap();
-    let jobs = (0..6).map(|_| hasher.verify(password("some password"), None));
-    let told = futures_util::future::join_all(jobs).await;
-    assert!(told.iter().all(|it| matches!(it, Err(HasherError::Busy))));
+    assert_eq!((hasher.computed(), hasher.queued()), (56, 0));
 }

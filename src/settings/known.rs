@@ -260,7 +260,7 @@ pub(super) const HASH_THREADS: Key<Number> = Key::number(
     0,
     (0, 64),
     "threads; 0 is half the cores",
-    "threads that hash passwords, and as many for what a flood brings",
+    "threads that hash passwords",
 );
 pub(super) const LOGINS_PER_S: Key<Number> = Key::number(
     "limits.logins_per_s",
