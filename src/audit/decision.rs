@@ -8,8 +8,8 @@ use super::replay::differences;
 use super::{Difference, describe};
 use crate::event::{AccessDecided, DecisionSettings, Envelope, Event, Presented, VersionRef};
 use crate::model::{
-    EntityAsked, EntityDocument, EntityType, Index, Label, Moment, Personal, Pointer, PolicyBody,
-    PolicyId, PolicySource, ReservedType, Scopes, SetKind, StreamName, Uid,
+    EntityAsked, EntityDocument, EntityType, Index, Label, Moment, Personal, Pointer, PolicyId,
+    PolicySource, ReservedType, Scopes, SetKind, StreamName, Uid,
 };
 use crate::projection::{Erasures, World};
 
@@ -281,10 +281,7 @@ fn policies(world: &World, decided: &AccessDecided) -> Vec<PolicyShown> {
         .map(|failure| (&failure.policy, PolicyPart::Erred { message: failure.message.clone() }));
     let shown = |(id, part): (&PolicyId, PolicyPart)| {
         let source = set.source(id).cloned();
-        let template = match source.as_ref().map(|source| &source.body) {
-            Some(PolicyBody::Link { template, .. }) => set.source(template).cloned(),
-            _ => None,
-        };
+        let template = source.as_ref().and_then(|source| set.template_of(source)).cloned();
         PolicyShown { id: id.clone(), part, source, template }
     };
     determined.chain(erred).map(shown).collect()

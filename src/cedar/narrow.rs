@@ -26,16 +26,16 @@ pub fn narrowed(
     principals: &[Uid],
     actions: &[Uid],
 ) -> Result<String, Fault> {
-    let (policy, name) = match (&source.body, template.map(|template| &template.body)) {
+    let policy = match (&source.body, template.map(|template| &template.body)) {
         (PolicyBody::Static { text }, _) => {
-            (Policy::parse(None, text).map_err(|error| failed(&error))?, None)
+            Policy::parse(None, text).map_err(|error| failed(&error))?
         }
         (PolicyBody::Link { principal, resource, .. }, Some(PolicyBody::Template { text })) => {
             let fillings = [
                 (SlotId::principal(), principal.as_ref()),
                 (SlotId::resource(), resource.as_ref()),
             ];
-            (linked(text, fillings)?, Some(&source.id))
+            linked(text, fillings)?
         }
         _ => return Err(failed(&"its text is not its own")),
     };
@@ -51,7 +51,7 @@ pub fn narrowed(
     put(&mut json, "annotations", json!({}));
     let body = Policy::from_json(None, json).map_err(|error| failed(&error))?;
     let body = body.to_cedar().ok_or_else(|| failed(&"it has slots"))?;
-    let whole = format!("{}{body}", annotations(&policy, name));
+    let whole = format!("{}{body}", annotations(&policy, &source.id));
     let laid_out = formatted("a narrower policy", &whole, &Limits::default());
     laid_out.map_err(|faults| faults.into_iter().next().unwrap_or_else(|| failed(&"no reason")))
 }
@@ -73,13 +73,12 @@ fn linked(template: &str, fillings: [(SlotId, Option<&Uid>); 2]) -> Result<Polic
     set.policy(&name).cloned().ok_or_else(|| failed(&"it was not linked"))
 }
 
-/// Its annotations, the usual ones first and as usual; its name instead of its template's.
-fn annotations(policy: &Policy, name: Option<&PolicyId>) -> String {
+/// Its annotations, the usual ones first and as usual: under its own name, not its template's.
+fn annotations(policy: &Policy, name: &PolicyId) -> String {
     const FIRST: [&str; 3] = ["id", "description", "owner"];
     let place = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
-    let own = |(key, _): &(&str, &str)| name.is_none() || *key != "id";
-    let mut all: Vec<_> = policy.annotations().filter(own).collect();
-    all.extend(name.map(|name| ("id", name.as_str())));
+    let mut all: Vec<_> = policy.annotations().filter(|(key, _)| *key != "id").collect();
+    all.push(("id", name.as_str()));
     all.sort_by_key(|(key, _)| place(key));
     let line = |(key, text): (&str, &str)| format!("@{key}(\"{}\")\n", text.escape_debug());
     all.into_iter().map(line).collect()

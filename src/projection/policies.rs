@@ -12,7 +12,7 @@ use crate::event::{
     PoliciesActivated, PolicySubmitted, PolicyWithdrawn, SchemaActivated, SchemaSubmitted,
     VersionDrafted, VersionRef,
 };
-use crate::model::{Digest, PolicyId, PolicySource, SetKind, Version};
+use crate::model::{Digest, PolicyBody, PolicyId, PolicySource, SetKind, Version};
 
 /// How many compiled sets are kept for reuse.
 const ARTEFACTS_MAX: usize = 8;
@@ -125,6 +125,15 @@ impl PolicySetState {
     #[must_use]
     pub fn source(&self, id: &PolicyId) -> Option<&PolicySource> {
         self.policies.get(id).map(AsRef::as_ref)
+    }
+
+    /// The template of a link.
+    #[must_use]
+    pub fn template_of(&self, source: &PolicySource) -> Option<&PolicySource> {
+        match &source.body {
+            PolicyBody::Link { template, .. } => self.source(template),
+            PolicyBody::Static { .. } | PolicyBody::Template { .. } => None,
+        }
     }
 
     /// How many policies, templates and links there are.

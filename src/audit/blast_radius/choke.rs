@@ -12,23 +12,25 @@ use crate::pap::{Draft, supposed};
 use crate::projection::World;
 
 /// How many permits are weighed: those that allow most.
-const WEIGHED_MAX: usize = 500;
+pub(super) const WEIGHED_MAX: usize = 500;
 /// How many of them are really left out.
 const LEFT_OUT: usize = 3;
 
-/// Weighs every permit that allows anything on the way: without it, what is allowed by no
-/// other falls away, and what is reached over the rest is less. Nothing else can happen,
-/// for to take a permit away allows nothing. The few that cut most are then really left
-/// out, and all is decided anew. Nothing is said of a spread that was not decided whole.
+/// Weighs the permits that allow most on the way, so many at most: without one, what is
+/// allowed by no other falls away, and what is reached over the rest is less. Nothing else
+/// can happen, for to take a permit away allows nothing. The few that cut most are then
+/// really left out, and all is decided anew. Says how many were not weighed, too. Nothing is
+/// said of a spread that was not decided whole.
 pub(super) fn choke(
     world: &World,
     then: Moment,
     spread: &Spread,
     assurance: Assurance,
+    most: usize,
     go_on: &GoOn,
-) -> Option<Choke> {
+) -> (Option<Choke>, u64) {
     if !spread.is_whole() {
-        return None;
+        return (None, 0);
     }
     let all = spread.reached(|_| true);
     let precious = |reached: &Reached| match world.set(SetKind::Application).compiled() {
@@ -36,10 +38,10 @@ pub(super) fn choke(
         Some(Err(_)) | None => 0,
     };
     let permits = permits(spread);
-    let unweighed = permits.len().saturating_sub(WEIGHED_MAX) as u64;
+    let unweighed = permits.len().saturating_sub(most) as u64;
     let mut weighed: Vec<_> = permits
         .into_iter()
-        .take(WEIGHED_MAX)
+        .take(most)
         .take_while(|_| go_on.holds())
         .map(|policy| {
             let left = spread.reached(|edge| edge.survives(&policy));
@@ -59,10 +61,12 @@ pub(super) fn choke(
         let count = left.resources.len();
         let cuts = all.resources.len().saturating_sub(count) as u64;
         let jewels_cut = precious(&all).saturating_sub(precious(&left));
-        Some(Choke { policy, left: count as u64, cuts, jewels_cut, unweighed })
+        Some(Choke { policy, left: count as u64, cuts, jewels_cut })
     });
-    anew.filter(|choke| choke.cuts > 0)
-        .min_by_key(|choke| (choke.left, Reverse(choke.jewels_cut), choke.policy.clone()))
+    let found = anew
+        .filter(|choke| choke.cuts > 0)
+        .min_by_key(|choke| (choke.left, Reverse(choke.jewels_cut), choke.policy.clone()));
+    (found, unweighed)
 }
 
 /// The permits that allow anything, those that allow most first.

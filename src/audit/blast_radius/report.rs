@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::choke::choke;
+use super::choke::{WEIGHED_MAX, choke};
 use super::spread::{Edge, Estate, Reached, Spread};
 use crate::audit::reach::{Assurance, Need, Prober};
 use crate::audit::segments::{Counted, Window};
@@ -43,10 +43,14 @@ pub struct BlastRadius {
     pub jewels: Vec<Jewel>,
     /// How many crown jewels there are.
     pub jewels_there_are: u64,
-    /// The permit without which least is reached; nothing if none alone makes a difference, or
-    /// if not all was decided.
+    /// The permit without which least is reached; nothing if none of those weighed makes a
+    /// difference alone, or if not all was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choke: Option<Choke>,
+    /// Permits that allow something on the way and were not weighed, for they allow no more
+    /// than each of the many that were: one of them may cut more.
+    #[serde(default, skip_serializing_if = "crate::audit::report::is_zero")]
+    pub unweighed: u64,
     /// False if more may be reached than is told.
     pub complete: bool,
     /// Why, a sentence each.
@@ -121,15 +125,6 @@ pub struct Choke {
     pub cuts: u64,
     /// How many crown jewels fewer.
     pub jewels_cut: u64,
-    /// Permits that allow something on the way and were not weighed, for they allow less than
-    /// the 500 that were: one of them may cut more.
-    #[serde(default, skip_serializing_if = "is_none")]
-    pub unweighed: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
-const fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What is otherwise.
@@ -202,7 +197,8 @@ impl BlastRadius {
         look(&mut |entry| uses.see(entry))?;
         let mut report = reported(ground, schema, (&spread, assurance), &uses);
         report.window.since = since;
-        report.choke = choke(world, then, &spread, assurance, go_on);
+        let weighed = choke(world, then, &spread, assurance, WEIGHED_MAX, go_on);
+        (report.choke, report.unweighed) = weighed;
         if let Some(before) = &ground.before
             && let Ok(schema) = self::schema(&before.world)
         {
@@ -306,6 +302,7 @@ fn reported(
         jewels,
         jewels_there_are: self::jewels(world, schema, estate.all()),
         choke: None,
+        unweighed: 0,
         complete: spread.is_whole(),
         left_out: spread.left_out(),
         decisions: spread.decisions,

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::choke::choke;
 use super::spread::Spread;
 use super::{BlastRadius, NoRadius};
 use crate::audit::sample::{Log, uid};
@@ -13,7 +14,7 @@ use crate::audit::town::{self, POLICIES, ask, entities};
 use crate::audit::{Assurance, Ground};
 use crate::cedar::{Limits, on_large_stack};
 use crate::event::{SessionFacts, Verdict};
-use crate::model::{Acr, GoOn, Moment, PolicyId, Uid};
+use crate::model::{Acr, GoOn, Moment, PolicyId, SetKind, Uid};
 use crate::pap;
 use crate::pdp::{decide_as_of, decide_if};
 use crate::projection::World;
@@ -47,6 +48,23 @@ fn a_crown_jewel_is_reached_by_the_shortest_way() {
     assert_eq!(report.steps[0].onward, Some(uid("Workload", "storefront")));
     let choke = report.choke.unwrap();
     assert_eq!((choke.policy.as_str(), choke.left, choke.jewels_cut), ("road-people-web", 0, 1));
+}
+
+/// Goal: nobody is told that no permit cuts more where some were not weighed.
+#[test]
+fn how_many_permits_were_not_weighed_is_said() {
+    let log = town::log(POLICIES, &entities());
+    let (alice, ground) = (uid("User", "alice"), town::ground(&log));
+    let Some(Ok(compiled)) = ground.world.set(SetKind::Application).compiled() else { panic!() };
+    let (then, assurance, go_on) = (ground.as_of.time, Assurance::Password, GoOn::default());
+    let weighed = |most| {
+        let from = (&alice, assurance);
+        let spread = Spread::of(&ground.world, &compiled.schema, then, from, 3, &go_on);
+        choke(&ground.world, then, &spread, assurance, most, &go_on)
+    };
+    let (all, none) = on_large_stack(|| (weighed(500), weighed(0))).unwrap();
+    assert_eq!((all.0.unwrap().policy.as_str(), all.1), ("road-people-web", 0));
+    assert_eq!(none, (None, 3));
 }
 
 #[test]

@@ -50,6 +50,9 @@ impl Usage {
                 self.changed.get(&grant.policy).map_or(window.from, |at| window.from.max(*at));
             let mut found = found(grant, members, counts, observed_from, rule);
             found.told.kept = kept(&found.told, &compiled.policies, window, rule);
+            let source = set.source(&grant.policy);
+            let template = source.and_then(|source| set.template_of(source));
+            found.told.template = template.map(|template| template.id.clone());
             let annotation = |key| compiled.policies.annotation(&grant.policy, key);
             found.told.description = annotation("description").map(str::to_owned);
             found.told.owner = annotation("owner").map(str::to_owned);
@@ -90,6 +93,7 @@ fn found(
     let actions = if partly { used.into_iter().cloned().collect() } else { Vec::new() };
     let told = GrantUse {
         policy: grant.policy.clone(),
+        template: None,
         finding,
         description: None,
         owner: None,

@@ -92,6 +92,9 @@ impl Finding {
 pub struct GrantUse {
     /// Its name.
     pub policy: PolicyId,
+    /// The template that it is a link of, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<PolicyId>,
     /// What is to be said of it.
     pub finding: Finding,
     /// What it says it is for.

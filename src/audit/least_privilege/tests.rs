@@ -231,7 +231,9 @@ fn each_link_of_a_template_is_counted_for_itself() {
     let expected = "@id(\"t-r0\")\npermit (\n  principal == User::\"r0\",\n  action == \
                     Action::\"view\",\n  resource\n);";
     assert_eq!(proposal.text.as_deref().map(str::trim), Some(expected));
-    assert_eq!(proposal.summary, "allow view only, by this policy instead of the link of t");
+    assert_eq!(proposal.summary, "allow view only");
+    assert_eq!(of(&report, "t-r0").template, "t".parse().ok());
+    assert!(report.caveats.iter().any(|caveat| caveat.contains("template's link")));
     assert_eq!(of(&report, "t-r1").proposal.as_ref().unwrap().summary, "withdraw it");
 }
 

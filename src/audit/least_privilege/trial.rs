@@ -125,23 +125,28 @@ impl Trial {
         let mut grants: Vec<_> = self.found.into_iter().map(told).collect();
         grants.sort_by_key(|grant| (grant.finding, grant.kept.is_some()));
         let (window, rule, policies) = (self.window, self.rule, self.policies);
-        let caveats = CAVEATS.iter().map(|text| (*text).to_owned()).collect();
+        let mut caveats: Vec<_> = CAVEATS.iter().map(|text| (*text).to_owned()).collect();
+        if grants.iter().any(|grant| grant.template.is_some() && grant.proposal.is_some()) {
+            caveats.push(OF_LINKS.to_owned());
+        }
         LeastPrivilege { window, policies, rule, grants, together: self.together, caveats }
     }
 }
 
 /// What the figures do not tell.
-const CAVEATS: [&str; 5] = [
+const CAVEATS: [&str; 4] = [
     "what happens once a year, or in an emergency, need not be in the window: annotate such a \
      policy `@keep(\"why\")` or `@break_glass(\"why\")`, and it is left alone",
     "a proposed policy names those who used the old one; who joins the group later is not in it",
-    "a policy proposed in place of a template's link is one of its own: what is changed in the \
-     template later does not reach it",
     "a use is an allow in which the policy was determining; two policies that allow the same are \
      both used by it",
     "past uses are decided again with what was known of them then; what applications will say \
      of others nobody knows",
 ];
+
+/// The same of what is proposed in place of links.
+const OF_LINKS: &str = "a policy proposed in place of a template's link is one of its own: what \
+                        is changed in the template later does not reach it";
 
 impl Retaken {
     fn add(&mut self, other: Self) {
@@ -179,12 +184,8 @@ fn proposal(
         _ => &[],
     };
     let source = set.source(&told.policy).ok_or("its text is not at hand")?;
-    let template = match &source.body {
-        PolicyBody::Link { template, .. } => set.source(template),
-        _ => None,
-    };
     let unfit = |fault: &dyn std::fmt::Display| format!("no narrower policy was found: {fault}");
-    let text = narrowed(source, template, principals, &found.actions);
+    let text = narrowed(source, set.template_of(source), principals, &found.actions);
     let text = text.map_err(|fault| unfit(&fault))?;
     let narrow = with_text(&told.policy, &text);
     let valid = CompiledPolicies::compile(
@@ -194,11 +195,7 @@ fn proposal(
         &Limits::default(),
     );
     valid.map_err(|faults| faults.first().map_or_else(String::new, |first| unfit(first)))?;
-    let mut summary = summary(principals, &found.actions);
-    if let Some(template) = template {
-        summary.push_str(&format!(", by this policy instead of the link of {}", template.id));
-    }
-    Ok(Proposed { summary, text: Some(text), impact })
+    Ok(Proposed { summary: summary(principals, &found.actions), text: Some(text), impact })
 }
 
 fn with_text(policy: &PolicyId, text: &str) -> PolicySource {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cedar::Grant;
 use crate::event::{AccessDecided, Envelope, Event, Verdict, VersionRef};
-use crate::model::{Digest, EntityType, Moment, PolicyBody, PolicyId, PolicySource, SetKind, Uid};
+use crate::model::{Digest, EntityType, Moment, PolicyId, PolicySource, SetKind, Uid};
 use crate::pdp::{Asked, names_of};
 use crate::projection::{PolicySetState, World};
 
@@ -212,10 +212,7 @@ impl Usage {
 
 /// What tells a policy from an earlier one of its name: of a link, its template's text too.
 fn text_of(set: &PolicySetState, source: &PolicySource) -> Digest {
-    let template = match &source.body {
-        PolicyBody::Link { template, .. } => set.source(template).map(PolicySource::digest),
-        PolicyBody::Static { .. } | PolicyBody::Template { .. } => None,
-    };
+    let template = set.template_of(source).map(PolicySource::digest);
     let own = source.digest();
     template
         .map_or(own, |its| Digest::of_parts([own.as_bytes().as_slice(), its.as_bytes().as_slice()]))

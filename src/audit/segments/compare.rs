@@ -26,15 +26,10 @@ pub struct Difference {
     /// How many may now only if something is so.
     pub tightened: u64,
     /// How many pairs are not compared, for here or there they were not decided.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::audit::report::is_zero")]
     pub undecided: u64,
     /// The cells in which anything is otherwise.
     pub cells: Vec<Moved>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// One cell in which something is otherwise.

@@ -91,17 +91,12 @@ pub struct Cell {
     pub attempts: Vec<Attempt>,
     /// Uses of policies beyond the first 256 that were used here, which are not told apart:
     /// if there are any, a permit here without a use may have been used.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "crate::audit::report::is_zero")]
     pub used_by_others: u64,
     /// Attempts of pairs beyond the first 256 that were refused here: if there are any, a
     /// pair may have been refused more often than those that are named.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "crate::audit::report::is_zero")]
     pub attempts_of_others: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
-const fn is_none(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What a cell comes to.
@@ -294,8 +289,8 @@ fn cell((action, from, to): &Key, tally: &Tally, flow: &Flow, compiled: &Compile
         used: flow.used.clone(),
         refused: flow.refused.clone(),
         attempts: flow.attempts(),
-        used_by_others: flow.untold.0,
-        attempts_of_others: flow.untold.1,
+        used_by_others: flow.uses_of_others,
+        attempts_of_others: flow.attempts_of_others,
     }
 }
 

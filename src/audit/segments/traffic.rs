@@ -36,8 +36,10 @@ pub(super) struct Flow {
     pub(super) by: BTreeMap<PolicyId, Counted>,
     pub(super) refused: Counted,
     attempts: BTreeMap<(Uid, Uid), Counted>,
-    /// Uses of policies beyond those told apart, and attempts of pairs beyond those.
-    pub(super) untold: (u64, u64),
+    /// Uses of policies beyond those told apart.
+    pub(super) uses_of_others: u64,
+    /// Attempts of pairs beyond those told apart.
+    pub(super) attempts_of_others: u64,
 }
 
 impl<'a> Traffic<'a> {
@@ -110,7 +112,7 @@ impl Flow {
             } else if self.by.len() < POLICIES_MAX {
                 self.by.entry(policy.clone()).or_default().count(at);
             } else {
-                self.untold.0 += 1;
+                self.uses_of_others += 1;
             }
         }
     }
@@ -123,7 +125,7 @@ impl Flow {
         } else if self.attempts.len() < ATTEMPTS_MAX {
             self.attempts.entry(pair).or_default().count(at);
         } else {
-            self.untold.1 += 1;
+            self.attempts_of_others += 1;
         }
     }
 
@@ -158,7 +160,8 @@ mod tests {
             flow.denied((&someone(at), &doc), Moment::EPOCH);
         }
         flow.denied((&someone(7), &doc), Moment::EPOCH);
-        assert_eq!((flow.by.len(), flow.untold), (POLICIES_MAX, (3, 5)));
+        assert_eq!((flow.by.len(), flow.uses_of_others), (POLICIES_MAX, 3));
+        assert_eq!(flow.attempts_of_others, 5);
         assert_eq!(flow.attempts()[0].from, someone(7));
     }
 }

@@ -113,25 +113,22 @@ fn jewels(all: &[Jewel], page: &mut Page) {
 
 fn choke(report: &BlastRadius, page: &mut Page) {
     page.blank();
+    let unweighed = match report.unweighed {
+        0 => String::new(),
+        some => format!(", of those that allow most ({some} that allow no more were not weighed)"),
+    };
     match &report.choke {
         None if !report.complete => {
             page.line("Which permit cuts most is not said, for not all was decided.");
         }
-        None => page.line("No permit alone makes a difference."),
+        None => page.paragraph(&format!("No permit alone makes a difference{unweighed}.")),
         Some(choke) => page.paragraph(&format!(
             "Without the permit `{}` {} would be left of {}, and {} crown jewels fewer would be \
-             reached: {}.",
+             reached: no other permit alone cuts more{unweighed}.",
             choke.policy,
             choke.left,
             report.reached(),
-            choke.jewels_cut,
-            match choke.unweighed {
-                0 => "no other permit alone cuts more".to_owned(),
-                some => format!(
-                    "of those that allow most none alone cuts more; {some} that allow less were \
-                     not weighed"
-                ),
-            }
+            choke.jewels_cut
         )),
     }
 }

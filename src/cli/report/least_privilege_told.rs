@@ -101,7 +101,9 @@ fn detail(grant: &GrantUse, page: &mut Page) {
     if let Some(owner) = &grant.owner {
         page.field("owner", owner);
     }
-    page.field("granted", &format!("to {}, on {}", grant.principal, grant.resource));
+    let linked = grant.template.as_ref().map(|template| format!(", by a link of `{template}`"));
+    let linked = linked.unwrap_or_default();
+    page.field("granted", &format!("to {}, on {}{linked}", grant.principal, grant.resource));
     page.field("found", &sentence(grant));
     for row in grant.rows.iter().filter(|row| row.denied > 0) {
         let when = row.last_denied.map_or_else(String::new, |at| format!(", last {}", second(at)));
@@ -129,6 +131,14 @@ fn detail(grant: &GrantUse, page: &mut Page) {
     }
     page.field("tried out", &tried);
     if let Some(text) = &proposal.text {
+        if grant.template.is_some() {
+            page.field(
+                "to take it up",
+                "put this text in the link's place among the `policies` that are published over \
+                 HTTP (`PUT /policies/v1`); a folder holds no links, so publishing one withdraws \
+                 every link",
+            );
+        }
         page.blank();
         page.verbatim(text);
     }
