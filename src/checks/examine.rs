@@ -119,7 +119,7 @@ pub fn examine(world: &World, given: Given, which: Which, limits: &Limits, go_on
 /// Notes each file that the formatter would change. What it cannot read is told by those
 /// who read it for its sense.
 fn unformatted(files: &[(String, String)], limits: &Limits, report: &mut Report) {
-    for (file, text) in files {
+    for (file, text) in files.iter().filter(|(file, _)| !pap::is_links(file)) {
         match formatted(file, text, limits) {
             Ok(pretty) if pretty != *text => {
                 let lines = differing_lines(text, &pretty);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use crate::audit::read_patch;
 use crate::model::{EntityDocument, JsonLimits, parse_json};
+use crate::pap::LINKS_FILE;
 use crate::pip;
 use crate::projection::Change;
 
@@ -21,7 +22,7 @@ const DEPTH: usize = 32;
 pub(super) type NamedText = (String, String);
 
 /// Reads policies from files and folders; of a folder its `*.cedar` files, in order
-/// of their names.
+/// of their names, and then its [`LINKS_FILE`].
 ///
 /// # Errors
 /// Could not run, for what cannot be read; usage, for a folder without policies.
@@ -48,6 +49,7 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
         return Err(Failure::usage(format!("`{folder}` holds no policies: no file *.cedar")));
     }
     files.sort();
+    files.extend(Some(folder.join(LINKS_FILE)).filter(|links| links.exists()));
     Ok(files)
 }
 
@@ -111,14 +113,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_gives_its_cedar_files_in_order() {
+    fn a_folder_gives_its_cedar_files_in_order_and_its_links() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.cedar", "a.cedar", "notes.md"] {
+        for name in ["b.cedar", "links.json", "a.cedar", "notes.md", "tests.json"] {
             fs::write(folder.path().join(name), name).unwrap();
         }
         let read = policies(&[folder.path().to_owned()]).unwrap();
         let texts: Vec<_> = read.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["a.cedar", "b.cedar"]);
+        assert_eq!(texts, ["a.cedar", "b.cedar", "links.json"]);
         assert!(read[0].0.ends_with("/a.cedar"));
     }
 

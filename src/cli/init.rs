@@ -27,7 +27,7 @@ pub(super) struct Init {
     /// Directory to create, or an empty one [default: `COUNTERSIGN_DATA`]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Cedar policies: files, or folders of *.cedar files
+    /// Cedar policies: files, or folders of *.cedar files and a links.json
     #[arg(long, value_name = "DIR|FILE", num_args = 1.., requires = "schema")]
     policies: Vec<PathBuf>,
     /// Cedar schema that the policies are validated against

@@ -8,6 +8,7 @@
 mod admission;
 mod force;
 mod lifecycle;
+mod links;
 mod refusal;
 mod set;
 mod shown;
@@ -23,6 +24,7 @@ pub use force::put_in_force;
 pub use lifecycle::{
     By, Ready, Step, ready, take_step, version_approved, version_before, version_named,
 };
+pub use links::{LINKS_FILE, is_links};
 pub use refusal::{Part, Refusal};
 pub use set::set_of;
 pub use shown::{

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use super::links::{is_links, read_links};
 use crate::cedar::{Fault, Limits, codes, read_policies};
 use crate::model::{PolicyBody, PolicyId, PolicySource};
 
 /// Reads files of Cedar policies, each given as its name and text, into one set: in the
-/// order of the files, and within each in the order of its text.
+/// order of the files, and within each in the order of its text. A file that is named
+/// [`LINKS_FILE`](super::LINKS_FILE) has links of templates.
 ///
 /// # Errors
-/// All faults of all files: what a file says that is not Cedar or exceeds a limit, and
-/// every id that two files use, with the names of both.
+/// All faults of all files: what a file says that is not Cedar, or no link, or exceeds a
+/// limit, and every id that is used twice, with the names of the files.
 pub fn set_of(texts: &[(&str, &str)], limits: &Limits) -> Result<Vec<PolicySource>, Vec<Fault>> {
     let (mut set, mut faults) = (Vec::new(), Vec::new());
     let mut found_in: BTreeMap<PolicyId, &str> = BTreeMap::new();
     for &(file, text) in texts {
-        let sources = match read_policies(file, text, limits) {
+        let read = if is_links(file) { read_links } else { read_policies };
+        let sources = match read(file, text, limits) {
             Ok(sources) => sources,
             Err(found) => {
                 faults.extend(found);

@@ -78,6 +78,47 @@ fn what_is_in_files_is_planned_applied_and_taken_back_over_both() {
     same(&places, &["policy", "plan", cloud], 0, &life[..1]);
 }
 
+/// Goal: links of templates are kept in files, too, as Cedar's own command line has them, and
+/// stay in force for as long as they stand there.
+#[test]
+fn links_of_templates_are_planned_and_applied_from_a_folder_over_both() {
+    let places = Place::both();
+    let template = "@id(\"shared\")\npermit (\n  principal == ?principal,\n  action == \
+                    Action::\"view\",\n  resource == ?resource\n);\n";
+    in_both(&places, "shared/shared.cedar", template);
+    let link = |who: &str| {
+        json!({"template_id": "shared", "link_id": format!("shared-{who}"), "args": {
+            "?principal": format!("User::\"{who}\""), "?resource": "Document::\"handbook\"",
+        }})
+    };
+    let links = |all: &[&str]| {
+        let all: Vec<_> = all.iter().map(|who| link(who)).collect();
+        in_both(&places, "shared/links.json", &json!(all).to_string());
+    };
+    links(&["alice", "bob"]);
+    let plan = ["policy", "plan", "shared"];
+    let added = |planned: &Value| -> Vec<Value> {
+        planned["added"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect()
+    };
+    let planned = same(&places, &plan, 1, &["added"]);
+    assert_eq!(added(&planned), ["shared", "shared-alice", "shared-bob"]);
+    same(&places, &["policy", "check", "shared"], 0, &["faults", "unformatted"]);
+    both(&places, &["policy", "apply", "shared", "--message", "shared"], 0);
+    same(&places, &plan, 0, &["changes"]);
+
+    links(&["alice"]);
+    let planned = same(&places, &plan, 1, &["added", "changed", "withdrawn"]);
+    assert_eq!((&planned["added"], &planned["changed"]), (&json!([]), &json!([])));
+    assert_eq!(planned["withdrawn"][0]["id"], "shared-bob");
+
+    in_both(&places, "shared/links.json", "[{\"template_id\": \"shared\"}]");
+    for place in &places {
+        let said = place.say(&["policy", "check", "shared"]).ended(1).out;
+        assert!(said.contains("shared/links.json: link 1: missing field `link_id`"), "{said}");
+        assert!(said.contains("help: links are written"), "{said}");
+    }
+}
+
 /// Goal: each step by the first digits of a version's name, and what there is in a table.
 #[test]
 fn a_version_is_drafted_staged_and_put_in_force_over_both() {

@@ -36,7 +36,7 @@ const TIME_LIMIT: u64 = 600;
     countersign policy analyze policies/cloud --schema schemas/cloud.cedarschema \\\n    \
       --against ../main/policies/cloud")]
 pub(super) struct Analyze {
-    /// Cedar policies: files, or folders of *.cedar files
+    /// Cedar policies: files, or folders of *.cedar files and a links.json
     #[arg(value_name = "DIR|FILE", required = true)]
     policies: Vec<PathBuf>,
     /// The schema to hold them against [default: the one in force]

@@ -12,6 +12,7 @@ use super::super::page::{Ink, Page};
 use super::plan::lines;
 use crate::cedar::{Limits, formatted};
 use crate::checks::{Unformatted, differing_lines};
+use crate::pap::is_links;
 
 /// Show or make the changes of Cedar's formatter
 #[derive(clap::Args, Debug)]
@@ -37,7 +38,8 @@ impl Format {
     /// Refused, for what is not Cedar, with each fault; could not run, for what cannot be
     /// read or written.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        let files = authored::policies(&self.policies)?;
+        let mut files = authored::policies(&self.policies)?;
+        files.retain(|(file, _)| !is_links(file));
         let (mut changed, mut faults) = (Vec::new(), Vec::new());
         for (file, text) in &files {
             match formatted(file, text, &Limits::default()) {

@@ -25,7 +25,7 @@ use crate::pdp::Administration;
 #[command(after_help = "Example:\n  \
     countersign policy publish policies/cloud --message 'open the archive' --data ./data")]
 pub(super) struct Publish {
-    /// Cedar policies: files, or folders of *.cedar files
+    /// Cedar policies: files, or folders of *.cedar files and a links.json
     #[arg(value_name = "DIR|FILE", required = true)]
     policies: Vec<PathBuf>,
     /// A new schema, to come in force together with them

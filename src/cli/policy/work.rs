@@ -41,7 +41,7 @@ pub(super) struct Work {
 /// Policies with their schema and tests, as files.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Files {
-    /// Cedar policies: files, or folders of *.cedar files
+    /// Cedar policies: files, or folders of *.cedar files and a links.json
     #[arg(value_name = "DIR|FILE", required = true)]
     policies: Vec<PathBuf>,
     /// Their schema [default: the only *.cedarschema in DIR, else the one in force]

@@ -134,9 +134,7 @@ fn detail(grant: &GrantUse, page: &mut Page) {
         if grant.template.is_some() {
             page.field(
                 "to take it up",
-                "put this text in the link's place among the `policies` that are published over \
-                 HTTP (`PUT /policies/v1`); a folder holds no links, so publishing one withdraws \
-                 every link",
+                "take the link out of `links.json` and put this text in a file of policies",
             );
         }
         page.blank();
