@@ -41,7 +41,8 @@ struct Publication {
     expected_version: Option<Version>,
 }
 
-/// Shows the whole set in force.
+/// Shows the whole set in force, and whether one of its forbids that cannot be evaluated
+/// denies.
 pub async fn list(_may: Guarded<ReadPolicies>, app: web::Data<App>) -> HttpResponse {
     let world = app.sequencer.world();
     let set = world.set(SetKind::Application);
@@ -50,6 +51,7 @@ pub async fn list(_may: Guarded<ReadPolicies>, app: web::Data<App>) -> HttpRespo
         "version": in_force.map_or(Version(0), |it| it.version),
         "digest": in_force.map(|it| it.digest),
         "version_digest": world.versions.in_force().map(|it| it.digest),
+        "forbid_errors_deny": world.settings.forbid_errors_deny,
         "policies": set.sources().collect::<Vec<_>>(),
     }))
 }

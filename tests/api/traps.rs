@@ -373,6 +373,9 @@ fn a_forbid_that_errs_is_skipped_where_the_settings_say_so() {
     assert_eq!((decided.decision, decided.note), (Verdict::Allow, None));
     assert_eq!(decided.determining, ["open-sum".parse().unwrap()]);
     assert_eq!(decided.errors.len(), 1);
+    // So that an analysis of policies over a server goes by it.
+    let shown = office.app.get("/policies/v1", &office.admin.token).expect(200);
+    assert_eq!(shown["forbid_errors_deny"], json!(false));
     office.app.assert_replays();
 }
 

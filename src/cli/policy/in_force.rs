@@ -11,14 +11,14 @@ pub(super) struct InForce {
     pub(super) policies: Vec<PolicySource>,
     /// None has come in force yet, if there is none.
     pub(super) schema: Option<String>,
-    /// Whether a forbid that cannot be evaluated denies; a server does not say, and is
-    /// taken to have it as it is unless set otherwise.
+    /// Whether a forbid that cannot be evaluated denies.
     pub(super) forbid_errors_deny: bool,
 }
 
 #[derive(Deserialize)]
 struct Policies {
     policies: Vec<PolicySource>,
+    forbid_errors_deny: bool,
 }
 
 #[derive(Deserialize)]
@@ -34,13 +34,13 @@ impl InForce {
     pub(super) fn of(target: &Target) -> Result<Self, Failure> {
         match target {
             Target::Server(client) => {
-                let Policies { policies } = client.get("/policies/v1", &[])?;
+                let Policies { policies, forbid_errors_deny } = client.get("/policies/v1", &[])?;
                 let schema = match client.get::<Schema>("/schema/v1", &[]) {
                     Ok(Schema { schema }) => Some(schema),
                     Err(failure) if failure.code() == "not_found" => None,
                     Err(failure) => return Err(failure),
                 };
-                Ok(Self { policies, schema, forbid_errors_deny: true })
+                Ok(Self { policies, schema, forbid_errors_deny })
             }
             Target::Data(folder) => {
                 let world = folder.world()?;
