@@ -35,7 +35,7 @@ pub fn is_links(file: &str) -> bool {
 /// Linear.
 ///
 /// # Errors
-/// All faults of the file, each with the link's place in it.
+/// The faults of the file, as many as the limits allow, each with the link's place in it.
 pub(super) fn read_links(
     file: &str,
     text: &str,
@@ -62,6 +62,7 @@ pub(super) fn read_links(
             Err(why) => faults.push(fault(format!("link {}: {why}", nth + 1))),
         }
     }
+    faults.truncate(limits.faults);
     if faults.is_empty() { Ok(links) } else { Err(faults) }
 }
 
@@ -74,12 +75,13 @@ fn link(written: Written) -> Result<PolicySource, String> {
     let mut filling = |slot: &str| -> Result<Option<Uid>, String> {
         let Some(text) = args.remove(slot) else { return Ok(None) };
         let named = entity_named(&text);
-        let named = named.ok_or_else(|| format!("`{slot}` is `{text}`, which names no entity"))?;
+        let named = named
+            .ok_or_else(|| format!("`{slot}` names no entity: one is written `User::\"alice\"`"))?;
         Ok(Some(named))
     };
     let (principal, resource) = (filling(PRINCIPAL)?, filling(RESOURCE)?);
-    if let Some(other) = args.keys().next() {
-        return Err(format!("`{other}` is no slot: there are `{PRINCIPAL}` and `{RESOURCE}`"));
+    if !args.is_empty() {
+        return Err(format!("`args` has another slot than `{PRINCIPAL}` and `{RESOURCE}`"));
     }
     Ok(PolicySource { id: own, body: PolicyBody::Link { template, principal, resource } })
 }
@@ -125,13 +127,10 @@ mod tests {
                 "[1]".to_owned(),
                 "link 1: invalid type: integer `1`, expected an object with `template_id`",
             ),
-            (
-                one(r#"{"?principal": "ada"}"#),
-                "link 1: `?principal` is `ada`, which names no entity",
-            ),
+            (one(r#"{"?principal": "ada"}"#), "link 1: `?principal` names no entity"),
             (
                 one(r#"{"?action": "Action::\"a\""}"#),
-                "link 1: `?action` is no slot: there are `?principal` and `?resource`",
+                "link 1: `args` has another slot than `?principal` and `?resource`",
             ),
             (
                 r#"[{"template_id": "", "link_id": "l", "args": {}}]"#.to_owned(),

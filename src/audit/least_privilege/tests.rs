@@ -125,13 +125,17 @@ fn a_group_of_which_few_use_what_they_have_is_found_and_what_is_enough_is_propos
 fn with_a_proposal_in_force_what_was_used_is_allowed_and_the_rest_is_not() {
     let mut log = lived();
     let text = of(&report(&log, Moment::EPOCH), "readers").proposal.clone().unwrap().text.unwrap();
-    let mut set: Vec<_> = log.world.set(SetKind::Application).sources().cloned().collect();
-    set.retain(|source| source.id.as_str() != "readers");
-    set.extend(pap::set_of(&[("p.cedar", &text)], &Limits::default()).unwrap());
-    publish_set(&mut log, set, None);
-
+    put_in_place(&mut log, "readers", &text);
     assert!(allowed(&log, "r0", "view") && allowed(&log, "r1", "view"));
     assert!(!allowed(&log, "r2", "view") && !allowed(&log, "r0", "edit"));
+}
+
+/// Puts a text in the place of a policy or a link, as an author does with a proposal.
+fn put_in_place(log: &mut Log, policy: &str, text: &str) {
+    let mut set: Vec<_> = log.world.set(SetKind::Application).sources().cloned().collect();
+    set.retain(|source| source.id.as_str() != policy);
+    set.extend(pap::set_of(&[("p.cedar", text)], &Limits::default()).unwrap());
+    publish_set(log, set, None);
 }
 
 /// Whether someone may do so to the plan now.
@@ -262,10 +266,7 @@ fn with_a_policy_proposed_for_a_link_in_force_what_was_used_is_allowed_and_the_r
     let text = proposal.text.unwrap();
     assert!(text.contains("@id(\"t-reader\")") && text.contains("@owner(\"docs\")"), "{text}");
 
-    let mut set: Vec<_> = log.world.set(SetKind::Application).sources().cloned().collect();
-    set.retain(|source| source.id.as_str() != "t-reader");
-    set.extend(pap::set_of(&[("p.cedar", &text)], &Limits::default()).unwrap());
-    publish_set(&mut log, set, None);
+    put_in_place(&mut log, "t-reader", &text);
     assert!(allowed(&log, "r0", "view") && allowed(&log, "g0", "edit"));
     assert!(!allowed(&log, "r1", "view") && !allowed(&log, "r0", "edit"));
 }
