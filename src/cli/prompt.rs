@@ -30,8 +30,9 @@ pub(super) fn hidden(console: &mut Console, what: &str) -> Result<Zeroizing<Stri
     if !io::stdin().is_terminal() {
         return line(what);
     }
-    console.question(&format!("{what} (not shown): "));
+    // Before it is asked: whoever answers at once must not see it either.
     let _hiding = Hiding::begin()?;
+    console.question(&format!("{what} (not shown): "));
     let line = line(what);
     console.aside("");
     line
