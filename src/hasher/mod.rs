@@ -17,11 +17,13 @@ mod recipe;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
+use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
 use crate::model::Password;
@@ -33,7 +35,7 @@ pub use queue::Whose;
 use cost::Cost;
 use memory::Memory;
 use pace::Pace;
-use queue::{Computed, Job, Queue};
+use queue::{Asked, Job, Queue};
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,17 @@ pub struct Verdict {
     /// Whether it matches but was hashed in a way that is easier to guess at than the one
     /// in force, so that it should be hashed again while it is at hand.
     pub needs_rehash: bool,
+}
+
+/// What became of a verification.
+#[derive(Debug)]
+#[must_use]
+pub struct Verified<E> {
+    /// What was found; or why the stored hash could not be read, which takes as long.
+    pub verdict: Result<Verdict, E>,
+    /// When a worker began, by a monotonic clock. Time in the queue is the same for all who
+    /// wait in it.
+    pub begun: Instant,
 }
 
 /// Why no password was hashed or verified. None of them says anything about the
@@ -101,13 +114,19 @@ pub enum HasherError {
 /// The threads and the queue. Dropping it finishes the hashes that have begun,
 /// answers those that have not with [`HasherError::Stopped`], and joins.
 pub struct Hasher {
-    settings: HasherSettings,
+    shared: Arc<Shared>,
     entropy: Arc<dyn Entropy>,
     queue: Arc<Queue>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// What the workers need.
+struct Shared {
+    settings: HasherSettings,
     /// What an unknown user's password is verified against.
     nobody: PasswordHash,
     pace: Pace,
-    workers: Vec<JoinHandle<()>>,
+    computed: AtomicU64,
 }
 
 impl Hasher {
@@ -131,17 +150,27 @@ impl Hasher {
     ///
     /// # Source
     /// SP 800-63B-4 §3.1.1.2; RFC 9106 §3.1: 128-bit salt, 256-bit tag.
-    pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
+    pub async fn hash(
+        &self,
+        whose: Whose,
+        password: Password,
+    ) -> Result<PasswordHash, HasherError> {
         let salt = draw::<{ PasswordHash::SALT_BYTES }>(&*self.entropy)?.to_vec();
-        let blank = PasswordHash::blank(self.settings.cost, salt);
-        let computed = self.tag(password, &blank, Whose::Anybodys).await?;
-        Ok(blank.with_tag(computed.tag))
+        let shared = Arc::clone(&self.shared);
+        self.served(whose, move |memory| {
+            let blank = PasswordHash::blank(shared.settings.cost, salt);
+            let tag = shared.tag(memory, &password, &blank)?;
+            Ok(blank.with_tag(tag))
+        })
+        .await
     }
 
     /// Verifies a password against a stored hash, in constant time at the end.
     ///
-    /// `None` is a user who does not exist or has no password: the same work is
-    /// done at the cost in force, and the answer is that it does not match.
+    /// The hash is read by the worker when its turn has come: whoever waits has his place in
+    /// the queue before anything depends on whether there is one. `None` is a user who does
+    /// not exist or has no password: the same work is done at the cost in force, and the
+    /// answer is that it does not match. The same is done if it cannot be read.
     ///
     /// # Errors
     /// [`HasherError::Busy`] at once if the queue is full, whoever the user is;
@@ -149,32 +178,23 @@ impl Hasher {
     ///
     /// # Source
     /// ASVS 6.3.8: users are not deducible from response times.
-    pub async fn verify(
-        &self,
-        password: Password,
-        stored: Option<PasswordHash>,
-    ) -> Result<Verdict, HasherError> {
-        self.verify_of(Whose::Anybodys, password, stored).await
-    }
-
-    /// The same, with the room in the queue that is for who waits.
-    ///
-    /// # Errors
-    /// Those of [`Hasher::verify`].
-    pub async fn verify_of(
+    pub async fn verify<E: Send + 'static>(
         &self,
         whose: Whose,
         password: Password,
-        stored: Option<PasswordHash>,
-    ) -> Result<Verdict, HasherError> {
-        let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.nobody.clone());
-        self.settings.affords(stored.recipe())?;
-        let Computed { tag, took } = self.tag(password, &stored, whose).await?;
-        let matches = bool::from(tag.ct_eq(stored.tag())) & known;
-        self.pace.measured(stored.scheme(), took);
-        let weaker = stored.is_weaker_than(self.settings.cost);
-        Ok(Verdict { matches, needs_rehash: matches && weaker })
+        stored: impl FnOnce() -> Result<Option<PasswordHash>, E> + Send + 'static,
+    ) -> Result<Verified<E>, HasherError> {
+        let shared = Arc::clone(&self.shared);
+        self.served(whose, move |memory| {
+            let begun = Instant::now();
+            let (stored, unread) = match stored() {
+                Ok(stored) => (stored, None),
+                Err(error) => (None, Some(error)),
+            };
+            let verdict = shared.compare(memory, &password, stored)?;
+            Ok(Verified { verdict: unread.map_or(Ok(verdict), Err), begun })
+        })
+        .await
     }
 
     /// How long to take, at the least, to tell a stranger that a password does not match:
@@ -187,7 +207,7 @@ impl Hasher {
     /// ASVS 6.3.8.
     #[must_use]
     pub fn floor(&self) -> Duration {
-        self.pace.floor()
+        self.shared.pace.floor()
     }
 
     /// How many jobs wait, not counting those being worked on.
@@ -199,27 +219,22 @@ impl Hasher {
     /// How many hashes were computed since the start.
     #[must_use]
     pub fn computed(&self) -> u64 {
-        self.queue.computed()
+        self.shared.computed.load(Ordering::Relaxed)
     }
 
-    /// Computes the tag that `password` has under another hash's salt and cost.
-    async fn tag(
+    /// Waits for a worker to have computed something.
+    async fn served<T: Send + 'static>(
         &self,
-        password: Password,
-        like: &PasswordHash,
         whose: Whose,
-    ) -> Result<Computed, HasherError> {
+        compute: impl FnOnce(&mut Memory) -> Result<T, HasherError> + Send + 'static,
+    ) -> Result<T, HasherError> {
         let (answer, waiting) = oneshot::channel();
         self.queue.offer(Job {
-            password,
-            salt: like.salt().to_vec(),
-            recipe: like.recipe(),
-            tag_bytes: like.tag().len(),
             // A monotonic reading, compared with its like alone: it decides how
             // long to be patient, never what is true.
-            deadline: Instant::now().checked_add(self.settings.patience),
+            deadline: Instant::now().checked_add(self.shared.settings.patience),
             whose,
-            answer,
+            work: Box::new(Asked { compute, answer }),
         })?;
         waiting.await.map_err(|_| HasherError::Stopped)?
     }
@@ -230,21 +245,59 @@ impl Hasher {
     ) -> Result<Self, HasherError> {
         let nobody = PasswordHash::of_nobody(settings.cost, &*entropy)?;
         let queue = Arc::new(Queue::of(settings.queue));
-        Ok(Self { settings, entropy, queue, nobody, pace: Pace::default(), workers: Vec::new() })
+        let computed = AtomicU64::new(0);
+        let shared = Arc::new(Shared { settings, nobody, pace: Pace::default(), computed });
+        Ok(Self { shared, entropy, queue, workers: Vec::new() })
     }
 
     fn add_worker(&mut self, number: usize) -> Result<(), HasherError> {
-        let mut memory = Memory::for_cost(self.settings.cost)?;
+        let worker = self.worker(number)?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    fn worker(&self, number: usize) -> Result<JoinHandle<()>, HasherError> {
+        let mut memory = Memory::for_cost(self.shared.settings.cost)?;
         let queue = Arc::clone(&self.queue);
-        let worker = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name(format!("argon2-{number}"))
             .spawn(move || {
                 give_way();
                 queue.work(&mut memory);
             })
-            .map_err(HasherError::Thread)?;
-        self.workers.push(worker);
-        Ok(())
+            .map_err(HasherError::Thread)
+    }
+}
+
+impl Shared {
+    fn compare(
+        &self,
+        memory: &mut Memory,
+        password: &Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verdict, HasherError> {
+        let is_known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobody.clone());
+        self.settings.affords(stored.recipe())?;
+        let begun = Instant::now();
+        let tag = self.tag(memory, password, &stored)?;
+        self.pace.measured(stored.scheme(), begun.elapsed());
+        let matches = bool::from(tag.ct_eq(stored.tag())) & is_known;
+        let is_weaker = stored.is_weaker_than(self.settings.cost);
+        Ok(Verdict { matches, needs_rehash: matches && is_weaker })
+    }
+
+    /// Computes the tag that a password has under another hash's salt and cost.
+    fn tag(
+        &self,
+        memory: &mut Memory,
+        password: &Password,
+        like: &PasswordHash,
+    ) -> Result<Zeroizing<Vec<u8>>, HasherError> {
+        let password = password.expose().as_bytes();
+        let tag = memory.tag(like.recipe(), password, like.salt(), like.tag().len());
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        tag
     }
 }
 

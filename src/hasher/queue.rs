@@ -1,29 +1,21 @@
 //! The bounded queue between those who wait and the threads that work.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use zeroize::Zeroizing;
 
 use super::HasherError;
 use super::memory::Memory;
-use super::recipe::Recipe;
-use crate::model::Password;
 
-/// A tag to compute, and who waits for it.
+/// What waits for a worker.
 pub(super) struct Job {
-    pub(super) password: Password,
-    pub(super) salt: Vec<u8>,
-    pub(super) recipe: Recipe,
-    pub(super) tag_bytes: usize,
     /// When it is too late to begin; `None` is never.
     pub(super) deadline: Option<Instant>,
     /// Who waits.
     pub(super) whose: Whose,
-    pub(super) answer: oneshot::Sender<Result<Computed, HasherError>>,
+    pub(super) work: Box<dyn Work>,
 }
 
 /// Who waits for a password to be looked at.
@@ -31,21 +23,45 @@ pub(super) struct Job {
 pub enum Whose {
     /// Anybody.
     Anybodys,
-    /// Somebody on a device that has logged in to this password before. An eighth of the
-    /// queue is for these alone, and they are served while a worker rests from strangers.
-    KnownDevices,
+    /// Somebody who has shown something already: a device that has logged in to this password
+    /// before, a session, an invitation. An eighth of the queue is for these alone, and they
+    /// are served while a worker rests from strangers.
+    Known,
 }
 
-/// A tag, and how long it took to compute, the time in the queue apart.
-pub(super) struct Computed {
-    pub(super) tag: Zeroizing<Vec<u8>>,
-    pub(super) took: Duration,
-}
-
-impl Job {
+/// Something to be done in a worker's memory, and who waits for what comes of it.
+pub(super) trait Work: Send {
     /// Whether nobody waits any more, for instance because the client hung up.
+    fn is_abandoned(&self) -> bool;
+    /// Answers without doing it.
+    fn refuse(self: Box<Self>, why: HasherError);
+    /// Does it and answers.
+    fn perform(self: Box<Self>, memory: &mut Memory);
+}
+
+/// Work that a closure does, whose answer goes to a channel. Who no longer listens gets
+/// none: that is not an error here.
+pub(super) struct Asked<F, T> {
+    pub(super) compute: F,
+    pub(super) answer: oneshot::Sender<Result<T, HasherError>>,
+}
+
+impl<F, T> Work for Asked<F, T>
+where
+    F: FnOnce(&mut Memory) -> Result<T, HasherError> + Send,
+    T: Send,
+{
     fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
+    }
+
+    fn refuse(self: Box<Self>, why: HasherError) {
+        drop(self.answer.send(Err(why)));
+    }
+
+    fn perform(self: Box<Self>, memory: &mut Memory) {
+        let Self { compute, answer } = *self;
+        drop(answer.send(compute(memory)));
     }
 }
 
@@ -64,7 +80,6 @@ pub(super) struct Queue {
     capacity: usize,
     state: Mutex<State>,
     changed: Condvar,
-    computed: AtomicU64,
 }
 
 struct State {
@@ -78,7 +93,6 @@ impl Queue {
             capacity,
             state: Mutex::new(State { jobs: VecDeque::with_capacity(capacity), open: true }),
             changed: Condvar::new(),
-            computed: AtomicU64::new(0),
         }
     }
 
@@ -95,10 +109,10 @@ impl Queue {
         }
         let capacity = match job.whose {
             Whose::Anybodys => self.capacity - self.capacity / KEPT,
-            Whose::KnownDevices => self.capacity,
+            Whose::Known => self.capacity,
         };
         if state.jobs.len() >= capacity {
-            state.jobs.retain(|job| !job.is_abandoned());
+            state.jobs.retain(|job| !job.work.is_abandoned());
         }
         if state.jobs.len() >= capacity {
             return Err(HasherError::Busy);
@@ -115,7 +129,7 @@ impl Queue {
         let mut rested = Instant::now();
         while let Some(job) = self.take(rested) {
             let (whose, begun) = (job.whose, Instant::now());
-            self.serve(job, memory);
+            serve(job, memory);
             if whose == Whose::Anybodys {
                 rested = Instant::now() + begun.elapsed().min(REST_MAX);
             }
@@ -133,10 +147,6 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.lock().jobs.len()
-    }
-
-    pub(super) fn computed(&self) -> u64 {
-        self.computed.load(Ordering::Relaxed)
     }
 
     /// The next job for a worker that will have rested at a time; waits for one. `None` once
@@ -164,26 +174,21 @@ impl Queue {
         if has_rested || !is_flood {
             return (!jobs.is_empty()).then_some(0);
         }
-        jobs.iter().position(|job| job.whose == Whose::KnownDevices)
-    }
-
-    fn serve(&self, job: Job, memory: &mut Memory) {
-        if job.is_abandoned() {
-            return;
-        }
-        // Who no longer listens gets no answer: that is not an error here.
-        if job.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            drop(job.answer.send(Err(HasherError::Busy)));
-            return;
-        }
-        let (begun, password) = (Instant::now(), job.password.expose().as_bytes());
-        let tag = memory.tag(job.recipe, password, &job.salt, job.tag_bytes);
-        self.computed.fetch_add(1, Ordering::Relaxed);
-        drop(job.answer.send(tag.map(|tag| Computed { tag, took: begun.elapsed() })));
+        jobs.iter().position(|job| job.whose == Whose::Known)
     }
 
     /// A worker that panicked leaves the list of jobs whole, so it is used on.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn serve(Job { deadline, work, .. }: Job, memory: &mut Memory) {
+    if work.is_abandoned() {
+        return;
+    }
+    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        return work.refuse(HasherError::Busy);
+    }
+    work.perform(memory);
 }

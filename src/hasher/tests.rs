@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, AssociatedData, ParamsBuilder, Version};
 
+use super::Whose::{Anybodys, Known};
 use super::recipe::Recipe;
 use super::*;
 use crate::entropy::SeededEntropy;
@@ -28,6 +30,27 @@ fn unattended(settings: HasherSettings) -> Hasher {
     Hasher::without_workers(settings, entropy()).unwrap()
 }
 
+impl Hasher {
+    /// A verification of anybody's password against a hash that is at hand.
+    async fn check(
+        &self,
+        typed: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verdict, HasherError> {
+        self.check_of(Anybodys, typed, stored).await
+    }
+
+    async fn check_of(
+        &self,
+        whose: Whose,
+        typed: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verdict, HasherError> {
+        let verified = self.verify(whose, typed, || Ok::<_, Infallible>(stored)).await;
+        verified.map(|it| it.verdict.unwrap())
+    }
+}
+
 fn password(text: &str) -> Password {
     text.parse().ok().unwrap()
 }
@@ -40,8 +63,8 @@ fn begin<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
 #[tokio::test]
 async fn the_right_password_matches_and_others_do_not() {
     let hasher = hasher();
-    let stored = hasher.hash(password("correct horse battery")).await.unwrap();
-    let verify = async |text| hasher.verify(password(text), Some(stored.clone())).await.unwrap();
+    let stored = hasher.hash(Anybodys, password("correct horse battery")).await.unwrap();
+    let verify = async |text| hasher.check(password(text), Some(stored.clone())).await.unwrap();
 
     assert_eq!(
         verify("correct horse battery").await,
@@ -56,24 +79,25 @@ async fn the_right_password_matches_and_others_do_not() {
 async fn every_byte_of_a_long_password_counts() {
     let hasher = hasher();
     let (long, longer) = ("x".repeat(127) + "y", "x".repeat(128));
-    let stored = hasher.hash(password(&long)).await.unwrap();
-    assert!(hasher.verify(password(&long), Some(stored.clone())).await.unwrap().matches);
-    assert!(!hasher.verify(password(&longer), Some(stored)).await.unwrap().matches);
+    let stored = hasher.hash(Anybodys, password(&long)).await.unwrap();
+    assert!(hasher.check(password(&long), Some(stored.clone())).await.unwrap().matches);
+    assert!(!hasher.check(password(&longer), Some(stored)).await.unwrap().matches);
 }
 
 #[tokio::test]
 async fn a_password_matches_however_its_accents_were_typed() {
     let hasher = hasher();
-    let composed = hasher.hash(password("caf\u{e9} au lait, s'il vous pla\u{ee}t")).await.unwrap();
+    let composed =
+        hasher.hash(Anybodys, password("caf\u{e9} au lait, s'il vous pla\u{ee}t")).await.unwrap();
     let decomposed = password("cafe\u{301} au lait, s'il vous plai\u{302}t");
-    assert!(hasher.verify(decomposed, Some(composed)).await.unwrap().matches);
+    assert!(hasher.check(decomposed, Some(composed)).await.unwrap().matches);
 }
 
 #[tokio::test]
 async fn the_same_password_never_has_the_same_hash() {
     let hasher = hasher();
-    let first = hasher.hash(password("the same password")).await.unwrap();
-    let second = hasher.hash(password("the same password")).await.unwrap();
+    let first = hasher.hash(Anybodys, password("the same password")).await.unwrap();
+    let second = hasher.hash(Anybodys, password("the same password")).await.unwrap();
     assert_ne!(first.salt(), second.salt());
     assert_ne!(first.tag(), second.tag());
     assert_ne!(*first.to_phc(), *second.to_phc());
@@ -82,9 +106,9 @@ async fn the_same_password_never_has_the_same_hash() {
 #[tokio::test]
 async fn a_hash_outlives_its_text() {
     let hasher = hasher();
-    let text = hasher.hash(password("correct horse battery")).await.unwrap().to_phc();
+    let text = hasher.hash(Anybodys, password("correct horse battery")).await.unwrap().to_phc();
     let stored: PasswordHash = text.parse().ok().unwrap();
-    assert!(hasher.verify(password("correct horse battery"), Some(stored)).await.unwrap().matches);
+    assert!(hasher.check(password("correct horse battery"), Some(stored)).await.unwrap().matches);
 }
 
 /// Vectors of the reference implementation, `src/test.c`.
@@ -97,9 +121,9 @@ async fn hashes_made_elsewhere_verify_and_ask_to_be_made_anew() {
         "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",
     ] {
         let stored: PasswordHash = phc.parse().ok().unwrap();
-        let verdict = hasher.verify(password("password"), Some(stored.clone())).await.unwrap();
+        let verdict = hasher.check(password("password"), Some(stored.clone())).await.unwrap();
         assert_eq!(verdict, Verdict { matches: true, needs_rehash: true }, "{phc}");
-        let wrong = hasher.verify(password("Password"), Some(stored)).await.unwrap();
+        let wrong = hasher.check(password("Password"), Some(stored)).await.unwrap();
         assert_eq!(wrong, Verdict { matches: false, needs_rehash: false }, "{phc}");
     }
 }
@@ -130,10 +154,10 @@ fn the_vector_of_rfc_9106_comes_out_twice_in_the_same_memory() {
 #[tokio::test]
 async fn an_unknown_user_costs_one_hash_at_the_cost_in_force_and_never_matches() {
     let hasher = hasher();
-    assert_eq!(hasher.nobody.recipe(), Recipe::of(cheap().cost));
-    assert!(!hasher.nobody.is_weaker_than(cheap().cost));
+    assert_eq!(hasher.shared.nobody.recipe(), Recipe::of(cheap().cost));
+    assert!(!hasher.shared.nobody.is_weaker_than(cheap().cost));
 
-    let verdict = hasher.verify(password("anything at all"), None).await.unwrap();
+    let verdict = hasher.check(password("anything at all"), None).await.unwrap();
 
     assert_eq!(verdict, Verdict { matches: false, needs_rehash: false });
     assert_eq!(hasher.computed(), 1);
@@ -143,27 +167,59 @@ async fn an_unknown_user_costs_one_hash_at_the_cost_in_force_and_never_matches()
 async fn a_full_queue_refuses_at_once_known_and_unknown_alike() {
     let hasher = unattended(cheap().with_queue(2));
     let stored = PasswordHash::of_nobody(cheap().cost, &*entropy()).unwrap();
-    let mut first = pin!(hasher.verify(password("one"), None));
-    let mut second = pin!(hasher.hash(password("two")));
+    let mut first = pin!(hasher.check(password("one"), None));
+    let mut second = pin!(hasher.hash(Anybodys, password("two")));
     assert!(begin(first.as_mut()).is_pending());
     assert!(begin(second.as_mut()).is_pending());
     assert_eq!(hasher.queued(), 2);
 
     for stored in [None, Some(stored)] {
-        let mut third = pin!(hasher.verify(password("three"), stored));
+        let mut third = pin!(hasher.check(password("three"), stored));
         assert!(matches!(begin(third.as_mut()), Poll::Ready(Err(HasherError::Busy))));
     }
     assert_eq!(hasher.queued(), 2);
+}
+
+/// Goal: the order of answers does not tell whose name has a password: a place in the queue
+/// is taken before anything is read.
+#[tokio::test]
+async fn a_stored_hash_is_read_only_when_its_turn_has_come() {
+    let hasher = unattended(cheap());
+    let stored = hasher.shared.nobody.clone();
+    let read = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&read);
+    let open = move || {
+        seen.fetch_add(1, Ordering::Relaxed);
+        Ok::<_, Infallible>(Some(stored))
+    };
+    let mut first = pin!(hasher.verify(Anybodys, password("one"), open));
+    assert!(begin(first.as_mut()).is_pending());
+    assert_eq!((hasher.queued(), read.load(Ordering::Relaxed)), (1, 0));
+
+    let worker = hasher.worker(0).unwrap();
+    assert!(first.await.unwrap().verdict.is_ok());
+    assert_eq!(read.load(Ordering::Relaxed), 1);
+    hasher.queue.close();
+    worker.join().unwrap();
+}
+
+/// Goal: what cannot be read costs as much, and is said to be that.
+#[tokio::test]
+async fn a_hash_that_cannot_be_read_costs_as_much_as_one_that_can() {
+    let hasher = hasher();
+    let open = || Err::<Option<PasswordHash>, _>("torn");
+    let verified = hasher.verify(Anybodys, password("one"), open).await.unwrap();
+    assert_eq!((verified.verdict, hasher.computed()), (Err("torn"), 1));
 }
 
 #[tokio::test]
 async fn jobs_that_nobody_waits_for_make_room() {
     let hasher = unattended(cheap().with_queue(1));
     {
-        let mut hung_up = pin!(hasher.verify(password("one"), None));
+        let mut hung_up = pin!(hasher.check(password("one"), None));
         assert!(begin(hung_up.as_mut()).is_pending());
     }
-    let mut next = pin!(hasher.verify(password("two"), None));
+    let mut next = pin!(hasher.check(password("two"), None));
     assert!(begin(next.as_mut()).is_pending());
     assert_eq!(hasher.queued(), 1);
 }
@@ -172,12 +228,12 @@ async fn jobs_that_nobody_waits_for_make_room() {
 async fn a_job_that_nobody_waits_for_is_not_computed() {
     let mut hasher = unattended(cheap());
     {
-        let mut hung_up = pin!(hasher.verify(password("one"), None));
+        let mut hung_up = pin!(hasher.check(password("one"), None));
         assert!(begin(hung_up.as_mut()).is_pending());
     }
     hasher.add_worker(0).unwrap();
 
-    let verdict = hasher.verify(password("two"), None).await.unwrap();
+    let verdict = hasher.check(password("two"), None).await.unwrap();
 
     assert!(!verdict.matches);
     assert_eq!(hasher.computed(), 1, "the second only");
@@ -186,7 +242,7 @@ async fn a_job_that_nobody_waits_for_is_not_computed() {
 #[tokio::test]
 async fn a_job_that_waited_too_long_is_answered_but_not_computed() {
     let hasher = Hasher::start(cheap().with_patience(Duration::ZERO), entropy()).unwrap();
-    let late = hasher.verify(password("one"), None).await;
+    let late = hasher.check(password("one"), None).await;
     assert!(matches!(late, Err(HasherError::Busy)));
     assert_eq!(hasher.computed(), 0);
 }
@@ -194,25 +250,25 @@ async fn a_job_that_waited_too_long_is_answered_but_not_computed() {
 #[tokio::test]
 async fn stopping_answers_those_who_wait() {
     let hasher = unattended(cheap());
-    let mut waiting = pin!(hasher.verify(password("one"), None));
+    let mut waiting = pin!(hasher.check(password("one"), None));
     assert!(begin(waiting.as_mut()).is_pending());
 
     hasher.queue.close();
 
     assert!(matches!(waiting.await, Err(HasherError::Stopped)));
-    let after = hasher.verify(password("two"), None).await;
+    let after = hasher.check(password("two"), None).await;
     assert!(matches!(after, Err(HasherError::Stopped)));
 }
 
 #[tokio::test]
 async fn many_at_once_on_several_threads_each_get_their_own_answer() {
     let hasher = Arc::new(Hasher::start(cheap().with_threads(3), entropy()).unwrap());
-    let stored = hasher.hash(password("number 7")).await.unwrap();
+    let stored = hasher.hash(Anybodys, password("number 7")).await.unwrap();
     let tries: Vec<_> = (0..40)
         .map(|number| {
             let (hasher, stored) = (Arc::clone(&hasher), stored.clone());
             let typed = password(&format!("number {number}"));
-            tokio::spawn(async move { hasher.verify(typed, Some(stored)).await.unwrap().matches })
+            tokio::spawn(async move { hasher.check(typed, Some(stored)).await.unwrap().matches })
         })
         .collect();
     for (number, attempt) in tries.into_iter().enumerate() {
@@ -230,12 +286,12 @@ async fn a_stored_hash_cannot_ask_for_more_than_the_limit() {
         [(513, 1, 1), (u32::MAX, 1, 1), (8, 65, 1), (8, u32::MAX, 1), (512, 1, 17)]
     {
         let greedy = hash(Cost { memory_kib, passes, lanes });
-        let refused = hasher.verify(password("one"), Some(greedy)).await;
+        let refused = hasher.check(password("one"), Some(greedy)).await;
         assert!(matches!(refused, Err(HasherError::TooCostly { .. })), "{memory_kib} {passes}");
     }
     assert_eq!(hasher.computed(), 0);
     let allowed = hash(Cost { memory_kib: 512, passes: 1, lanes: 1 });
-    assert!(!hasher.verify(password("one"), Some(allowed)).await.unwrap().matches);
+    assert!(!hasher.check(password("one"), Some(allowed)).await.unwrap().matches);
 }
 
 #[test]
@@ -267,10 +323,10 @@ fn nothing_below_owasps_minimum_is_accepted() {
 async fn the_cost_in_force_is_the_one_that_new_hashes_have() {
     let settings = HasherSettings::default().with_threads(1);
     let hasher = Hasher::start(settings, entropy()).unwrap();
-    let text = hasher.hash(password("correct horse battery")).await.unwrap().to_phc();
+    let text = hasher.hash(Anybodys, password("correct horse battery")).await.unwrap().to_phc();
     assert!(text.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
     let stored = text.parse().ok();
-    let verdict = hasher.verify(password("correct horse battery"), stored).await.unwrap();
+    let verdict = hasher.check(password("correct horse battery"), stored).await.unwrap();
     assert_eq!(verdict, Verdict { matches: true, needs_rehash: false });
 }
 
@@ -280,16 +336,16 @@ async fn only_what_is_easier_to_guess_is_hashed_anew() {
     let at = |memory_kib, passes| Cost { memory_kib, passes, lanes: 1 };
     let made = async |cost| {
         let hasher = Hasher::start(HasherSettings { cost, ..cheap() }, entropy()).unwrap();
-        hasher.hash(password("correct horse battery")).await.unwrap()
+        hasher.hash(Anybodys, password("correct horse battery")).await.unwrap()
     };
     let hasher = Hasher::start(HasherSettings { cost: at(64, 2), ..cheap() }, entropy()).unwrap();
     for (cost, anew) in [(at(63, 2), true), (at(64, 1), true), (at(64, 2), false)] {
         let stored = made(cost).await;
-        let verdict = hasher.verify(password("correct horse battery"), Some(stored)).await.unwrap();
+        let verdict = hasher.check(password("correct horse battery"), Some(stored)).await.unwrap();
         assert_eq!(verdict, Verdict { matches: true, needs_rehash: anew }, "{cost:?}");
     }
     let dearer = made(at(65, 2)).await;
-    let verdict = hasher.verify(password("correct horse battery"), Some(dearer)).await.unwrap();
+    let verdict = hasher.check(password("correct horse battery"), Some(dearer)).await.unwrap();
     assert_eq!(verdict, Verdict { matches: true, needs_rehash: false });
 }
 
@@ -314,10 +370,10 @@ async fn hashes_from_elsewhere_are_verified_by_their_own_scheme_and_hashed_anew(
     let php = FOREIGN.map(|text| text.replace("$2b$", "$2y$"));
     for text in FOREIGN.into_iter().chain(php.iter().map(String::as_str)) {
         let stored = PasswordHash::imported(text).unwrap_or_else(|_| panic!("{text}"));
-        let right = hasher.verify(password("correct horse battery"), Some(stored.clone())).await;
+        let right = hasher.check(password("correct horse battery"), Some(stored.clone())).await;
         let anew = stored.scheme() != PasswordScheme::Argon2id;
         assert_eq!(right.unwrap(), Verdict { matches: true, needs_rehash: anew }, "{text}");
-        let wrong = hasher.verify(password("correct horse batterY"), Some(stored.clone())).await;
+        let wrong = hasher.check(password("correct horse batterY"), Some(stored.clone())).await;
         assert!(!wrong.unwrap().matches, "{text}");
         let again: PasswordHash = stored.to_phc().parse().ok().unwrap();
         assert!(again.to_phc() == stored.to_phc(), "{text}");
@@ -334,7 +390,7 @@ async fn seventy_two_bytes_of_a_password_count_for_bcrypt() {
     for (typed, matches) in
         [("x".repeat(80), true), ("x".repeat(73), true), ("x".repeat(71), false)]
     {
-        let verdict = hasher.verify(password(&typed), Some(stored.clone())).await.unwrap();
+        let verdict = hasher.check(password(&typed), Some(stored.clone())).await.unwrap();
         assert_eq!(verdict.matches, matches, "{}", typed.len());
     }
 }
@@ -343,14 +399,14 @@ async fn seventy_two_bytes_of_a_password_count_for_bcrypt() {
 #[test]
 fn an_eighth_of_the_queue_is_for_known_devices() {
     let hasher = unattended(cheap().with_queue(16));
-    let verify = |whose| Box::pin(hasher.verify_of(whose, password("some password"), None));
+    let verify = |whose| Box::pin(hasher.check_of(whose, password("some password"), None));
     let offered = |whose| {
         let mut job = verify(whose);
         (begin(job.as_mut()).is_pending(), job)
     };
-    let all: Vec<_> = (0..20).map(|_| offered(Whose::Anybodys)).collect();
+    let all: Vec<_> = (0..20).map(|_| offered(Anybodys)).collect();
     assert_eq!(all.iter().filter(|(waits, _)| *waits).count(), 14);
-    let known: Vec<_> = (0..4).map(|_| offered(Whose::KnownDevices)).collect();
+    let known: Vec<_> = (0..4).map(|_| offered(Known)).collect();
     assert_eq!(known.iter().filter(|(waits, _)| *waits).count(), 2);
 }
 
@@ -362,7 +418,7 @@ async fn a_password_with_a_nul_matches_no_bcrypt_hash_and_costs_as_much() {
     for text in FOREIGN {
         let stored = PasswordHash::imported(text).unwrap_or_else(|_| panic!("{text}"));
         let (twice, before) = (password(&format!("{right}\0{right}")), hasher.computed());
-        assert!(!hasher.verify(twice, Some(stored)).await.unwrap().matches, "{text}");
+        assert!(!hasher.check(twice, Some(stored)).await.unwrap().matches, "{text}");
         assert_eq!(hasher.computed(), before + 1);
     }
 }
@@ -411,39 +467,30 @@ async fn a_hashing_thread_gives_way_and_the_others_stay_as_they_are() {
     let before = rustix::process::getpriority_process(None).unwrap();
     let mut hasher = unattended(cheap());
     hasher.add_worker(90_210).unwrap();
-    hasher.hash(password("some password")).await.unwrap();
+    hasher.hash(Anybodys, password("some password")).await.unwrap();
 
     assert_eq!(nice_of("argon2-90210"), Some(NICE));
     assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
 }
 
 fn job(whose: Whose) -> Job {
-    let blank = PasswordHash::blank(cheap().cost, vec![0; PasswordHash::SALT_BYTES]);
-    Job {
-        password: password("some password"),
-        salt: blank.salt().to_vec(),
-        recipe: blank.recipe(),
-        tag_bytes: 32,
-        deadline: None,
-        whose,
-        answer: oneshot::channel().0,
-    }
+    let asked = Asked { compute: |_: &mut Memory| Ok(()), answer: oneshot::channel().0 };
+    Job { deadline: None, whose, work: Box::new(asked) }
 }
 
 /// Goal: in a flood hashing leaves decisions half of its time, and keeps nobody waiting for
 /// that who is known; strangers have the other half.
 #[test]
 fn in_a_flood_a_worker_rests_from_strangers_but_not_from_known_devices() {
-    use Whose::{Anybodys, KnownDevices};
     let next_of = |capacity, whose: &[Whose]| {
         let jobs: VecDeque<_> = whose.iter().copied().map(job).collect();
         [false, true].map(|has_rested| Queue::of(capacity).next(&jobs, has_rested))
     };
     let next = |whose: &[Whose]| next_of(4, whose);
     assert_eq!(next(&[]), [None, None]);
-    assert_eq!(next(&[Anybodys, KnownDevices]), [Some(0), Some(0)], "two of four are no flood");
+    assert_eq!(next(&[Anybodys, Known]), [Some(0), Some(0)], "two of four are no flood");
     assert_eq!(next(&[Anybodys; 3]), [None, Some(0)]);
-    assert_eq!(next(&[Anybodys, Anybodys, KnownDevices]), [Some(2), Some(0)]);
+    assert_eq!(next(&[Anybodys, Anybodys, Known]), [Some(2), Some(0)]);
     assert_eq!(next_of(1, &[Anybodys]), [Some(0), Some(0)], "a short queue is served");
 }
 
@@ -452,7 +499,7 @@ fn in_a_flood_a_worker_rests_from_strangers_but_not_from_known_devices() {
 async fn all_of_a_flood_are_served_in_the_end() {
     let settings = cheap().with_queue(64).with_patience(Duration::from_secs(3_600));
     let hasher = Hasher::start(settings, entropy()).unwrap();
-    let jobs = (0..56).map(|_| hasher.verify(password("some password"), None));
+    let jobs = (0..56).map(|_| hasher.check(password("some password"), None));
     let served = futures_util::future::join_all(jobs).await;
     assert!(served.iter().all(|verdict| matches!(verdict, Ok(it) if !it.matches)));
     assert_eq!((hasher.computed(), hasher.queued()), (56, 0));

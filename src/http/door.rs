@@ -50,7 +50,7 @@ struct State {
     /// All tickets that were refused.
     all_tickets: Allowance,
     tickets: Sources,
-    /// The buckets of the attempts under way.
+    /// Where attempts are under way (see [`place`]).
     busy: HashSet<Digest>,
     window: Option<Window>,
 }
@@ -74,12 +74,12 @@ pub struct Caller {
 /// An attempt under way; another one from the same place may follow when it is dropped.
 pub struct Turn {
     app: web::Data<App>,
-    bucket: Digest,
+    place: Digest,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.app.door.end_turn(&self.bucket);
+        self.app.door.end_turn(&self.place);
     }
 }
 
@@ -118,15 +118,15 @@ impl Door {
 
     /// Takes a turn, once nothing else speaks against the attempt.
     fn take_turn(&self, from: &Approach, now: Moment) -> Result<(), Refusal> {
-        let (bucket, rate) = (from.own_bucket(), all(self.a_second));
+        let (place, rate) = (place(from), all(self.a_second));
         let mut state = self.lock();
-        if state.busy.contains(&bucket) {
+        if state.busy.contains(&place) {
             return Err(Refusal::Throttled { retry_after_s: 1 });
         }
         let is_known = from.device.is_some();
         let whose = if is_known { &mut state.devices } else { &mut state.strangers };
         whose.spend(now, &rate)?;
-        state.busy.insert(bucket);
+        state.busy.insert(place);
         Ok(())
     }
 
@@ -150,8 +150,8 @@ impl Door {
         state.all_tickets.spend(now, &rate)
     }
 
-    fn end_turn(&self, bucket: &Digest) {
-        self.lock().busy.remove(bucket);
+    fn end_turn(&self, place: &Digest) {
+        self.lock().busy.remove(place);
     }
 
     fn turned_away(&self, from: &Approach, now: Moment) {
@@ -186,6 +186,12 @@ impl Window {
         let (names, sources) = (HashSet::new(), HashSet::new());
         Self { from: now, to: now, count: 0, names, sources }
     }
+}
+
+/// What one attempt at a time comes from: a network that tries a name, or all the known
+/// devices of an account together, or whoever has many would fill the room kept for all.
+fn place(from: &Approach) -> Digest {
+    if from.device.is_some() { from.name_tag } else { from.own_bucket() }
 }
 
 /// What all may ask for together.
@@ -232,7 +238,7 @@ pub fn enter<T>(
     app.door.source(caller, now)?;
     let begun = begin(&world, now)?;
     app.door.take_turn(&caller.from, now)?;
-    Ok((begun, Turn { app: app.clone(), bucket: caller.from.own_bucket() }))
+    Ok((begun, Turn { app: app.clone(), place: place(&caller.from) }))
 }
 
 /// Who logs in by passkey, under the name that was typed, if one was. No password speaks for
@@ -360,7 +366,7 @@ mod tests {
         assert_eq!(door.take_turn(&one, at(0)), Ok(()));
         assert_eq!(door.take_turn(&one, at(0)), Err(Refusal::Throttled { retry_after_s: 1 }));
         assert_eq!(door.take_turn(&other, at(0)), Ok(()));
-        door.end_turn(&one.own_bucket());
+        door.end_turn(&place(&one));
         assert_eq!(door.take_turn(&one, at(0)), Ok(()));
     }
 
@@ -374,6 +380,23 @@ mod tests {
         let device = Some(Digest::of("device"));
         let own = Approach { device, ..stranger(1, 9_000, true).from };
         assert_eq!(door.take_turn(&own, at(0)), Ok(()));
+    }
+
+    /// Goal: nobody fills the room of known devices by having many.
+    #[test]
+    fn the_known_devices_of_an_account_take_turns() {
+        let door = door();
+        let known = |name, device: &str| Approach {
+            device: Some(Digest::of(device)),
+            ..stranger(name, 1, true).from
+        };
+        assert_eq!(door.take_turn(&known(1, "one"), at(0)), Ok(()));
+        let waits = Err(Refusal::Throttled { retry_after_s: 1 });
+        assert_eq!(door.take_turn(&known(1, "other"), at(0)), waits);
+        assert_eq!(door.take_turn(&known(2, "one"), at(0)), Ok(()), "another's");
+        assert_eq!(door.take_turn(&stranger(1, 1, true).from, at(0)), Ok(()), "a stranger");
+        door.end_turn(&place(&known(1, "one")));
+        assert_eq!(door.take_turn(&known(1, "other"), at(0)), Ok(()));
     }
 
     /// Goal: passkeys are limited as passwords are, and neither uses up the other's.

@@ -11,6 +11,7 @@ use super::{App, Problem, body, door};
 use crate::authn::enrol::{Enrolment, enrol as conclude, ticket_holder};
 use crate::authn::{self, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
+use crate::hasher::Whose;
 use crate::model::{Digest, Password, SecretToken, Username};
 use crate::vault::Purpose;
 
@@ -74,7 +75,7 @@ async fn exchanged(
     let words = &app.settings.password_words;
     check_new_password(&password, &person, second_factor, words).map_err(|error| weak(&error))?;
     let alone = stands_alone(&password);
-    let hash = app.hasher.hash(password).await?;
+    let hash = app.hasher.hash(Whose::Known, password).await?;
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
     let secret = Secret { credential, purpose: Purpose::Password, bytes };

@@ -1,11 +1,13 @@
 //! `POST /auth/v1/login`: the first step, a password.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::caller::{COOKIE, stranger};
@@ -16,10 +18,10 @@ use crate::authn::login::{Attempt, Verdict, begin, conclude};
 use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
 use crate::event::Event;
-use crate::hasher::{PasswordHash, Whose};
+use crate::hasher::{self, PasswordHash, Verified, Whose};
 use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
 use crate::sequencer::{Committed, Expected};
-use crate::vault::Purpose;
+use crate::vault::{Purpose, Vault, VaultError};
 
 #[derive(Deserialize)]
 struct Login {
@@ -79,7 +81,7 @@ pub async fn sign_in(
         let begun =
             door::enter(app, &caller, |world, now| begin(world, name.as_ref(), caller.from, now))?;
         let (attempt, _turn) = begun;
-        let checked = verify(app, &attempt, password).await?;
+        let checked = verify(app, whose(&attempt), &attempt, password).await?;
         let begun = checked.begun;
         no_sooner(app, begun, begin_session(app, request, attempt, checked, name).await).await
     };
@@ -135,14 +137,15 @@ async fn recorded(
 pub struct Checked {
     /// Whether it is the right one.
     pub matches: bool,
-    /// When it began to be looked at, by a monotonic clock.
+    /// When a worker began to look at it, by a monotonic clock.
     pub begun: Instant,
     alone: bool,
     /// A new hash of it, if the one that it matches is weaker than a new one.
     anew: Option<PasswordHash>,
 }
 
-/// Compares with the stored hash, or at the same cost with a dummy; that it does not match
+/// Compares with the stored hash, or at the same cost with a dummy. A place in the queue is
+/// taken before the hash is read, so that no order of answers tells who has one; that it does not match
 /// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right
 /// password whose hash is weaker than a new one would be is hashed once more, unless the
 /// hasher is busy: then the next login does it.
@@ -151,28 +154,35 @@ pub struct Checked {
 /// 503 `hashing_busy`, whoever is asked for.
 pub async fn verify(
     app: &web::Data<App>,
+    whose: Whose,
     attempt: &Attempt,
     password: Password,
 ) -> Result<Checked, Problem> {
-    // Monotonic readings, compared with their like alone.
-    let begun = Instant::now();
-    let stored = match (&attempt.person, &attempt.credential) {
-        (Some(person), Some((credential, sealed))) => {
-            let (app, credential, sealed) = (app.clone(), *credential, *sealed);
-            let person = person.clone();
-            let open = move || sealed::open(&app, &person, credential, Purpose::Password, &sealed);
-            body::blocking(open).await??.map(|bytes| phc(&bytes)).transpose()?
+    let named = attempt.person.clone().zip(attempt.credential);
+    // The worker that reads must not be the last to hold the node, which waits for it.
+    let (vault, wanted) = (Arc::clone(&app.vault), named.clone());
+    let stored = move || wanted.map(|wanted| read(&vault, &wanted)).transpose();
+    let Verified { verdict, begun } = app.hasher.verify(whose, password.clone(), stored).await?;
+    let verdict = match (verdict, named) {
+        (Ok(verdict), _) => verdict,
+        (Err(Unread::Vault(error)), Some((person, (credential, _))))
+            if sealed::has_gone(app, &person, credential, &error) =>
+        {
+            NO_MATCH
         }
-        _ => None,
+        (Err(error), _) => return Err(error.into()),
     };
-    let is_known = attempt.from.device.is_some();
-    let whose = if is_known { Whose::KnownDevices } else { Whose::Anybodys };
-    let verdict = app.hasher.verify_of(whose, password.clone(), stored).await?;
     let so_far = if verdict.matches { Ok(()) } else { Err(()) };
     let _told = no_sooner(app, begun, so_far).await;
     let alone = stands_alone(&password);
-    let anew = if verdict.needs_rehash { app.hasher.hash(password).await.ok() } else { None };
+    let anew =
+        if verdict.needs_rehash { app.hasher.hash(whose, password).await.ok() } else { None };
     Ok(Checked { matches: verdict.matches, begun, alone, anew })
+}
+
+/// Who waits for a login.
+pub const fn whose(attempt: &Attempt) -> Whose {
+    if attempt.from.device.is_some() { Whose::Known } else { Whose::Anybodys }
 }
 
 /// What came of a password, no sooner than of a wrong one unless it is good news: a right one
@@ -186,15 +196,38 @@ const fn kept_back<T, E>(ended: &Result<T, E>, floor: Duration, took: Duration) 
     if ended.is_ok() { Duration::ZERO } else { floor.saturating_sub(took) }
 }
 
-fn phc(bytes: &[u8]) -> Result<PasswordHash, Problem> {
-    let text = std::str::from_utf8(bytes).ok();
-    let hash = text.and_then(|text| text.parse().ok());
-    hash.ok_or_else(|| Problem::defect(&"a sealed password hash is not one"))
+const NO_MATCH: hasher::Verdict = hasher::Verdict { matches: false, needs_rehash: false };
+
+/// Why a stored hash could not be read.
+enum Unread {
+    Vault(VaultError),
+    NotAHash,
+}
+
+impl From<Unread> for Problem {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Vault(error) => error.into(),
+            Unread::NotAHash => Self::defect(&"a sealed password hash is not one"),
+        }
+    }
+}
+
+/// Opens a person's hash. Blocks on the disk.
+fn read(
+    vault: &Vault,
+    (person, (credential, sealed)): &(Username, (Uuid, Digest)),
+) -> Result<PasswordHash, Unread> {
+    let bytes = vault
+        .open(person.as_str(), *credential, Purpose::Password, sealed)
+        .map_err(Unread::Vault)?;
+    let text = std::str::from_utf8(&bytes).ok();
+    text.and_then(|text| text.parse().ok()).ok_or(Unread::NotAHash)
 }
 
 /// The secrets of a new or raised session, until they are handed over.
 pub struct Fresh {
-    session: uuid::Uuid,
+    session: Uuid,
     token: SecretToken,
     session_token: SecretToken,
 }

@@ -13,6 +13,7 @@ use super::{App, Problem, body, door};
 use crate::authn::change::{self, Change, begin, conclude};
 use crate::authn::{self, WeakPassword, check_new_password, stands_alone};
 use crate::entropy::uuid_v7;
+use crate::hasher::Whose;
 use crate::model::{NotASecret, Password};
 use crate::sequencer::{Committed, Expected};
 use crate::vault::Purpose;
@@ -62,13 +63,13 @@ pub async fn exchange(
             door::enter(app, &visitor, |world, now| begin(world, session, visitor.from, now))?;
         let (attempt, _turn) = begun;
         let origin = caller.origin(request);
-        if !verify(app, &attempt, current).await?.matches {
+        if !verify(app, Whose::Known, &attempt, current).await?.matches {
             let decide = move |world: &_, now| change::refuse(world, &attempt, now);
             app.sequencer.commit(origin, Expected::default(), decide).await?;
             return Err(authn::Refusal::LoginFailed.into());
         }
         let alone = stands_alone(&new);
-        let hash = app.hasher.hash(new).await?;
+        let hash = app.hasher.hash(Whose::Known, new).await?;
         let credential = uuid_v7(&*app.entropy, app.clock.now())?;
         let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());
         let secret = Secret { credential, purpose: Purpose::Password, bytes };

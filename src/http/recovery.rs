@@ -138,7 +138,8 @@ pub async fn recovering(
             recovery::begin(world, name.as_ref(), from, now)
         })?;
         let (attempt, _turn) = begun;
-        let checked = login::verify(app, &attempt.login, password).await?;
+        let whose = login::whose(&attempt.login);
+        let checked = login::verify(app, whose, &attempt.login, password).await?;
         let origin = stranger(request);
         let found = found(app, origin, attempt, checked.matches, code).await;
         login::no_sooner(app, checked.begun, found).await

@@ -92,13 +92,15 @@ pub fn open(
     sealed: &Digest,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, Problem> {
     match app.vault.open(person.as_str(), credential, purpose, sealed) {
-        Err(VaultError::Missing(_))
-            if !named(&app.sequencer.world(), person).contains(&credential) =>
-        {
-            Ok(None)
-        }
+        Err(error) if has_gone(app, person, credential, &error) => Ok(None),
         opened => Ok(Some(opened?)),
     }
+}
+
+/// Whether a secret cannot be opened because another has taken its place since.
+pub fn has_gone(app: &App, person: &Username, credential: Uuid, error: &VaultError) -> bool {
+    matches!(error, VaultError::Missing(_))
+        && !named(&app.sequencer.world(), person).contains(&credential)
 }
 
 async fn seen_through(
