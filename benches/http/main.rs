@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::rt::System;
+use countersign::hasher::Whose;
 use countersign::http::App;
 use countersign::model::Password;
 use serde_json::{Value, json};
@@ -377,7 +378,7 @@ fn capacity(app: &App) -> f64 {
     let begun = Instant::now();
     System::new().block_on(async {
         for _ in 0..hashes {
-            app.hasher.hash(password.clone()).await.unwrap();
+            app.hasher.hash(Whose::Anybodys, password.clone()).await.unwrap();
         }
     });
     let threads = app.settings.limits.hash_threads as f64;

@@ -15,6 +15,7 @@ mod queue;
 mod recipe;
 #[cfg(test)]
 mod tests;
+mod ticks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,7 @@ use cost::Cost;
 use memory::Memory;
 use pace::Pace;
 use queue::{Asked, Job, Queue};
+use ticks::Ticks;
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +119,8 @@ pub struct Hasher {
     shared: Arc<Shared>,
     entropy: Arc<dyn Entropy>,
     queue: Arc<Queue>,
-    workers: Vec<JoinHandle<()>>,
+    ticks: Arc<Ticks>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What the workers need.
@@ -139,6 +142,9 @@ impl Hasher {
         let mut hasher = Self::without_workers(settings, entropy)?;
         for number in 0..settings.threads {
             hasher.add_worker(number)?;
+        }
+        for processor in ticks::processors() {
+            hasher.add_ticks(processor)?;
         }
         Ok(hasher)
     }
@@ -247,25 +253,39 @@ impl Hasher {
         let queue = Arc::new(Queue::of(settings.queue));
         let computed = AtomicU64::new(0);
         let shared = Arc::new(Shared { settings, nobody, pace: Pace::default(), computed });
-        Ok(Self { shared, entropy, queue, workers: Vec::new() })
+        Ok(Self { shared, entropy, queue, ticks: Arc::default(), threads: Vec::new() })
     }
 
     fn add_worker(&mut self, number: usize) -> Result<(), HasherError> {
         let worker = self.worker(number)?;
-        self.workers.push(worker);
+        self.threads.push(worker);
         Ok(())
     }
 
     fn worker(&self, number: usize) -> Result<JoinHandle<()>, HasherError> {
         let mut memory = Memory::for_cost(self.shared.settings.cost)?;
-        let queue = Arc::clone(&self.queue);
+        let (queue, ticks) = (Arc::clone(&self.queue), Arc::clone(&self.ticks));
         std::thread::Builder::new()
             .name(format!("argon2-{number}"))
             .spawn(move || {
                 give_way();
-                queue.work(&mut memory);
+                queue.work(&mut memory, &ticks);
             })
             .map_err(HasherError::Thread)
+    }
+
+    fn add_ticks(&mut self, processor: usize) -> Result<(), HasherError> {
+        let ticks = Arc::clone(&self.ticks);
+        let ticking = std::thread::Builder::new()
+            .name(format!("tick-{processor}"))
+            .stack_size(TICKING_STACK)
+            .spawn(move || {
+                ticks::bind_to(processor);
+                ticks.make();
+            })
+            .map_err(HasherError::Thread)?;
+        self.threads.push(ticking);
+        Ok(())
     }
 }
 
@@ -301,6 +321,9 @@ impl Shared {
     }
 }
 
+/// What a thread that does nothing needs, in bytes.
+const TICKING_STACK: usize = 64 * 1_024;
+
 /// How much a hashing thread gives way to the others, 0 to 19.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
@@ -322,9 +345,10 @@ fn give_way() {
 impl Drop for Hasher {
     fn drop(&mut self) {
         self.queue.close();
-        for worker in self.workers.drain(..) {
-            // A worker that panicked has nothing more to say here.
-            drop(worker.join());
+        self.ticks.close();
+        for thread in self.threads.drain(..) {
+            // One that panicked has nothing more to say here.
+            drop(thread.join());
         }
     }
 }

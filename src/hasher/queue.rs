@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::HasherError;
 use super::memory::Memory;
+use super::ticks::Ticks;
 
 /// What waits for a worker.
 pub(super) struct Job {
@@ -68,14 +69,17 @@ where
 /// Which part of the queue strangers do not fill.
 const KEPT: usize = 8;
 
-/// How long a worker rests at most.
+/// How many times as long as it worked a worker rests.
+const REST: u32 = 2;
+
+/// How long it rests at most.
 const REST_MAX: Duration = Duration::from_millis(500);
 
 /// Jobs in order of arrival, at most `capacity` of them, and fewer of strangers'.
 ///
 /// While more than half of that wait it is a flood. Then a worker rests after each of
-/// strangers' jobs for as long as it took, so that a flood has half of its time and decisions
-/// find a processor.
+/// strangers' jobs for twice as long as it took, so that a flood has a third of its time and
+/// decisions find a processor; and during these jobs processors tick faster.
 pub(super) struct Queue {
     capacity: usize,
     state: Mutex<State>,
@@ -125,13 +129,15 @@ impl Queue {
     }
 
     /// Serves jobs in some memory until the queue is closed: a worker's life.
-    pub(super) fn work(&self, memory: &mut Memory) {
+    pub(super) fn work(&self, memory: &mut Memory, ticks: &Ticks) {
         let mut rested = Instant::now();
-        while let Some(job) = self.take(rested) {
+        while let Some((job, is_flood)) = self.take(rested) {
             let (whose, begun) = (job.whose, Instant::now());
+            let ticks = (is_flood && whose == Whose::Anybodys).then(|| ticks.want());
             serve(job, memory);
+            drop(ticks);
             if whose == Whose::Anybodys {
-                rested = Instant::now() + begun.elapsed().min(REST_MAX);
+                rested = Instant::now() + (begun.elapsed() * REST).min(REST_MAX);
             }
         }
     }
@@ -151,12 +157,13 @@ impl Queue {
 
     /// The next job for a worker that will have rested at a time; waits for one. `None` once
     /// closed.
-    fn take(&self, rested: Instant) -> Option<Job> {
+    fn take(&self, rested: Instant) -> Option<(Job, bool)> {
         let mut state = self.lock();
         while state.open {
             let rest = rested.saturating_duration_since(Instant::now());
             if let Some(place) = self.next(&state.jobs, rest.is_zero()) {
-                return state.jobs.remove(place);
+                let is_flood = self.is_flood(&state.jobs);
+                return state.jobs.remove(place).map(|job| (job, is_flood));
             }
             state = if state.jobs.is_empty() {
                 self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
@@ -170,11 +177,14 @@ impl Queue {
 
     /// Which of those who wait is next, if it is not a rest.
     pub(super) fn next(&self, jobs: &VecDeque<Job>, has_rested: bool) -> Option<usize> {
-        let is_flood = jobs.len() > self.capacity.div_ceil(2);
-        if has_rested || !is_flood {
+        if has_rested || !self.is_flood(jobs) {
             return (!jobs.is_empty()).then_some(0);
         }
         jobs.iter().position(|job| job.whose == Whose::Known)
+    }
+
+    fn is_flood(&self, jobs: &VecDeque<Job>) -> bool {
+        jobs.len() > self.capacity.div_ceil(2)
     }
 
     /// A worker that panicked leaves the list of jobs whole, so it is used on.

@@ -478,8 +478,8 @@ fn job(whose: Whose) -> Job {
     Job { deadline: None, whose, work: Box::new(asked) }
 }
 
-/// Goal: in a flood hashing leaves decisions half of its time, and keeps nobody waiting for
-/// that who is known; strangers have the other half.
+/// Goal: in a flood hashing leaves decisions most of its time, and keeps nobody waiting for
+/// that who is known.
 #[test]
 fn in_a_flood_a_worker_rests_from_strangers_but_not_from_known_devices() {
     let next_of = |capacity, whose: &[Whose]| {
@@ -492,6 +492,31 @@ fn in_a_flood_a_worker_rests_from_strangers_but_not_from_known_devices() {
     assert_eq!(next(&[Anybodys; 3]), [None, Some(0)]);
     assert_eq!(next(&[Anybodys, Anybodys, Known]), [Some(2), Some(0)]);
     assert_eq!(next_of(1, &[Anybodys]), [Some(0), Some(0)], "a short queue is served");
+}
+
+/// Goal: in a flood no hash keeps a processor for itself from one of the kernel's ticks to
+/// the next, and nothing ticks for nothing.
+#[test]
+fn processors_tick_faster_while_a_flood_is_hashed() {
+    let (queue, ticks) = (Queue::of(8), Arc::new(Ticks::default()));
+    let offered = |whose| {
+        let (answer, answered) = oneshot::channel();
+        let ticks = Arc::clone(&ticks);
+        let compute = move |_: &mut Memory| Ok(ticks.are_wanted());
+        let work = Box::new(Asked { compute, answer });
+        queue.offer(Job { deadline: None, whose, work }).unwrap();
+        answered
+    };
+    let six = [Anybodys, Known, Anybodys, Anybodys, Anybodys, Anybodys].map(offered);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            queue.work(&mut Memory::for_cost(cheap().cost).unwrap(), &ticks);
+        });
+        let wanted = six.map(|answered| answered.blocking_recv().unwrap().unwrap());
+        queue.close();
+        assert_eq!(wanted, [true, false, false, false, false, false], "six of eight are a flood");
+    });
+    assert!(!ticks.are_wanted());
 }
 
 /// Goal: what a rest has left waiting is served after it, whether or not anything comes.
