@@ -227,9 +227,10 @@ fn record(sequencer: &Sequencer, proposers: usize) {
         let ask = ask();
         let world = sequencer.world();
         let now = sequencer.now(&world);
-        let events = vec![decided(&world, &ask, now)];
+        let (taken, rests_on) = pdp::decide_on(&world, &ask, now);
+        let taken = (vec![Event::AccessDecided(Box::new(taken))], rests_on);
         let retake = move |world: &World, now| Ok::<_, ()>(vec![decided(world, &ask, now)]);
-        sequencer.record(Origin::node(), (&world, now), events, retake).await.unwrap()
+        sequencer.record(Origin::node(), (&world, now), taken, retake).await.unwrap()
     });
     let recorded = System::new().block_on(join_all(proposals));
     for committed in recorded {

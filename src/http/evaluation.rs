@@ -12,8 +12,8 @@ use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
 use crate::event::{AccessDecided, Event, Presented, StepUp};
 use crate::model::{AccessRequest, BadRequest, Moment, Personal, SecretToken};
-use crate::pdp::{Ask, decide};
-use crate::projection::World;
+use crate::pdp::{Ask, decide_on};
+use crate::projection::{Footprint, World};
 use crate::sequencer::Authority;
 
 /// Carries the person's session token, as an alternative to `context.session_token`.
@@ -51,12 +51,12 @@ pub async fn single(
     let origin = pep.caller.origin(request);
     let mut world = app.sequencer.world();
     let mut now = app.sequencer.now(&world);
-    let mut decided = asking.decide(&world, now)?;
+    let (mut decided, mut rests_on) = asking.decide(&world, now)?;
     let taken = Taken { world: &world, now, decided: &decided };
     if cross_check::differs(app, &origin, &taken, || asking.ask(&world)).await? {
         world = app.sequencer.world();
         now = app.sequencer.now(&world);
-        decided = asking.decide(&world, now)?;
+        (decided, rests_on) = asking.decide(&world, now)?;
     }
     let taken = sealed(app, vec![Event::AccessDecided(Box::new(decided))]).await?;
     let sealer = app.sealer.clone();
@@ -65,7 +65,7 @@ pub async fn single(
         sealer.seal_event(&mut event)?;
         Ok::<_, Problem>(vec![event])
     };
-    let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await?;
+    let recorded = app.sequencer.record(origin, (&world, now), (taken, rests_on), retake).await?;
     let decided = recorded.entries.first().and_then(|entry| answer::decided(entry));
     let decided = decided.ok_or_else(|| Problem::defect(&"a decision was not recorded"))?;
     observe::decided(app, &recorded.world, decided);
@@ -112,11 +112,16 @@ impl Asking {
         Self { pep, authority, request: Arc::new(request), presented, step_up, bytes_max }
     }
 
-    /// Decides in a World at a time. What is personal in the event is yet to be sealed.
+    /// Decides in a World at a time, and says what that rests on. What is personal in the
+    /// event is yet to be sealed.
     ///
     /// # Errors
     /// 400 if what would be recorded is too large.
-    pub fn decide(&self, world: &World, now: Moment) -> Result<AccessDecided, Problem> {
+    pub fn decide(
+        &self,
+        world: &World,
+        now: Moment,
+    ) -> Result<(AccessDecided, Footprint), Problem> {
         self.decided(world, now, true)
     }
 
@@ -125,12 +130,12 @@ impl Asking {
         world: &World,
         now: Moment,
         may_search: bool,
-    ) -> Result<AccessDecided, Problem> {
+    ) -> Result<(AccessDecided, Footprint), Problem> {
         let ask = self.ask(world);
         let ask = Ask { step_up: ask.step_up && may_search, ..ask };
-        let decided = decide(world, &ask, now);
+        let (decided, rests_on) = decide_on(world, &ask, now);
         self.fits(&decided)?;
-        Ok(decided)
+        Ok((decided, rests_on))
     }
 
     /// The question as the PDP takes it.
@@ -148,8 +153,14 @@ impl Asking {
     ///
     /// # Errors
     /// Those of [`Asking::decide`].
-    pub fn take(&self, world: &World, now: Moment, may_search: bool) -> Result<Event, Problem> {
-        Ok(Event::AccessDecided(Box::new(self.decided(world, now, may_search)?)))
+    pub fn take(
+        &self,
+        world: &World,
+        now: Moment,
+        may_search: bool,
+    ) -> Result<(Event, Footprint), Problem> {
+        let (decided, rests_on) = self.decided(world, now, may_search)?;
+        Ok((Event::AccessDecided(Box::new(decided)), rests_on))
     }
 
     /// Decides again at the writer, where the PEP's own permission may be gone by now.
@@ -158,7 +169,7 @@ impl Asking {
     /// 403 if it is; those of [`Asking::take`].
     pub fn retake(&self, world: &World, now: Moment) -> Result<Event, Problem> {
         if self.authority.holds(world, now) {
-            self.take(world, now, true)
+            Ok(self.take(world, now, true)?.0)
         } else {
             Err(Problem::forbidden("the permission was withdrawn meanwhile"))
         }

@@ -12,7 +12,7 @@ use super::guard::{Evaluate, Guarded};
 use super::{App, Problem, answer, body, observe};
 use crate::event::{Event, Verdict};
 use crate::model::{Batch, Item, Moment, Semantic};
-use crate::projection::World;
+use crate::projection::{Footprint, World};
 use crate::sequencer::Origin;
 
 /// For how many denials of one batch a login that would help is looked for: each costs up
@@ -63,13 +63,13 @@ async fn many(
     let origin = pep.caller.origin(request);
     let mut world = app.sequencer.world();
     let mut now = app.sequencer.now(&world);
-    let (mut events, mut faults) = batch.take(&world, now);
+    let (mut events, mut rests_on, mut faults) = batch.take(&world, now);
     if batch.differs(app, &origin, (&world, now), &events, &faults).await? {
         world = app.sequencer.world();
         now = app.sequencer.now(&world);
-        (events, faults) = batch.take(&world, now);
+        (events, rests_on, faults) = batch.take(&world, now);
     }
-    let events = sealed(app, events).await?;
+    let taken = (sealed(app, events).await?, rests_on);
     let sealer = app.sealer.clone();
     let faults = Arc::new(Mutex::new(faults));
     let latest = Arc::clone(&faults);
@@ -78,12 +78,12 @@ async fn many(
         if !authority.holds(world, now) {
             return Err(Problem::forbidden("the permission was withdrawn meanwhile"));
         }
-        let (mut events, faults) = batch.take(world, now);
+        let (mut events, _, faults) = batch.take(world, now);
         events.iter_mut().try_for_each(|event| sealer.seal_event(event))?;
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = faults;
         Ok(events)
     };
-    let recorded = app.sequencer.record(origin, (&world, now), events, retake).await?;
+    let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await?;
     let mut decided = recorded.entries.iter().filter_map(|entry| answer::decided(entry));
     let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
     let mut items: Vec<Value> = Vec::with_capacity(faults.len());
@@ -132,23 +132,25 @@ impl Asked {
         Ok(false)
     }
 
-    /// Decides item by item until the semantic says stop. Of the second list, one
-    /// entry belongs to each answer: what was wrong with the item, or nothing.
-    fn take(&self, world: &World, now: Moment) -> (Vec<Event>, Vec<Option<String>>) {
-        let (mut events, mut faults) = (Vec::new(), Vec::new());
+    /// Decides item by item until the semantic says stop, and says what that rests on. Of
+    /// the second list, one entry belongs to each answer: what was wrong with the item, or
+    /// nothing.
+    fn take(&self, world: &World, now: Moment) -> (Vec<Event>, Footprint, Vec<Option<String>>) {
+        let (mut events, mut rests_on, mut faults) = (Vec::new(), Footprint::of(world), Vec::new());
         let mut searches = 0;
         for asking in &self.askings {
             let taken = match asking {
                 Ok(asking) => {
                     let taken = asking.take(world, now, searches < STEP_UPS_MAX);
-                    searches += usize::from(taken.as_ref().is_ok_and(searched));
+                    searches += usize::from(taken.as_ref().is_ok_and(|(event, _)| searched(event)));
                     taken.map_err(|problem| problem.detail().to_owned())
                 }
                 Err(message) => Err(message.clone()),
             };
-            let verdict = taken.as_ref().map_or(Verdict::Deny, verdict);
+            let verdict = taken.as_ref().map_or(Verdict::Deny, |(event, _)| verdict(event));
             match taken {
-                Ok(event) => {
+                Ok((event, on)) => {
+                    rests_on.join(on);
                     events.push(event);
                     faults.push(None);
                 }
@@ -163,7 +165,7 @@ impl Asked {
                 break;
             }
         }
-        (events, faults)
+        (events, rests_on, faults)
     }
 }
 

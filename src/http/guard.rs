@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpRequest};
 use super::caller::{self, Caller};
 use super::{App, Problem, observe};
 use crate::event::{AccessDecided, Actor, Event, Verdict};
-use crate::pdp::{Administration, administrative, decide};
+use crate::pdp::{Administration, administrative, decide, decide_on};
 use crate::sequencer::{Authority, CommitError, Expected, Origin};
 
 /// What a handler's caller must be allowed to do.
@@ -116,12 +116,12 @@ async fn permit<P: Permission>(app: &App, caller: &Caller, origin: Origin) -> Re
     }
     let ask = administrative(&caller.actor(), what, caller.presented());
     let now = app.sequencer.now(&world);
-    let taken = decide(&world, &ask, now);
+    let (taken, rests_on) = decide_on(&world, &ask, now);
     let retake = move |world: &_, now| {
         Ok::<_, Problem>(vec![Event::AccessDecided(Box::new(decide(world, &ask, now)))])
     };
-    let events = vec![Event::AccessDecided(Box::new(taken))];
-    let recorded = app.sequencer.record(origin, (&world, now), events, retake).await;
+    let taken = (vec![Event::AccessDecided(Box::new(taken))], rests_on);
+    let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await;
     let recorded = recorded.map_err(|error: CommitError<Problem>| Problem::from(error))?;
     let decided = recorded.entries.iter().find_map(|entry| match &entry.event {
         Event::AccessDecided(decided) => Some(decided),

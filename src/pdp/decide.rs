@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::entities::Entities;
+use super::entities::{Entities, LookedFor};
 use super::personal::{Gaps, separate};
 use super::step_up::step_up;
 use super::{Ask, bounded, naming, rests_on_unrecorded, session, shadow};
 use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Known, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
-use crate::projection::{Compiled, World};
+use crate::projection::{Compiled, Footprint, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
 pub const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
@@ -35,8 +35,15 @@ pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
     taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
 }
 
+/// As [`decide`], and what the decision rests on.
+#[must_use]
+pub fn decide_on(world: &World, ask: &Ask, now: Moment) -> (AccessDecided, Footprint) {
+    let again = taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set));
+    (again.decided, Footprint::of(world).with(again.looked_for))
+}
+
 /// A decision taken again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Again {
     /// What came of it.
     pub decided: AccessDecided,
@@ -45,6 +52,8 @@ pub struct Again {
     pub rests_on: BTreeSet<KeyId>,
     /// Whether what the staged policies say beside it must be what is recorded of them.
     pub shadow_repeats: bool,
+    /// Which entities of the directory it has looked for, and what was found.
+    pub(super) looked_for: LookedFor,
 }
 
 /// As [`decide`], of a World of the past that is folded with the keys of now: says too
@@ -102,9 +111,8 @@ impl Way {
 pub(super) fn taken(world: &World, ask: &Ask, now: Moment, gaps: &Gaps, way: Way) -> Again {
     let mut again = concluded(world, ask, now, gaps, way, None);
     if ask.step_up && again.decided.decision == Verdict::Deny {
-        let (found, rests_on) = step_up(world, ask, &again.decided, gaps, way);
+        let found = step_up(world, ask, &mut again, gaps, way);
         again.decided.step_up = Some(found);
-        again.rests_on.extend(rests_on);
     }
     bound(&mut again.decided);
     again
@@ -139,7 +147,7 @@ pub(super) fn concluded(
     supposed: Option<&SessionFacts>,
 ) -> Again {
     let (decided, rests_on) = (undecided(world, ask, now), BTreeSet::new());
-    let mut again = Again { decided, rests_on, shadow_repeats: true };
+    let mut again = Again { decided, rests_on, shadow_repeats: true, looked_for: Vec::new() };
     let asked = named(world, ask).and_then(|names| {
         let presented = || session::look_up(world, ask.set, ask.presented, &names.subject, now);
         again.decided.session =
@@ -239,6 +247,7 @@ fn by_policies(
         }
         Err(_) => decided.note = Some(Note::ContextIncomplete),
     }
+    again.looked_for = entities.looked_for.into_inner();
     decided.pruned.append(&mut entities.ignored);
     decided.believed = entities.believed;
     let named = [&names.subject, &names.action, &names.resource];

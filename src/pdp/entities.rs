@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::personal::Met;
 use crate::cedar::{CompiledSchema, EntitySource, TypedEntity};
 use crate::model::{EntityAsked, EntityDocument, EntityType, ReservedType, SetKind, Uid};
-use crate::projection::{DirectoryView, World};
+use crate::projection::{Node, World};
 
 /// Where a decision finds its entities.
 pub(super) struct Entities<'a> {
@@ -23,13 +24,18 @@ pub(super) struct Entities<'a> {
     pub(super) believed: Vec<String>,
     /// What cannot be seen of the entities looked at so far.
     pub(super) met: RefCell<Met>,
+    /// Which entities of the directory were looked for so far, and what was found.
+    pub(super) looked_for: RefCell<LookedFor>,
 }
+
+/// Entities of the directory by their names, or that there is none.
+pub(super) type LookedFor = Vec<(Uid, Option<Arc<Node>>)>;
 
 impl<'a> Entities<'a> {
     pub(super) fn new(set: SetKind, world: &'a World, schema: &'a CompiledSchema) -> Self {
         let (asked, ignored, believed) = (HashMap::new(), Vec::new(), Vec::new());
-        let met = RefCell::default();
-        Self { set, world, schema, asked, ignored, believed, met }
+        let (met, looked_for) = (RefCell::default(), RefCell::default());
+        Self { set, world, schema, asked, ignored, believed, met, looked_for }
     }
 
     /// Adds what the caller says about the subject or resource, and drops from
@@ -70,10 +76,12 @@ impl<'a> Entities<'a> {
     fn stored(&self, uid: &Uid) -> Option<TypedEntity> {
         match self.set {
             SetKind::Application => {
-                let (directory, schema) = (&self.world.directory, self.schema);
-                let entity = DirectoryView { directory, schema }.entity(uid);
-                if let Some(node) = directory.get(uid).filter(|it| !it.document.personal.is_empty())
-                {
+                let found = self.world.directory.get(uid);
+                self.looked_for.borrow_mut().push((uid.clone(), found.cloned()));
+                let node = found?;
+                // As in any view of a directory, one that does not fit the schema is absent.
+                let entity = node.typed(self.schema).ok();
+                if !node.document.personal.is_empty() {
                     let erased = &self.world.erasures;
                     self.met.borrow_mut().entity(&node.document, entity.is_some(), erased);
                 }

@@ -19,7 +19,7 @@ mod unrecorded;
 pub use administration::{Administration, administrative};
 pub use ask::Ask;
 pub use covered::weighed;
-pub use decide::{Again, OURS, decide, decide_again, decide_as_of, decide_if};
+pub use decide::{Again, OURS, decide, decide_again, decide_as_of, decide_if, decide_on};
 pub use doubt::doubt;
 pub use explain::{Asked, Explanation, PolicyExplained, Role, explain, explain_again};
 pub use naming::{asked_of, names_of};

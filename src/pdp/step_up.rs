@@ -1,14 +1,13 @@
 //! Which login would turn a denial into an allow: the cheapest that suffices.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
 use super::decide::{Way, named, supposing};
-use super::{Ask, Gaps};
+use super::{Again, Ask, Gaps};
 use crate::event::{AccessDecided, Note, SessionFacts, SessionUsed, StepUp, Verdict};
-use crate::model::{Aal, Acr, KeyId, Moment, SetKind, Uid};
+use crate::model::{Aal, Acr, Moment, SetKind, Uid};
 use crate::projection::World;
 
 /// Looks for a login that would have this denial allowed: the same question is decided
@@ -19,20 +18,25 @@ use crate::projection::World;
 ///
 /// Empty if no login would help: it was not denied by policies, the subject is nobody who
 /// can log in, or the policies want something else; and while the index of policies is in
-/// doubt. Beside it, the keys of what could not be seen and may have mattered.
+/// doubt. What was looked for, and the keys of what could not be seen and may have mattered,
+/// are added to those of the denial.
 ///
 /// # Source
 /// RFC 9470 §3 (`acr_values` in order of preference, `max_age`).
 pub(super) fn step_up(
     world: &World,
     ask: &Ask,
-    denied: &AccessDecided,
+    denied: &mut Again,
     gaps: &Gaps,
     way: Way,
-) -> (StepUp, BTreeSet<KeyId>) {
-    let rests_on = RefCell::default();
-    let found = search(world, ask, denied, gaps, way, &rests_on);
-    (found, rests_on.into_inner())
+) -> StepUp {
+    let tried = RefCell::default();
+    let found = search(world, ask, &denied.decided, gaps, way, &tried);
+    for again in tried.into_inner() {
+        denied.rests_on.extend(again.rests_on);
+        denied.looked_for.extend(again.looked_for);
+    }
+    found
 }
 
 fn search(
@@ -41,7 +45,7 @@ fn search(
     denied: &AccessDecided,
     gaps: &Gaps,
     way: Way,
-    rests_on: &RefCell<BTreeSet<KeyId>>,
+    tried: &RefCell<Vec<Again>>,
 ) -> StepUp {
     let none = StepUp { acr_values: Vec::new(), max_age_s: None };
     // While each policy is asked each time, a search would cost too much.
@@ -59,8 +63,9 @@ fn search(
     let allowed = |acr: Acr, age_s: u64| {
         let supposed = reach.facts(acr, before(now, age_s));
         let again = supposing(world, ask, now, gaps, way, &supposed);
-        rests_on.borrow_mut().extend(again.rests_on);
-        again.decided.decision == Verdict::Allow
+        let allowed = again.decided.decision == Verdict::Allow;
+        tried.borrow_mut().push(again);
+        allowed
     };
     let acr_values: Vec<_> = Acr::ALL
         .into_iter()

@@ -119,6 +119,7 @@ impl World {
             through: state.through,
             last: state.last,
             epoch: state.epoch,
+            elsewhere: 0,
             settings: state.settings.into(),
             application: PolicySetState::restored(SetKind::Application, application, artefacts),
             system: PolicySetState::restored(SetKind::System, system, artefacts),

@@ -28,6 +28,9 @@ pub struct World {
     pub last: Option<(Moment, Uuid)>,
     /// How many events so far could alter a decision.
     pub epoch: u64,
+    /// How many of them were no change of the directory, since this process began with a
+    /// World; for [`Footprint`](super::Footprint) alone, and no part of the state.
+    pub(super) elsewhere: u64,
     /// The settings adopted.
     pub settings: Arc<DecisionSettings>,
     /// The owner's policies and schema.
@@ -93,6 +96,7 @@ impl World {
             through: None,
             last: None,
             epoch: 0,
+            elsewhere: 0,
             settings: Arc::default(),
             application: PolicySetState::new(SetKind::Application),
             versions: Versions::default(),
@@ -153,6 +157,7 @@ impl World {
         self.sign_ins.wrote(entry);
         if self.fact(entry) {
             self.epoch += 1;
+            self.elsewhere += u64::from(!matches!(entry.event, Event::DirectoryActivated(_)));
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::event::{Actor, Envelope, Event, Tail, Whence};
 use crate::event_store::IdempotencyKey;
 use crate::model::{Digest, Moment, StreamName, Version};
-use crate::projection::World;
+use crate::projection::{Footprint, World};
 
 /// On whose behalf something is proposed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,8 +156,8 @@ pub(super) type Decide = Box<dyn FnOnce(&World, Moment) -> Option<Vec<Event>> + 
 
 /// A decision taken before the writer was asked, and serialised.
 pub(super) struct Prepared {
-    /// The epoch of the World it was taken in.
-    pub(super) epoch: u64,
+    /// What it rests on.
+    pub(super) rests_on: Footprint,
     /// When it was taken.
     pub(super) at: Moment,
     /// Its events.

@@ -38,7 +38,7 @@ pub(super) struct Draft {
     bytes: usize,
     by_key: HashMap<IdempotencyKey, Arc<Envelope>>,
     settled: Vec<(oneshot::Sender<Outcome>, Settled)>,
-    /// How many decisions were taken again because the World had changed.
+    /// How many decisions were taken again because what they rest on had changed.
     pub(super) retaken: usize,
     /// Whether it says anything but what this node has cosigned of other logs.
     pub(super) news: bool,
@@ -170,8 +170,9 @@ impl Draft {
     ) -> Settled {
         let now = self.world.not_before_last(now);
         let tails = match prepared {
-            Some(Prepared { epoch, at, tails })
-                if epoch == self.world.epoch && now.seconds_since(at) <= DECISION_AGE_MAX_S =>
+            Some(Prepared { rests_on, at, tails })
+                if now.seconds_since(at) <= DECISION_AGE_MAX_S
+                    && rests_on.holds_in(&self.world) =>
             {
                 Ok(tails)
             }

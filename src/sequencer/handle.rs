@@ -20,7 +20,7 @@ use crate::entropy::Entropy;
 use crate::event::Event;
 use crate::event_store::EventStore;
 use crate::model::{Index, Moment};
-use crate::projection::World;
+use crate::projection::{Footprint, World};
 use crate::snapshot::Keeper;
 use crate::telemetry::Metrics;
 
@@ -197,9 +197,8 @@ impl Sequencer {
         self.propose(origin, expected, None, decide).await
     }
 
-    /// Records a decision that was taken in a World at a time. If anything that could
-    /// alter it has been recorded since, or it has waited for long, the writer takes it
-    /// again by `retake`.
+    /// Records a decision that was taken in a World at a time. If what it rests on has
+    /// changed since, or it has waited for long, the writer takes it again by `retake`.
     ///
     /// # Errors
     /// [`CommitError`]: why it was not recorded.
@@ -207,11 +206,11 @@ impl Sequencer {
         &self,
         origin: Origin,
         (taken_in, at): (&World, Moment),
-        events: Vec<Event>,
+        (events, rests_on): (Vec<Event>, Footprint),
         retake: impl FnOnce(&World, Moment) -> Result<Vec<Event>, E> + Send + 'static,
     ) -> Result<Committed, CommitError<E>> {
         let tails = tails(&origin, events, taken_in).map_err(|_| CommitError::Defect)?;
-        let prepared = Prepared { epoch: taken_in.epoch, at, tails };
+        let prepared = Prepared { rests_on, at, tails };
         self.propose(origin, Expected::default(), Some(prepared), retake).await
     }
 

@@ -17,7 +17,7 @@ use countersign::tlog::SigningKey;
 use tokio::task::yield_now;
 use uuid::Uuid;
 
-use crate::writer::{Told, Writer, entries, registered, tick};
+use crate::writer::{Told, Writer, entity_put, entries, registered, tick};
 
 fn node() -> StreamName {
     StreamName::single("node")
@@ -406,6 +406,20 @@ async fn a_decision_of_an_older_epoch_is_taken_again() {
     assert_eq!(taken(record(&old).await.unwrap()), tick("taken again"));
     let new = writer.sequencer.world();
     assert_eq!(taken(record(&new).await.unwrap()), tick("taken"));
+}
+
+/// Goal: however often the directory changes, a decision that has not looked at what has
+/// changed is recorded as it was taken.
+#[tokio::test]
+async fn a_change_of_other_entities_leaves_a_decision_as_it_was_taken() {
+    let writer = Writer::new().begin().await;
+    let old = writer.sequencer.world();
+    let record = || writer.record(Arc::clone(&old), tick("taken"), vec![tick("taken again")]);
+    writer.commit(entity_put()).await.unwrap();
+    assert_eq!(writer.sequencer.world().epoch, old.epoch + 1);
+    assert_eq!(record().await.unwrap().unwrap().entries[0].event, tick("taken"));
+    writer.commit(vec![registered("alice")]).await.unwrap();
+    assert_eq!(record().await.unwrap().unwrap().entries[0].event, tick("taken again"));
 }
 
 /// Goal: no old answer is given as a new one, even where nothing has changed but the

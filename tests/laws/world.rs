@@ -7,7 +7,7 @@ use countersign::cedar::on_large_stack;
 use countersign::event::{AccessDecided, Event, decode};
 use countersign::event_store::{EventStore as _, Group, MemoryStore};
 use countersign::model::{Index, Personal};
-use countersign::pdp::Role;
+use countersign::pdp::{Ask, Role, decide, decide_on};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::recover;
 use countersign::tlog::{Tree, leaf_hash};
@@ -17,7 +17,7 @@ use proptest::sample::Index as Pick;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
-use crate::course::{Course, steps};
+use crate::course::{Course, moves, steps};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
@@ -129,6 +129,36 @@ proptest! {
         on_large_stack(|| {
             explained(Some(&course.sealer));
             explained(None);
+        }).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Law: as long as what a decision rests on has not changed, it is the same, whatever
+    /// else has been recorded: so a writer may record one that was taken before.
+    #[test]
+    fn a_decision_is_the_same_while_what_it_rests_on_is(
+        steps in prop_oneof![steps(), moves()],
+    ) {
+        let course = Course::of(&steps);
+        on_large_stack(|| {
+            let (mut world, mut taken) = (World::default(), Vec::new());
+            for entry in &course.log {
+                if let Event::AccessDecided(recorded) = &entry.event {
+                    let (ask, now) = (Ask::recorded(recorded), recorded.now);
+                    let (decided, rests_on) = decide_on(&world, &ask, now);
+                    taken.push((ask, now, decided, rests_on));
+                }
+                world = world.apply(entry);
+                for (ask, now, before, rests_on) in &taken {
+                    if rests_on.holds_in(&world) {
+                        let after = decide(&world, ask, *now);
+                        assert_eq!(AccessDecided { through: before.through, ..after }, *before);
+                    }
+                }
+            }
         }).unwrap();
     }
 }

@@ -8,11 +8,12 @@ use countersign::checkpoint::Publisher;
 use countersign::clock::ManualClock;
 use countersign::entropy::SeededEntropy;
 use countersign::event::{
-    Envelope, Event, LogCreated, NodeStarted, PersonRegistered, PolicyIndexDoubted, decode,
+    DirectoryActivated, EntitySubmitted, Envelope, Event, LogCreated, NodeStarted,
+    PersonRegistered, PolicyIndexDoubted, decode,
 };
 use countersign::event_store::{EventStore, MemoryStore};
-use countersign::model::{Index, Moment, SetKind};
-use countersign::projection::{Artefacts, World};
+use countersign::model::{EntityDocument, Index, Label, Moment, SetKind, Version};
+use countersign::projection::{Artefacts, Footprint, World};
 use countersign::sequencer::{
     CommitError, Committed, Expected, Origin, Sequencer, SequencerSettings, Sources, recover,
 };
@@ -83,8 +84,8 @@ impl Writer {
         let sequencer = Arc::clone(&self.sequencer);
         tokio::spawn(async move {
             let retake = move |_: &World, _| Ok(retaken);
-            let taken_in = (&*taken_in, noon());
-            sequencer.record(Origin::node(), taken_in, vec![taken], retake).await
+            let taken = (vec![taken], Footprint::of(&taken_in));
+            sequencer.record(Origin::node(), (&*taken_in, noon()), taken, retake).await
         })
     }
 
@@ -130,6 +131,16 @@ pub fn tick(name: &str) -> Event {
 /// An event that does alter decisions.
 pub fn registered(name: &str) -> Event {
     Event::PersonRegistered(PersonRegistered { person: name.parse().unwrap() })
+}
+
+/// A change of the directory.
+pub fn entity_put() -> Vec<Event> {
+    let (publication, entity) = (Uuid::nil(), EntityDocument::bare("A::\"a\"".parse().unwrap()));
+    let (version, changed, message) = (Version(1), 1, Label::default());
+    vec![
+        Event::EntitySubmitted(EntitySubmitted { publication, entity }),
+        Event::DirectoryActivated(DirectoryActivated { publication, version, changed, message }),
+    ]
 }
 
 /// The index of policies is found wrong.

@@ -107,6 +107,21 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 20..160)
 }
 
+/// Policies, then entities that come, change, move and go, and are asked for.
+pub fn moves() -> impl Strategy<Value = Vec<Step>> {
+    // Who is in a group may, and who has a rank; unless one in another has a certain address.
+    let policies = Step::Publish { schema: true, policies: 0b01_1010 };
+    let parents = prop::collection::vec(0_u8..4, 0..3);
+    let moved = prop_oneof![
+        4 => (0_u8..8, parents, prop::option::of(0..9))
+            .prop_map(|(id, parents, rank)| Step::Put(id, parents, rank)),
+        1 => (0_u8..8).prop_map(Step::Remove),
+        3 => who().prop_map(|who| Step::Ask(who, None)),
+    ];
+    prop::collection::vec(moved, 20..80)
+        .prop_map(move |moved| std::iter::once(policies.clone()).chain(moved).collect())
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let reported = prop_oneof![
         3 => Just(Reported::PasswordVerified),

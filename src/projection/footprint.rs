@@ -1,0 +1,101 @@
+//! What a decision rests on, to know whether it would still be the same later.
+
+use std::sync::Arc;
+
+use super::{Node, World};
+use crate::model::Uid;
+
+/// What of a World a decision rests on: all of it but the directory, and of that the
+/// entities it has looked for. So a change of others, however many, leaves it as it is.
+#[derive(Clone, Debug)]
+pub struct Footprint {
+    epoch: u64,
+    elsewhere: u64,
+    looked_for: Vec<(Uid, Option<Arc<Node>>)>,
+}
+
+impl Footprint {
+    /// Of a decision in this World that has looked for no entity yet.
+    #[must_use]
+    pub const fn of(world: &World) -> Self {
+        Self { epoch: world.epoch, elsewhere: world.elsewhere, looked_for: Vec::new() }
+    }
+
+    /// Adds the entities that were looked for, as they were found.
+    #[must_use]
+    pub fn with(mut self, looked_for: Vec<(Uid, Option<Arc<Node>>)>) -> Self {
+        self.looked_for.extend(looked_for);
+        self
+    }
+
+    /// Adds what another decision in the same World rests on.
+    pub fn join(&mut self, other: Self) {
+        self.looked_for.extend(other.looked_for);
+    }
+
+    /// Whether the same decision would be taken in `world`, a later one of the same process
+    /// (a node is the same as long as neither its entity nor what that is in has changed). At once
+    /// if nothing that bears on decisions has changed; else a look-up an entity.
+    #[must_use]
+    pub fn holds_in(&self, world: &World) -> bool {
+        let as_it_was =
+            |(uid, then): &(Uid, Option<Arc<Node>>)| match (then, world.directory.get(uid)) {
+                (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+                (then, now) => then.is_none() && now.is_none(),
+            };
+        self.epoch == world.epoch
+            || self.elsewhere == world.elsewhere && self.looked_for.iter().all(as_it_was)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::EntityDocument;
+    use crate::projection::Change;
+
+    fn named(id: &str) -> Uid {
+        format!("User::\"{id}\"").parse().unwrap()
+    }
+
+    fn put(id: &str, parents: &[&str]) -> Change {
+        let parents = parents.iter().map(|id| named(id)).collect();
+        Change::Put(EntityDocument { parents, ..EntityDocument::bare(named(id)) })
+    }
+
+    /// The World after an epoch more, in which the directory has changed.
+    fn after(world: &World, changes: &[Change]) -> World {
+        let directory = world.directory.with(changes).unwrap();
+        World { directory, epoch: world.epoch + 1, ..world.clone() }
+    }
+
+    fn looked_for(world: &World, ids: &[&str]) -> Footprint {
+        let found = |id: &&str| (named(id), world.directory.get(&named(id)).cloned());
+        Footprint::of(world).with(ids.iter().map(found).collect())
+    }
+
+    /// Goal: no change goes by unseen that a decision could rest on: of an entity that it
+    /// has looked for, of one that was not there, or of what it is in by way of another.
+    #[test]
+    fn a_decision_rests_on_the_entities_that_it_has_looked_for() {
+        let world = World::default();
+        let world = after(&world, &[put("top", &[]), put("group", &[]), put("a", &["group"])]);
+        let mut seen = looked_for(&world, &["a"]);
+        seen.join(looked_for(&world, &["nobody"]));
+        assert!(seen.holds_in(&world));
+        assert!(seen.holds_in(&after(&world, &[put("other", &["group"])])));
+        for change in
+            [put("a", &[]), put("nobody", &[]), put("group", &["top"]), Change::Remove(named("a"))]
+        {
+            assert!(!seen.holds_in(&after(&world, std::slice::from_ref(&change))), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn a_decision_rests_on_all_else() {
+        let world = after(&World::default(), &[put("a", &[])]);
+        let seen = looked_for(&world, &["a"]);
+        let (epoch, elsewhere) = (world.epoch + 1, world.elsewhere + 1);
+        assert!(!seen.holds_in(&World { epoch, elsewhere, ..world }));
+    }
+}
