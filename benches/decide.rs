@@ -39,6 +39,10 @@ use others::others;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The person's session.
 const SESSION: Uuid = Uuid::from_u128(7);
 

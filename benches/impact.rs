@@ -28,6 +28,10 @@ use countersign::projection::World;
 
 use build::{Ground, each_page};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Every so many decisions one is taken by Cedar's own authorizer too.
 const SAMPLED: u64 = 500;
 

@@ -42,6 +42,10 @@ use plot::{Line, Plot};
 use samples::{Samples, grouped, shown, timed};
 use workload::{Form, Organisation, Workload};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn workloads() -> [&'static Workload; 3] {
     [&drive::DRIVE, &repositories::REPOSITORIES, &lists::LISTS]
 }

@@ -31,6 +31,10 @@ use serde_json::{Value, json};
 use client::{Connection, call, post};
 use node::{PASSWORD, Served, two_factors};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Tries of each kind: as many as the issue asks for.
 const TRIES: usize = 200;
 /// Tries when nothing is measured.

@@ -51,6 +51,10 @@ use scale::Changing;
 use soak::Held;
 use table::Row;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many times as many logins as the node can hash are offered in a flood.
 const FLOOD: f64 = 20.0;
 /// Connections of the flood that are turned away while the others fill the hasher's queue.

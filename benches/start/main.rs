@@ -24,6 +24,10 @@ use countersign::sequencer::fold_to;
 
 use build::{Ground, each_page};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How often each start is measured.
 const STARTS: usize = 5;
 /// How many pasts are looked at.

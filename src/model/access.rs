@@ -131,15 +131,17 @@ impl AccessRequest {
     /// # Errors
     /// [`BadRequest`] with the path of what is missing, mistyped or refused.
     pub fn from_json(body: &Value) -> Result<Self, BadRequest> {
-        Self::from_members(top(body)?)
+        let members = top(body)?;
+        Self::from_parts(&|name| present(members, name))
     }
 
-    fn from_members(members: &Map<String, Value>) -> Result<Self, BadRequest> {
+    /// Reads the parts where they are found.
+    fn from_parts<'a>(part: &dyn Fn(&str) -> Option<&'a Value>) -> Result<Self, BadRequest> {
         Ok(Self {
-            subject: entity(members, "subject")?,
-            action: action(members)?,
-            resource: entity(members, "resource")?,
-            context: free(members, "context", "context")?,
+            subject: entity(part("subject"), "subject")?,
+            action: action(part("action"))?,
+            resource: entity(part("resource"), "resource")?,
+            context: free(part("context"), &|| "context".to_owned())?,
         })
     }
 }
@@ -163,7 +165,7 @@ impl Batch {
             Some(_) => return Err(BadRequest::new("evaluations", "expected an array")),
         };
         if listed.is_empty() {
-            return AccessRequest::from_members(members).map(|one| Self::Single(Box::new(one)));
+            return AccessRequest::from_json(body).map(|one| Self::Single(Box::new(one)));
         }
         if listed.len() > items_max {
             return Err(BadRequest::new("evaluations", "more items than one request may have"));
@@ -174,16 +176,10 @@ impl Batch {
 }
 
 fn merged(defaults: &Map<String, Value>, item: &Value, at: usize) -> Item {
-    let place = format!("evaluations[{at}]");
-    let own = object(item, &place)?;
-    let mut whole = Map::new();
-    for name in ["subject", "action", "resource", "context"] {
-        if let Some(value) = present(own, name).or_else(|| present(defaults, name)) {
-            whole.insert(name.to_owned(), value.clone());
-        }
-    }
-    AccessRequest::from_members(&whole)
-        .map_err(|error| BadRequest::new(format!("{place}.{}", error.place), error.problem))
+    let place = || format!("evaluations[{at}]");
+    let own = item.as_object().ok_or_else(|| BadRequest::new(place(), EXPECTED_OBJECT))?;
+    AccessRequest::from_parts(&|name| present(own, name).or_else(|| present(defaults, name)))
+        .map_err(|error| BadRequest::new(format!("{}.{}", place(), error.place), error.problem))
 }
 
 fn semantic(members: &Map<String, Value>) -> Result<Semantic, BadRequest> {
@@ -204,24 +200,25 @@ fn top(body: &Value) -> Result<&Map<String, Value>, BadRequest> {
     object(body, "body")
 }
 
-fn entity(members: &Map<String, Value>, name: &str) -> Result<EntityAsked, BadRequest> {
-    let value = present(members, name).ok_or_else(|| missing(name))?;
-    let own = object(value, name)?;
-    let (kind_at, id_at) = (format!("{name}.type"), format!("{name}.id"));
+fn entity(value: Option<&Value>, name: &str) -> Result<EntityAsked, BadRequest> {
+    let own = object(value.ok_or_else(|| missing(name))?, name)?;
     Ok(EntityAsked {
-        kind: text(own, "type", &kind_at, TYPE_BYTES_MAX)?,
-        id: text(own, "id", &id_at, ID_BYTES_MAX)?,
-        properties: free(own, "properties", &format!("{name}.properties"))?,
+        kind: text(own, "type", name, TYPE_BYTES_MAX)?,
+        id: text(own, "id", name, ID_BYTES_MAX)?,
+        properties: properties(own, name)?,
     })
 }
 
-fn action(members: &Map<String, Value>) -> Result<Action, BadRequest> {
-    let value = present(members, "action").ok_or_else(|| missing("action"))?;
-    let own = object(value, "action")?;
+fn action(value: Option<&Value>) -> Result<Action, BadRequest> {
+    let own = object(value.ok_or_else(|| missing("action"))?, "action")?;
     Ok(Action {
-        name: text(own, "name", "action.name", ID_BYTES_MAX)?,
-        properties: free(own, "properties", "action.properties")?,
+        name: text(own, "name", "action", ID_BYTES_MAX)?,
+        properties: properties(own, "action")?,
     })
+}
+
+fn properties(members: &Map<String, Value>, of: &str) -> Result<Map<String, Value>, BadRequest> {
+    free(present(members, "properties"), &|| format!("{of}.properties"))
 }
 
 fn missing(name: &str) -> BadRequest {
@@ -233,41 +230,41 @@ fn present<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value>
 }
 
 fn object<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>, BadRequest> {
-    value.as_object().ok_or_else(|| BadRequest::new(place, "expected an object"))
+    value.as_object().ok_or_else(|| BadRequest::new(place, EXPECTED_OBJECT))
 }
+
+const EXPECTED_OBJECT: &str = "expected an object";
 
 fn text(
     members: &Map<String, Value>,
     name: &str,
-    place: &str,
+    of: &str,
     bytes_max: usize,
 ) -> Result<String, BadRequest> {
+    let wrong = |problem| Err(BadRequest::new(format!("{of}.{name}"), problem));
     match present(members, name) {
-        None => Err(BadRequest::new(place, "missing: expected text")),
-        Some(Value::String(text)) if text.is_empty() => {
-            Err(BadRequest::new(place, "must not be empty"))
-        }
+        None => wrong("missing: expected text"),
+        Some(Value::String(text)) if text.is_empty() => wrong("must not be empty"),
         Some(Value::String(text)) if text.len() <= bytes_max => Ok(text.clone()),
-        Some(Value::String(_)) => Err(BadRequest::new(place, "too long")),
-        Some(_) => Err(BadRequest::new(place, "expected text")),
+        Some(Value::String(_)) => wrong("too long"),
+        Some(_) => wrong("expected text"),
     }
 }
 
 /// An object of the caller's own making, searched for Cedar's escapes: they would
 /// turn text into an entity reference or an extension value.
 fn free(
-    members: &Map<String, Value>,
-    name: &str,
-    place: &str,
+    value: Option<&Value>,
+    place: &dyn Fn() -> String,
 ) -> Result<Map<String, Value>, BadRequest> {
-    let Some(value) = present(members, name) else { return Ok(Map::new()) };
-    let own = object(value, place)?;
+    let Some(value) = value else { return Ok(Map::new()) };
+    let own = value.as_object().ok_or_else(|| BadRequest::new(place(), EXPECTED_OBJECT))?;
     own.iter().try_for_each(|(name, value)| no_escape(name, value, place))?;
     Ok(own.clone())
 }
 
-fn no_escape(name: &str, value: &Value, place: &str) -> Result<(), BadRequest> {
-    let here = || format!("{place}.{}", name.chars().take(64).collect::<String>());
+fn no_escape(name: &str, value: &Value, place: &dyn Fn() -> String) -> Result<(), BadRequest> {
+    let here = || format!("{}.{}", place(), name.chars().take(64).collect::<String>());
     if matches!(name, "__entity" | "__extn" | "__expr") {
         let problem = "reserved: write a reference as plain text, the schema gives it its type";
         return Err(BadRequest::new(here(), problem));
@@ -278,7 +275,7 @@ fn no_escape(name: &str, value: &Value, place: &str) -> Result<(), BadRequest> {
 fn inside(value: &Value, place: &dyn Fn() -> String) -> Result<(), BadRequest> {
     match value {
         Value::Object(members) => {
-            members.iter().try_for_each(|(name, value)| no_escape(name, value, &place()))
+            members.iter().try_for_each(|(name, value)| no_escape(name, value, place))
         }
         Value::Array(items) => items
             .iter()

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::entities::{Entities, LookedFor};
+use super::entities::Entities;
 use super::personal::{Gaps, separate};
 use super::step_up::step_up;
 use super::{Ask, bounded, naming, rests_on_unrecorded, session, shadow};
 use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Known, Misfit, Question};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
-use crate::projection::{Compiled, Footprint, World};
+use crate::projection::{Compiled, Footprint, LookedFor, World};
 
 /// What the caller may not say in `context`: these are the World's to say.
 pub const OURS: [&str; 5] = ["session", "session_token", "pep", "now", ACTION_PROPERTIES];
@@ -147,7 +147,8 @@ pub(super) fn concluded(
     supposed: Option<&SessionFacts>,
 ) -> Again {
     let (decided, rests_on) = (undecided(world, ask, now), BTreeSet::new());
-    let mut again = Again { decided, rests_on, shadow_repeats: true, looked_for: Vec::new() };
+    let mut again =
+        Again { decided, rests_on, shadow_repeats: true, looked_for: LookedFor::default() };
     let asked = named(world, ask).and_then(|names| {
         let presented = || session::look_up(world, ask.set, ask.presented, &names.subject, now);
         again.decided.session =

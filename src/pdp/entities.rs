@@ -3,14 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::personal::Met;
 use crate::cedar::{CompiledSchema, EntitySource, TypedEntity};
 use crate::model::{EntityAsked, EntityDocument, EntityType, ReservedType, SetKind, Uid};
-use crate::projection::{Node, World};
+use crate::projection::{LookedFor, World};
 
 /// Where a decision finds its entities.
 pub(super) struct Entities<'a> {
@@ -27,9 +26,6 @@ pub(super) struct Entities<'a> {
     /// Which entities of the directory were looked for so far, and what was found.
     pub(super) looked_for: RefCell<LookedFor>,
 }
-
-/// Entities of the directory by their names, or that there is none.
-pub(super) type LookedFor = Vec<(Uid, Option<Arc<Node>>)>;
 
 impl<'a> Entities<'a> {
     pub(super) fn new(set: SetKind, world: &'a World, schema: &'a CompiledSchema) -> Self {
@@ -77,7 +73,7 @@ impl<'a> Entities<'a> {
         match self.set {
             SetKind::Application => {
                 let found = self.world.directory.get(uid);
-                self.looked_for.borrow_mut().push((uid.clone(), found.cloned()));
+                self.looked_for.borrow_mut().note(uid, found);
                 let node = found?;
                 // As in any view of a directory, one that does not fit the schema is absent.
                 let entity = node.typed(self.schema).ok();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Node, World};
+use super::{Directory, Node, World};
 use crate::model::Uid;
 
 /// What of a World a decision rests on: all of it but the directory, and of that the
@@ -11,19 +11,58 @@ use crate::model::Uid;
 pub struct Footprint {
     epoch: u64,
     elsewhere: u64,
-    looked_for: Vec<(Uid, Option<Arc<Node>>)>,
+    looked_for: LookedFor,
+}
+
+/// The entities of a directory that were looked for, each once.
+#[derive(Clone, Debug, Default)]
+pub struct LookedFor {
+    found: Vec<Arc<Node>>,
+    missing: Vec<Uid>,
+}
+
+impl LookedFor {
+    /// Adds one, as it was found or not.
+    pub fn note(&mut self, uid: &Uid, found: Option<&Arc<Node>>) {
+        match found {
+            Some(node) => {
+                if !self.found.iter().any(|known| Arc::ptr_eq(known, node)) {
+                    self.found.push(Arc::clone(node));
+                }
+            }
+            None => {
+                if !self.missing.contains(uid) {
+                    self.missing.push(uid.clone());
+                }
+            }
+        }
+    }
+
+    /// Adds those of another decision in the same World. Does not look which are in both.
+    pub fn extend(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.missing.extend(other.missing);
+    }
+
+    fn are_as_they_were(&self, directory: &Directory) -> bool {
+        let is_same = |then: &Arc<Node>| {
+            directory.get(&then.document.uid).is_some_and(|now| Arc::ptr_eq(then, now))
+        };
+        self.found.iter().all(is_same)
+            && self.missing.iter().all(|uid| directory.get(uid).is_none())
+    }
 }
 
 impl Footprint {
     /// Of a decision in this World that has looked for no entity yet.
     #[must_use]
-    pub const fn of(world: &World) -> Self {
-        Self { epoch: world.epoch, elsewhere: world.elsewhere, looked_for: Vec::new() }
+    pub fn of(world: &World) -> Self {
+        Self { epoch: world.epoch, elsewhere: world.elsewhere, looked_for: LookedFor::default() }
     }
 
     /// Adds the entities that were looked for, as they were found.
     #[must_use]
-    pub fn with(mut self, looked_for: Vec<(Uid, Option<Arc<Node>>)>) -> Self {
+    pub fn with(mut self, looked_for: LookedFor) -> Self {
         self.looked_for.extend(looked_for);
         self
     }
@@ -38,13 +77,9 @@ impl Footprint {
     /// if nothing that bears on decisions has changed; else a look-up an entity.
     #[must_use]
     pub fn holds_in(&self, world: &World) -> bool {
-        let as_it_was =
-            |(uid, then): &(Uid, Option<Arc<Node>>)| match (then, world.directory.get(uid)) {
-                (Some(then), Some(now)) => Arc::ptr_eq(then, now),
-                (then, now) => then.is_none() && now.is_none(),
-            };
         self.epoch == world.epoch
-            || self.elsewhere == world.elsewhere && self.looked_for.iter().all(as_it_was)
+            || self.elsewhere == world.elsewhere
+                && self.looked_for.are_as_they_were(&world.directory)
     }
 }
 
@@ -70,8 +105,9 @@ mod tests {
     }
 
     fn looked_for(world: &World, ids: &[&str]) -> Footprint {
-        let found = |id: &&str| (named(id), world.directory.get(&named(id)).cloned());
-        Footprint::of(world).with(ids.iter().map(found).collect())
+        let mut all = LookedFor::default();
+        ids.iter().for_each(|id| all.note(&named(id), world.directory.get(&named(id))));
+        Footprint::of(world).with(all)
     }
 
     /// Goal: no change goes by unseen that a decision could rest on: of an entity that it

@@ -28,7 +28,7 @@ pub use accesses::Accesses;
 pub use buckets::{Bucket, Buckets};
 pub use directory::{Change, Directory, DirectoryView, HierarchyFault, Node};
 pub use erasures::Erasures;
-pub use footprint::Footprint;
+pub use footprint::{Footprint, LookedFor};
 pub use identities::Identities;
 pub use index_doubts::IndexDoubts;
 pub use passkeys::Passkey;
