@@ -148,14 +148,14 @@ fn roll_back(c: &mut Criterion) {
 
 /// A log read, folded and decided again, by decisions. Budget: 60,000 a second.
 fn replay(c: &mut Criterion) {
-    const DECISIONS: usize = 5_000;
+    const DECISIONS: u64 = 5_000;
     let recorded = LazyCell::new(|| {
         let sequencer = founded(Arc::new(MemoryStore::new()), 20);
         (0..DECISIONS / 50).for_each(|_| record(&sequencer, 50));
         sequencer
     });
     let mut group = c.benchmark_group("audit/replay");
-    group.sample_size(10).throughput(Throughput::Elements(DECISIONS as u64));
+    group.sample_size(10).throughput(Throughput::Elements(DECISIONS));
     group.bench_function("decisions", |b| {
         let store = recorded.store();
         b.iter(|| {
@@ -164,7 +164,8 @@ fn replay(c: &mut Criterion) {
                 replay.step(&decode(index, &bytes).unwrap());
             }
             let report = replay.report();
-            assert!(report.clean && report.decisions == DECISIONS as u64, "{report:?}");
+            // Not clean: the session was put there without a login, which a replay points out.
+            assert_eq!((report.identical, report.decisions), (DECISIONS, DECISIONS));
         });
     });
     group.finish();
