@@ -1,7 +1,7 @@
 //! What Countersign itself knows about a request, typed by the schema as a caller's JSON
 //! is, without taking the way over JSON where the types go together.
 
-use cedar_policy_core::ast::Value;
+use cedar_policy_core::ast::{Literal, Value};
 use serde_json::{Map, Value as Json};
 
 use super::extension;
@@ -57,7 +57,7 @@ pub(super) fn value(
         (Kind::Text, Known::Text(text)) => Some(Value::from(text.as_str())),
         (Kind::Extension(Extension::Datetime), Known::Time(time)) => extension::time(*time),
         (Kind::Set(element), Known::Texts(texts)) if matches!(**element, Kind::Text) => {
-            Some(Value::set(texts.iter().map(|text| Value::from(*text)), None))
+            Some(Value::set_of_lits(texts.iter().map(|text| Literal::from(*text)), None))
         }
         (Kind::Record(declared), Known::Record(members)) => {
             value::record(declared, members.as_slice(), place, misfits)

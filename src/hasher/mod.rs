@@ -8,6 +8,8 @@
 //! *is* the permit, so a client that hangs up cannot free one that is still busy.
 
 mod cost;
+#[cfg(test)]
+mod flood_tests;
 mod memory;
 mod pace;
 mod password_hash;

@@ -94,18 +94,19 @@ pub(super) fn processors() -> Vec<usize> {
 ///
 /// # Source
 /// `sched_setaffinity(2)`: without a process it is the calling thread's.
-#[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
+#[cfg(target_os = "linux")]
 pub(super) fn bind_to(processor: usize) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::thread::{CpuSet, sched_setaffinity};
-        let mut one = CpuSet::new();
-        one.set(processor);
-        if let Err(error) = sched_setaffinity(None, &one) {
-            tracing::debug!(%error, processor, "a thread could not be bound to a processor");
-        }
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let mut one = CpuSet::new();
+    one.set(processor);
+    if let Err(error) = sched_setaffinity(None, &one) {
+        tracing::debug!(%error, processor, "a thread could not be bound to a processor");
     }
 }
+
+/// Elsewhere no thread asks.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn bind_to(_: usize) {}
 
 #[cfg(test)]
 mod tests {

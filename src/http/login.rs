@@ -145,10 +145,10 @@ pub struct Checked {
 }
 
 /// Compares with the stored hash, or at the same cost with a dummy. A place in the queue is
-/// taken before the hash is read, so that no order of answers tells who has one; that it does not match
-/// is said no earlier than of any other (see [`crate::hasher::Hasher::floor`]). A right
-/// password whose hash is weaker than a new one would be is hashed once more, unless the
-/// hasher is busy: then the next login does it.
+/// taken before the hash is read, so that no order of answers tells who has one. That it
+/// does not match is said no earlier than of any other (see
+/// [`crate::hasher::Hasher::floor`]). A right password whose hash is weaker than a new one
+/// would be is hashed once more, unless the hasher is busy: then the next login does it.
 ///
 /// # Errors
 /// 503 `hashing_busy`, whoever is asked for.

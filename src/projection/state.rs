@@ -150,11 +150,12 @@ impl World {
 }
 
 /// Every file of this room.
-const SOURCES: [&str; 23] = [
+const SOURCES: [&str; 24] = [
     include_str!("accesses.rs"),
     include_str!("buckets.rs"),
     include_str!("directory.rs"),
     include_str!("erasures.rs"),
+    include_str!("footprint.rs"),
     include_str!("identities.rs"),
     include_str!("index_doubts.rs"),
     include_str!("mod.rs"),
