@@ -53,17 +53,6 @@ pub struct Verdict {
     pub needs_rehash: bool,
 }
 
-/// What became of a verification.
-#[derive(Debug)]
-#[must_use]
-pub struct Verified<E> {
-    /// What was found; or why the stored hash could not be read, which takes as long.
-    pub verdict: Result<Verdict, E>,
-    /// When a worker began, by a monotonic clock. Time in the queue is the same for all who
-    /// wait in it.
-    pub begun: Instant,
-}
-
 /// Why no password was hashed or verified. None of them says anything about the
 /// password or whether the user exists.
 #[derive(Debug, thiserror::Error)]
@@ -178,11 +167,12 @@ impl Hasher {
     /// The hash is read by the worker when its turn has come: whoever waits has his place in
     /// the queue before anything depends on whether there is one. `None` is a user who does
     /// not exist or has no password: the same work is done at the cost in force, and the
-    /// answer is that it does not match. The same is done if it cannot be read.
+    /// answer is that it does not match. If it cannot be read the same is done, and the
+    /// answer is why.
     ///
     /// # Errors
     /// [`HasherError::Busy`] at once if the queue is full, whoever the user is;
-    /// [`HasherError::TooCostly`] before any work.
+    /// [`HasherError::TooCostly`] instead of hashing.
     ///
     /// # Source
     /// ASVS 6.3.8: users are not deducible from response times.
@@ -191,16 +181,15 @@ impl Hasher {
         whose: Whose,
         password: Password,
         stored: impl FnOnce() -> Result<Option<PasswordHash>, E> + Send + 'static,
-    ) -> Result<Verified<E>, HasherError> {
+    ) -> Result<Result<Verdict, E>, HasherError> {
         let shared = Arc::clone(&self.shared);
         self.served(whose, move |memory| {
-            let begun = Instant::now();
             let (stored, unread) = match stored() {
                 Ok(stored) => (stored, None),
                 Err(error) => (None, Some(error)),
             };
             let verdict = shared.compare(memory, &password, stored)?;
-            Ok(Verified { verdict: unread.map_or(Ok(verdict), Err), begun })
+            Ok(unread.map_or(Ok(verdict), Err))
         })
         .await
     }

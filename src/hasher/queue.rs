@@ -1,6 +1,7 @@
 //! The bounded queue between those who wait and the threads that work.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -200,5 +201,7 @@ fn serve(Job { deadline, work, .. }: Job, memory: &mut Memory) {
     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
         return work.refuse(HasherError::Busy);
     }
-    work.perform(memory);
+    // A defect in one job must not end the worker for all the others. Whoever waits for it
+    // finds its answer gone; the memory is filled anew and wiped with the next.
+    drop(catch_unwind(AssertUnwindSafe(|| work.perform(memory))));
 }

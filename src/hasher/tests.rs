@@ -46,7 +46,7 @@ impl Hasher {
         stored: Option<PasswordHash>,
     ) -> Result<Verdict, HasherError> {
         let verified = self.verify(whose, typed, || Ok::<_, Infallible>(stored)).await;
-        verified.map(|it| it.verdict.unwrap())
+        verified.map(Result::unwrap)
     }
 }
 
@@ -196,7 +196,7 @@ async fn a_stored_hash_is_read_only_when_its_turn_has_come() {
     assert_eq!((hasher.queued(), read.load(Ordering::Relaxed)), (1, 0));
 
     let worker = hasher.worker(0).unwrap();
-    assert!(first.await.unwrap().verdict.is_ok());
+    assert!(first.await.unwrap().is_ok());
     assert_eq!(read.load(Ordering::Relaxed), 1);
     hasher.queue.close();
     worker.join().unwrap();
@@ -208,7 +208,7 @@ async fn a_hash_that_cannot_be_read_costs_as_much_as_one_that_can() {
     let hasher = hasher();
     let open = || Err::<Option<PasswordHash>, _>("torn");
     let verified = hasher.verify(Anybodys, password("one"), open).await.unwrap();
-    assert_eq!((verified.verdict, hasher.computed()), (Err("torn"), 1));
+    assert_eq!((verified, hasher.computed()), (Err("torn"), 1));
 }
 
 #[tokio::test]

@@ -150,6 +150,12 @@ impl Door {
         state.all_tickets.spend(now, &rate)
     }
 
+    /// Takes a turn that costs nothing else.
+    fn begin_alone(&self, what: Digest) -> Result<(), Refusal> {
+        let is_first = self.lock().busy.insert(what);
+        is_first.then_some(()).ok_or(Refusal::Throttled { retry_after_s: 1 })
+    }
+
     fn end_turn(&self, place: &Digest) {
         self.lock().busy.remove(place);
     }
@@ -239,6 +245,16 @@ pub fn enter<T>(
     let begun = begin(&world, now)?;
     app.door.take_turn(&caller.from, now)?;
     Ok((begun, Turn { app: app.clone(), place: place(&caller.from) }))
+}
+
+/// Takes a turn for something that nobody is to do twice at a time, whoever and wherever,
+/// such as to use an invitation: each hashes a password that waits among those who are known.
+///
+/// # Errors
+/// 429 `throttled` while it is done.
+pub fn alone(app: &web::Data<App>, what: Digest) -> Result<Turn, Refusal> {
+    app.door.begin_alone(what)?;
+    Ok(Turn { app: app.clone(), place: what })
 }
 
 /// Who logs in by passkey, under the name that was typed, if one was. No password speaks for
@@ -397,6 +413,18 @@ mod tests {
         assert_eq!(door.take_turn(&stranger(1, 1, true).from, at(0)), Ok(()), "a stranger");
         door.end_turn(&place(&known(1, "one")));
         assert_eq!(door.take_turn(&known(1, "other"), at(0)), Ok(()));
+    }
+
+    /// Goal: one invitation, used many times at once, does not fill the hasher's queue.
+    #[test]
+    fn an_invitation_is_used_once_at_a_time() {
+        let (door, ticket) = (door(), Digest::of("ticket"));
+        assert_eq!(door.begin_alone(ticket), Ok(()));
+        let waits = Err(Refusal::Throttled { retry_after_s: 1 });
+        assert_eq!(door.begin_alone(ticket), waits);
+        assert_eq!(door.begin_alone(Digest::of("another")), Ok(()));
+        door.end_turn(&ticket);
+        assert_eq!(door.begin_alone(ticket), Ok(()));
     }
 
     /// Goal: passkeys are limited as passwords are, and neither uses up the other's.

@@ -75,6 +75,7 @@ async fn exchanged(
     let words = &app.settings.password_words;
     check_new_password(&password, &person, second_factor, words).map_err(|error| weak(&error))?;
     let alone = stands_alone(&password);
+    let _turn = door::alone(app, ticket)?;
     let hash = app.hasher.hash(Whose::Known, password).await?;
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     let bytes = Zeroizing::new(hash.to_phc().as_bytes().to_vec());

@@ -18,7 +18,7 @@ use crate::authn::login::{Attempt, Verdict, begin, conclude};
 use crate::authn::{self, FreshTokens, session, stands_alone};
 use crate::entropy::{token, uuid_v7};
 use crate::event::Event;
-use crate::hasher::{self, PasswordHash, Verified, Whose};
+use crate::hasher::{self, PasswordHash, Whose};
 use crate::model::{Digest, NotASecret, Password, SecretToken, Username};
 use crate::sequencer::{Committed, Expected};
 use crate::vault::{Purpose, Vault, VaultError};
@@ -137,7 +137,7 @@ async fn recorded(
 pub struct Checked {
     /// Whether it is the right one.
     pub matches: bool,
-    /// When a worker began to look at it, by a monotonic clock.
+    /// When it was handed over to be looked at, by a monotonic clock.
     pub begun: Instant,
     alone: bool,
     /// A new hash of it, if the one that it matches is weaker than a new one.
@@ -145,9 +145,8 @@ pub struct Checked {
 }
 
 /// Compares with the stored hash, or at the same cost with a dummy. A place in the queue is
-/// taken before the hash is read, so that no order of answers tells who has one. That it
-/// does not match is said no earlier than of any other (see
-/// [`crate::hasher::Hasher::floor`]). A right password whose hash is weaker than a new one
+/// taken before the hash is read, so that no order of answers tells who has one. What comes of
+/// it is to be told by [`no_sooner`]. A right password whose hash is weaker than a new one
 /// would be is hashed once more, unless the hasher is busy: then the next login does it.
 ///
 /// # Errors
@@ -162,8 +161,9 @@ pub async fn verify(
     // The worker that reads must not be the last to hold the node, which waits for it.
     let (vault, wanted) = (Arc::clone(&app.vault), named.clone());
     let stored = move || wanted.map(|wanted| read(&vault, &wanted)).transpose();
-    let Verified { verdict, begun } = app.hasher.verify(whose, password.clone(), stored).await?;
-    let verdict = match (verdict, named) {
+    // Monotonic readings, compared with their like alone.
+    let begun = Instant::now();
+    let verdict = match (app.hasher.verify(whose, password.clone(), stored).await?, named) {
         (Ok(verdict), _) => verdict,
         (Err(Unread::Vault(error)), Some((person, (credential, _))))
             if sealed::has_gone(app, &person, credential, &error) =>
@@ -172,8 +172,6 @@ pub async fn verify(
         }
         (Err(error), _) => return Err(error.into()),
     };
-    let so_far = if verdict.matches { Ok(()) } else { Err(()) };
-    let _told = no_sooner(app, begun, so_far).await;
     let alone = stands_alone(&password);
     let anew =
         if verdict.needs_rehash { app.hasher.hash(whose, password).await.ok() } else { None };
@@ -185,15 +183,22 @@ pub const fn whose(attempt: &Attempt) -> Whose {
     if attempt.from.device.is_some() { Whose::Known } else { Whose::Anybodys }
 }
 
-/// What came of a password, no sooner than of a wrong one unless it is good news: a right one
-/// that is refused all the same is not told by how soon.
+/// What came of a password, no sooner than of any other unless it is good news: a right one
+/// that is refused all the same is not told by how soon. Bad news comes at whole multiples
+/// of [`crate::hasher::Hasher::floor`], so that whoever has waited behind another does not
+/// see either how long that took.
 pub async fn no_sooner<T, E>(app: &App, begun: Instant, ended: Result<T, E>) -> Result<T, E> {
     tokio::time::sleep(kept_back(&ended, app.hasher.floor(), begun.elapsed())).await;
     ended
 }
 
-const fn kept_back<T, E>(ended: &Result<T, E>, floor: Duration, took: Duration) -> Duration {
-    if ended.is_ok() { Duration::ZERO } else { floor.saturating_sub(took) }
+fn kept_back<T, E>(ended: &Result<T, E>, floor: Duration, took: Duration) -> Duration {
+    if ended.is_ok() || floor.is_zero() {
+        return Duration::ZERO;
+    }
+    let over = took.as_micros() % floor.as_micros().max(1);
+    let over = Duration::from_micros(u64::try_from(over).unwrap_or_default());
+    if over.is_zero() { over } else { floor.saturating_sub(over) }
 }
 
 const NO_MATCH: hasher::Verdict = hasher::Verdict { matches: false, needs_rehash: false };
@@ -334,7 +339,7 @@ mod tests {
     ///
     /// Source: ASVS 5.0 6.3.8.
     #[test]
-    fn every_refusal_is_kept_back_until_the_floor() {
+    fn every_refusal_is_kept_back_until_a_multiple_of_the_floor() {
         let [floor, took, left] = [50, 20, 30].map(Duration::from_millis);
         for refused in [
             authn::Refusal::Throttled { retry_after_s: 1 },
@@ -343,6 +348,8 @@ mod tests {
         ] {
             assert_eq!(kept_back(&Err::<(), _>(&refused), floor, took), left);
             assert_eq!(kept_back(&Err::<(), _>(&refused), floor, floor * 2), Duration::ZERO);
+            assert_eq!(kept_back(&Err::<(), _>(&refused), floor, floor * 2 + took), left);
+            assert_eq!(kept_back(&Err::<(), _>(&refused), Duration::ZERO, took), Duration::ZERO);
         }
         assert_eq!(kept_back(&Ok::<_, authn::Refusal>(()), floor, took), Duration::ZERO);
     }

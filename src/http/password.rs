@@ -6,7 +6,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::enrol::weak;
-use super::login::{Fresh, verify};
+use super::login::{Fresh, no_sooner, verify, whose};
 use super::mfa::person;
 use super::sealed::{self, Secret};
 use super::{App, Problem, body, door};
@@ -63,10 +63,13 @@ pub async fn exchange(
             door::enter(app, &visitor, |world, now| begin(world, session, visitor.from, now))?;
         let (attempt, _turn) = begun;
         let origin = caller.origin(request);
-        if !verify(app, Whose::Known, &attempt, current).await?.matches {
+        let checked = verify(app, whose(&attempt), &attempt, current).await?;
+        if !checked.matches {
             let decide = move |world: &_, now| change::refuse(world, &attempt, now);
-            app.sequencer.commit(origin, Expected::default(), decide).await?;
-            return Err(authn::Refusal::LoginFailed.into());
+            let refused = app.sequencer.commit(origin, Expected::default(), decide).await;
+            let refused = refused.map_err(Problem::from);
+            let ended = refused.and(Err(authn::Refusal::LoginFailed.into()));
+            return no_sooner(app, checked.begun, ended).await;
         }
         let alone = stands_alone(&new);
         let hash = app.hasher.hash(Whose::Known, new).await?;

@@ -65,7 +65,7 @@ impl<'de> Deserialize<'de> for Digest {
         impl Visitor<'_> for Digits {
             type Value = Digest;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a digest")
+                f.write_str("a string of 64 hexadecimal digits")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Digest, E> {
                 text.parse().map_err(E::custom)

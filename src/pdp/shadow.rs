@@ -47,5 +47,5 @@ pub(super) fn beside(
         note: decided.note,
     });
     again.shadow_repeats = taken.rests_on.is_empty();
-    again.looked_for.extend(taken.looked_for);
+    again.looked_for.extend(&taken.looked_for);
 }

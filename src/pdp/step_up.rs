@@ -34,7 +34,7 @@ pub(super) fn step_up(
     let found = search(world, ask, &denied.decided, gaps, way, &tried);
     for again in tried.into_inner() {
         denied.rests_on.extend(again.rests_on);
-        denied.looked_for.extend(again.looked_for);
+        denied.looked_for.extend(&again.looked_for);
     }
     found
 }

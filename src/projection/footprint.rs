@@ -14,41 +14,63 @@ pub struct Footprint {
     looked_for: LookedFor,
 }
 
-/// The entities of a directory that were looked for, each once.
+/// How many entities are remembered of one decision, and of all in one proposal. A caller
+/// may mention thousands in a context; what has looked for more is taken again.
+const ONES_MAX: usize = 64;
+const ALL_MAX: usize = 1_024;
+
+/// The entities of a directory that were looked for, of one decision each once.
 #[derive(Clone, Debug, Default)]
 pub struct LookedFor {
     found: Vec<Arc<Node>>,
     missing: Vec<Uid>,
+    /// More than are remembered.
+    too_many: bool,
 }
 
 impl LookedFor {
     /// Adds one, as it was found or not.
     pub fn note(&mut self, uid: &Uid, found: Option<&Arc<Node>>) {
-        match found {
-            Some(node) => {
-                if !self.found.iter().any(|known| Arc::ptr_eq(known, node)) {
-                    self.found.push(Arc::clone(node));
-                }
-            }
-            None => {
-                if !self.missing.contains(uid) {
-                    self.missing.push(uid.clone());
-                }
-            }
+        if self.too_many {
+            return;
         }
+        match found {
+            Some(node) if !self.found.iter().any(|known| Arc::ptr_eq(known, node)) => {
+                self.found.push(Arc::clone(node));
+            }
+            None if !self.missing.contains(uid) => self.missing.push(uid.clone()),
+            _ => return,
+        }
+        self.forget_above(ONES_MAX);
     }
 
-    /// Adds those of another decision in the same World. Does not look which are in both.
-    pub fn extend(&mut self, other: Self) {
+    /// Adds those of the same question, decided otherwise in the same World.
+    pub fn extend(&mut self, other: &Self) {
+        other.found.iter().for_each(|node| self.note(&node.document.uid, Some(node)));
+        other.missing.iter().for_each(|uid| self.note(uid, None));
+        self.too_many |= other.too_many;
+    }
+
+    /// Adds those of another question, whether or not they are known already.
+    fn append(&mut self, other: Self) {
         self.found.extend(other.found);
         self.missing.extend(other.missing);
+        self.too_many |= other.too_many;
+        self.forget_above(ALL_MAX);
+    }
+
+    fn forget_above(&mut self, most: usize) {
+        if self.found.len() + self.missing.len() > most {
+            *self = Self { too_many: true, ..Self::default() };
+        }
     }
 
     fn are_as_they_were(&self, directory: &Directory) -> bool {
         let is_same = |then: &Arc<Node>| {
             directory.get(&then.document.uid).is_some_and(|now| Arc::ptr_eq(then, now))
         };
-        self.found.iter().all(is_same)
+        !self.too_many
+            && self.found.iter().all(is_same)
             && self.missing.iter().all(|uid| directory.get(uid).is_none())
     }
 }
@@ -63,13 +85,13 @@ impl Footprint {
     /// Adds the entities that were looked for, as they were found.
     #[must_use]
     pub fn with(mut self, looked_for: LookedFor) -> Self {
-        self.looked_for.extend(looked_for);
+        self.looked_for.append(looked_for);
         self
     }
 
     /// Adds what another decision in the same World rests on.
     pub fn join(&mut self, other: Self) {
-        self.looked_for.extend(other.looked_for);
+        self.looked_for.append(other.looked_for);
     }
 
     /// Whether the same decision would be taken in `world`, a later one of the same process
@@ -125,6 +147,25 @@ mod tests {
         {
             assert!(!seen.holds_in(&after(&world, std::slice::from_ref(&change))), "{change:?}");
         }
+    }
+
+    /// Goal: no caller has the node remember or compare without end.
+    #[test]
+    fn what_has_looked_for_too_much_rests_on_the_whole_directory() {
+        let world = World::default();
+        let other = after(&world, &[put("other", &[])]);
+        let names: Vec<_> = (0..=ONES_MAX).map(|number| number.to_string()).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let few = looked_for(&world, &names[1..]);
+        assert!(few.holds_in(&other));
+        let many = looked_for(&world, &names);
+        assert!(many.holds_in(&world) && !many.holds_in(&other));
+        assert!(many.looked_for.missing.is_empty());
+        let mut all = Footprint::of(&world);
+        (0..ALL_MAX / ONES_MAX).for_each(|_| all.join(few.clone()));
+        assert!(all.holds_in(&other));
+        all.join(looked_for(&world, &names[..1]));
+        assert!(!all.holds_in(&other));
     }
 
     #[test]

@@ -58,6 +58,7 @@ fn what_was_sealed_for_a_refusal_leaves_the_vault() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(all.iter().filter(|status| **status == 201).count(), 1, "{all:?}");
-    assert!(all.iter().all(|status| [201, 401].contains(status)), "{all:?}");
+    // The rest come while it is in use, or find it used.
+    assert!(all.iter().all(|status| [201, 401, 429].contains(status)), "{all:?}");
     assert_eq!(sealed(&app), 1);
 }
