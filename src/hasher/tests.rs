@@ -259,6 +259,15 @@ async fn stopping_answers_those_who_wait() {
     assert!(matches!(after, Err(HasherError::Stopped)));
 }
 
+/// Goal: a defect in what one asks for shuts nobody else out.
+#[tokio::test]
+async fn a_job_that_panics_ends_no_worker() {
+    let hasher = hasher();
+    let broken = |_: &mut Memory| -> Result<(), HasherError> { panic!("a defect") };
+    assert!(matches!(hasher.served(Anybodys, broken).await, Err(HasherError::Stopped)));
+    assert!(!hasher.check(password("two"), None).await.unwrap().matches);
+}
+
 #[tokio::test]
 async fn many_at_once_on_several_threads_each_get_their_own_answer() {
     let hasher = Arc::new(Hasher::start(cheap().with_threads(3), entropy()).unwrap());
