@@ -150,9 +150,10 @@ impl Folder {
     /// The log's snapshots, if its key is there to open them: without them all takes
     /// longer, and gives the same.
     fn snapshots(&self, store: &dyn EventStore, sealer: Option<&Sealer>) -> Option<Snapshots> {
-        let key = KeyFile::load(&Settings::load(&self.flags()).ok()?.key_file).ok()?;
+        let settings = Settings::load(&self.flags()).ok()?;
+        let key = KeyFile::load(&settings.key_file).ok()?;
         let path = Paths::in_directory(&self.data).snapshots;
-        Snapshots::at(&path, &key, log_of(store)?, sealer?.clone(), usize::MAX).ok()
+        Snapshots::at(&path, &key, log_of(store)?, sealer?.clone(), settings.snapshots).ok()
     }
 
     /// What opens personal values in its log; nothing if its key is not here, as for an

@@ -19,8 +19,8 @@ pub(super) fn open(
     log: Uuid,
     sealer: &Sealer,
 ) -> Result<Arc<Snapshots>, NodeError> {
-    let (key, kept) = (KeyFile::load(&settings.key_file)?, settings.snapshots.kept);
-    let snapshots = Snapshots::at(&paths.snapshots, &key, log, sealer.clone(), kept)?;
+    let (key, rules) = (KeyFile::load(&settings.key_file)?, settings.snapshots);
+    let snapshots = Snapshots::at(&paths.snapshots, &key, log, sealer.clone(), rules)?;
     Ok(Arc::new(snapshots))
 }
 

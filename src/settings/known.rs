@@ -51,6 +51,7 @@ pub(super) const ALL: &[&dyn Known] = &[
     &GROUP_WAIT_US,
     &SNAPSHOTS_EVERY,
     &SNAPSHOTS_KEPT,
+    &SNAPSHOTS_SPARE_MIB,
     &ARGON2_M_KIB,
     &ARGON2_T,
     &ARGON2_P,
@@ -331,6 +332,13 @@ pub(super) const SNAPSHOTS_KEPT: Key<Number> = Key::number(
     (0, 1_000),
     "snapshots; 0 keeps none",
     "how many are kept, spread over the log",
+);
+pub(super) const SNAPSHOTS_SPARE_MIB: Key<Number> = Key::number(
+    "snapshots.spare_mib",
+    512,
+    (0, MIB),
+    "MiB",
+    "what a snapshot leaves free on the disk: the log is to run out of room last",
 );
 
 // ── argon2id; its floor is checked for the three together ──

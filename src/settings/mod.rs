@@ -140,6 +140,8 @@ pub struct SnapshotSettings {
     pub every: u64,
     /// How many are kept; 0 for none.
     pub kept: usize,
+    /// What one leaves free on the disk, in MiB.
+    pub spare_mib: u64,
 }
 
 /// The cost of argon2id for a new hash; a stored one keeps its own.
@@ -214,6 +216,7 @@ impl Settings {
             snapshots: SnapshotSettings {
                 every: layers.number(&known::SNAPSHOTS_EVERY)?,
                 kept: layers.number(&known::SNAPSHOTS_KEPT)?,
+                spare_mib: layers.number(&known::SNAPSHOTS_SPARE_MIB)?,
             },
             cross_check_every: layers.number(&known::CROSS_CHECK_EVERY)?,
             argon2: Argon2Cost::read(layers)?,

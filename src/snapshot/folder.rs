@@ -10,8 +10,6 @@ use crate::vault::VaultError;
 
 /// The largest snapshot that is read, in bytes.
 const BYTES_MAX: u64 = 2 << 30;
-/// What a snapshot leaves free on the disk, in bytes: the log is to run out of room last.
-const SPARED_BYTES: u64 = 512 << 20;
 const SUFFIX: &str = ".snapshot";
 const DRAFT_SUFFIX: &str = ".unfinished";
 
@@ -79,9 +77,15 @@ impl Folder {
         Ok(bytes)
     }
 
-    /// Writes a snapshot under another name, flushed to the disk.
-    pub(super) fn draft(&self, size: u64, bytes: &[u8]) -> Result<Draft<'_>, SnapshotError> {
-        self.room(bytes.len() as u64)?;
+    /// Writes a snapshot under another name, flushed to the disk, if that leaves so many
+    /// MiB of it free.
+    pub(super) fn draft(
+        &self,
+        size: u64,
+        bytes: &[u8],
+        spare_mib: u64,
+    ) -> Result<Draft<'_>, SnapshotError> {
+        self.room((bytes.len() as u64).saturating_add(spare_mib.saturating_mul(1 << 20)))?;
         let mut name = file_name(size);
         name.push_str(DRAFT_SUFFIX);
         let draft = Draft { folder: self, path: self.0.join(name), size };
@@ -93,11 +97,10 @@ impl Folder {
         Ok(draft)
     }
 
-    fn room(&self, bytes: u64) -> Result<(), SnapshotError> {
+    fn room(&self, needed: u64) -> Result<(), SnapshotError> {
         let disk = rustix::fs::statvfs(&self.0).map_err(io::Error::from);
         let disk = disk.map_err(failed("measure the disk of", &self.0))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let needed = bytes.saturating_add(SPARED_BYTES);
         if free < needed { Err(SnapshotError::NoRoom { free, needed }) } else { Ok(()) }
     }
 

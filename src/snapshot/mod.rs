@@ -35,6 +35,7 @@ use crate::event::{Event, decode};
 use crate::event_store::{EventStore, StoredTiles};
 use crate::model::Index;
 use crate::projection::{Artefacts, World};
+use crate::settings::SnapshotSettings;
 use crate::tlog::{Hash, TileNodes, Tree, root_at};
 use crate::vault::{KeyFile, Sealer, SnapshotKey};
 
@@ -59,7 +60,7 @@ pub struct Snapshots {
     key: SnapshotKey,
     log: Uuid,
     sealer: Sealer,
-    kept: usize,
+    rules: SnapshotSettings,
     /// The size of the newest that was written or is about to be.
     newest: AtomicU64,
     state: Mutex<State>,
@@ -79,9 +80,9 @@ struct State {
 pub struct Era(u64);
 
 impl Snapshots {
-    /// The snapshots of a log in a folder, made (mode 0700) if it is not there. At most
-    /// `kept` files are kept there; 0 keeps none. What is personal is sealed in them as it
-    /// is in the log, and opened with `sealer`.
+    /// The snapshots of a log in a folder, made (mode 0700) if it is not there. How many
+    /// files are kept there, and what they leave of the disk, is for `rules` to say. What
+    /// is personal is sealed in them as it is in the log, and opened with `sealer`.
     ///
     /// # Errors
     /// [`SnapshotError`], if the folder cannot be made or read.
@@ -90,13 +91,13 @@ impl Snapshots {
         key: &KeyFile,
         log: Uuid,
         sealer: Sealer,
-        kept: usize,
+        rules: SnapshotSettings,
     ) -> Result<Self, SnapshotError> {
         let folder = Folder::at(path)?;
         folder.remove_unfinished()?;
         let newest = AtomicU64::new(folder.sizes()?.last().copied().unwrap_or(0));
         let (key, state) = (SnapshotKey::of(key), Mutex::default());
-        Ok(Self { folder, key, log, sealer, kept, newest, state })
+        Ok(Self { folder, key, log, sealer, rules, newest, state })
     }
 
     /// The newest snapshot of at most `size` entries that can be taken up. What cannot is
@@ -161,11 +162,11 @@ impl Snapshots {
     pub fn write(&self, snapshot: &Snapshot, begun: Era) -> Result<(), SnapshotError> {
         let size = snapshot.tree.size();
         let whole = snapshot.world.through.map(|through| through.next().0) == Some(size);
-        if self.kept == 0 || !whole {
+        if self.rules.kept == 0 || !whole {
             return Ok(());
         }
         let bytes = file::sealed(snapshot, self.log, &self.key, self.sealer.entropy())?;
-        let draft = self.folder.draft(size, &bytes)?;
+        let draft = self.folder.draft(size, &bytes, self.rules.spare_mib)?;
         {
             // Held until it has its name: whoever forgets now finds it, or it is not there.
             let state = self.state();
@@ -174,7 +175,7 @@ impl Snapshots {
             }
             draft.publish()?;
         }
-        for superfluous in spread::superfluous(&self.folder.sizes()?, self.kept) {
+        for superfluous in spread::superfluous(&self.folder.sizes()?, self.rules.kept) {
             self.folder.remove(superfluous);
         }
         tracing::debug!(size, bytes = bytes.len(), "wrote a snapshot");

@@ -12,7 +12,7 @@ fn a_killed_server_and_a_stopped_directory_tell_the_same_past() {
     let ground = Ground::new();
     ground.found();
     let token = ground.token("audit");
-    let every = ["--set", "snapshots.every=5"];
+    let every = ["--set", "snapshots.every=5", "--set", "snapshots.spare_mib=0"];
     let newest = ["log", "--newest", "--limit", "1", "--data", &ground.data(), "--format", "json"];
     let founded = ground.run(&newest).done().json()["index"].as_u64().unwrap();
     let (then, later) = (founded.to_string(), (founded + 10).to_string());

@@ -11,7 +11,8 @@ use countersign::model::{AccessRequest, Index};
 use countersign::pdp::{Ask, decide};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::{Log, fold_to, recover_opened, resume};
-use countersign::snapshot::{Keeper, Snapshot, Snapshots};
+use countersign::settings::SnapshotSettings;
+use countersign::snapshot::{Keeper, Snapshot, SnapshotError, Snapshots};
 use countersign::tlog::{Tree, leaf_hash};
 use countersign::vault::KeyFile;
 use proptest::prelude::*;
@@ -58,7 +59,7 @@ proptest! {
         let (ground, key) = ground();
         let sealer = &course.sealer;
         let path = ground.path().join("s");
-        let snapshots = Snapshots::at(&path, &key, LOG, sealer.clone(), 3).unwrap();
+        let snapshots = Snapshots::at(&path, &key, LOG, sealer.clone(), RULES).unwrap();
         let at = cut.index(course.log.len());
         let world = on_large_stack(|| World::fold(&course.log[..=at])).unwrap();
         let tree = trees[at].clone();
@@ -123,7 +124,7 @@ fn a_snapshot_of_something_else_is_not_taken_up() {
     let other_log = Uuid::from_u128(8);
     for (key, log) in [(&other_key, LOG), (&house.key, other_log)] {
         let other =
-            Snapshots::at(&house.folder(), key, log, house.course.sealer.clone(), 3).unwrap();
+            Snapshots::at(&house.folder(), key, log, house.course.sealer.clone(), RULES).unwrap();
         let found = other.nearest(&house.store, 90, &Artefacts::default());
         assert!(found.is_none() && !file.exists());
         std::fs::write(&file, &bytes).unwrap();
@@ -189,7 +190,22 @@ fn the_keeper_puts_away_what_is_due() {
     assert_eq!(sizes.collect::<Vec<_>>(), [30, 50, 80]);
 }
 
+/// Goal: a snapshot does not take the room that the log will need.
+#[test]
+fn a_snapshot_leaves_the_disk_to_the_log() {
+    let house = House::new(90);
+    let rules = SnapshotSettings { spare_mib: u64::MAX, ..RULES };
+    let sealer = house.course.sealer.clone();
+    let greedy = Snapshots::at(&house.folder(), &house.key, LOG, sealer, rules).unwrap();
+
+    let refused = greedy.write(&house.snapshot(60), greedy.era()).unwrap_err();
+    assert!(matches!(refused, SnapshotError::NoRoom { needed: u64::MAX, .. }), "{refused}");
+    assert_eq!(std::fs::read_dir(house.folder()).unwrap().count(), 0);
+}
+
 const LOG: Uuid = Uuid::from_u128(7);
+/// Nothing is spared: a test is not to depend on how full a disk is.
+const RULES: SnapshotSettings = SnapshotSettings { every: 10, kept: 3, spare_mib: 0 };
 
 /// A log of so many entries, and snapshots of it.
 struct House {
@@ -216,7 +232,7 @@ impl House {
         let (store, trees) = stored(&course);
         let (ground, key) = ground();
         let (path, sealer) = (ground.path().join("snapshots"), course.sealer.clone());
-        let snapshots = Arc::new(Snapshots::at(&path, &key, LOG, sealer, 3).unwrap());
+        let snapshots = Arc::new(Snapshots::at(&path, &key, LOG, sealer, RULES).unwrap());
         Self { ground, key, steps, course, store, trees, snapshots }
     }
 

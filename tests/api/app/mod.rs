@@ -109,6 +109,8 @@ impl TestApp {
         let data = directory.path().join("data");
         let mut set = setup.settings.clone();
         set.push("limits.hash_queue=512".to_owned());
+        // However full the disk is, what is put away here is put away.
+        set.push("snapshots.spare_mib=0".to_owned());
         // However slow the machine is, what is asked here is answered.
         set.push("limits.lag_ms=600000".to_owned());
         let flags = Flags {
