@@ -12,6 +12,7 @@ mod declared;
 mod diagnosis;
 #[cfg(test)]
 mod differential;
+mod effect;
 mod entity;
 mod evaluate;
 #[cfg(test)]
@@ -57,6 +58,7 @@ mod walls;
 mod weigh;
 
 pub use clauses::{Clause, Part};
+pub use effect::Effect;
 pub use entity::{EntitySource, TypedEntity};
 pub use evaluate::{Evaluation, PolicyError, Question};
 pub use fault::Fault;
@@ -67,7 +69,7 @@ pub use known::Known;
 pub use limits::Limits;
 pub use literal::entity_named;
 pub use narrow::narrowed;
-pub use policies::{CompiledPolicies, Effect};
+pub use policies::CompiledPolicies;
 pub use reads::Missing;
 pub use sayings::{Said, Sayable};
 pub use schema::{CompiledSchema, Misfit};

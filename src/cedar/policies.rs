@@ -2,45 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy_core::ast;
-use serde::{Deserialize, Serialize};
 
 use super::fault::in_order;
 use super::index::Index;
 use super::parse::{self, Parsed};
+use super::reads::Readers;
 use super::stack::on_large_stack;
-use super::{CompiledSchema, Fault, Limits, codes, lint, validate};
+use super::{CompiledSchema, Effect, Fault, Limits, codes, lint, validate};
 use crate::model::{Digest, PolicyId, PolicySource, SetKind, Uid};
-
-/// What a policy does when it applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Effect {
-    /// It allows, unless another forbids.
-    Permit,
-    /// It denies.
-    Forbid,
-}
-
-impl Effect {
-    /// The word used in Cedar.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Permit => "permit",
-            Self::Forbid => "forbid",
-        }
-    }
-
-    pub(super) fn of(core: ast::Effect) -> Self {
-        match core {
-            ast::Effect::Permit => Self::Permit,
-            ast::Effect::Forbid => Self::Forbid,
-        }
-    }
-}
 
 /// Policies in force: parsed, valid against their schema, ready to evaluate. Cloning is
 /// cheap.
@@ -56,6 +28,8 @@ struct Inner {
     digest: Digest,
     reach: Reach,
     warnings: Vec<Fault>,
+    /// Made when it is first asked for.
+    readers: OnceLock<Readers>,
 }
 
 /// How far from the request policies look at entities.
@@ -136,6 +110,7 @@ impl CompiledPolicies {
             digest: PolicySource::digest_of_set(sources),
             reach,
             warnings,
+            readers: OnceLock::new(),
         }))
     }
 
@@ -213,6 +188,10 @@ impl CompiledPolicies {
         &self.0.index
     }
 
+    pub(super) fn readers(&self) -> &Readers {
+        self.0.readers.get_or_init(|| Readers::of(self.0.set.policies()))
+    }
+
     /// The same policies with an index that lacks one: what a defect in it would be like.
     #[cfg(test)]
     pub(crate) fn with_faulty_index(&self, missing: &PolicyId) -> Self {
@@ -227,6 +206,7 @@ impl CompiledPolicies {
             digest: *digest,
             reach: reach.clone(),
             warnings: warnings.clone(),
+            readers: OnceLock::new(),
         }))
     }
 

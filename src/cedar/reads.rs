@@ -1,12 +1,14 @@
 //! What policies read, told from their text: whether an answer could rest on something
 //! that is not there to be read any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use cedar_policy_core::ast::{
-    ActionConstraint, EntityReference, Expr, ExprKind, Policy, PrincipalOrResourceConstraint, Var,
+    ActionConstraint, EntityReference, Expr, ExprKind, Policy, PolicyID,
+    PrincipalOrResourceConstraint, Var,
 };
 use cedar_policy_core::ast::{EntityType, EntityUID};
+use smol_str::SmolStr;
 
 use super::expression::parts;
 use super::{CompiledPolicies, Question};
@@ -33,13 +35,13 @@ impl Missing {
 impl CompiledPolicies {
     /// True if any policy whose scope the question may be in looks at any of these members,
     /// of whatever entity. If not, the answer is the same with and without them. Exact for
-    /// the names, generous for everything else. Linear in the policies.
+    /// the names, generous for everything else. Linear in the policies that name them;
+    /// the first time, in all.
     #[must_use]
     pub fn may_read(&self, question: &Question, missing: &Missing) -> bool {
         let Some(scope) = Scope::of(self, question) else { return true };
-        let policies = self.set().policies();
-        let mut in_scope = policies.filter(|policy| scope.may_hold(policy));
-        in_scope.any(|policy| policy.non_scope_constraints().is_some_and(|it| reads(it, missing)))
+        let mut readers = self.readers().of_any(missing).filter_map(|id| self.set().get(id));
+        readers.any(|policy| scope.may_hold(policy))
     }
 
     /// True if the policy looks at anything that the schema declares personal: then Cedar's
@@ -49,7 +51,7 @@ impl CompiledPolicies {
         let names = self.schema().personal_names();
         let names: BTreeSet<_> = names.into_iter().map(str::to_owned).collect();
         let missing = Missing { attributes: names.clone(), context: names };
-        !missing.is_empty() && self.condition(id).is_none_or(|it| reads(it, &missing))
+        !missing.is_empty() && self.condition(id).is_none_or(|it| Reads::of(it).any_of(&missing))
     }
 
     fn condition(&self, id: &PolicyId) -> Option<&Expr> {
@@ -99,36 +101,97 @@ impl Scope {
     }
 }
 
-/// True if an expression names any of the members, or takes the context as a whole.
-/// Linear, without recursion.
-fn reads(whole: &Expr, missing: &Missing) -> bool {
-    let mut open = vec![whole];
-    while let Some(part) = open.pop() {
-        let (below, name) = match part.expr_kind() {
-            ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } => (expr, attr),
-            ExprKind::ExtHasAttr { expr, attrs } => {
-                // Behind the first of them may stand an entity.
-                if attrs.iter().any(|name| missing.attributes.contains(name.as_str())) {
-                    return true;
+/// What an expression reads, by the outermost names.
+#[derive(Debug, Default)]
+struct Reads<'a> {
+    /// Of any entity.
+    attributes: BTreeSet<&'a str>,
+    /// Of the context.
+    context: BTreeSet<&'a str>,
+    /// True if it takes the context as a whole, too.
+    whole_context: bool,
+}
+
+impl<'a> Reads<'a> {
+    /// Linear, without recursion.
+    fn of(whole: &'a Expr) -> Self {
+        let (mut found, mut open) = (Self::default(), vec![whole]);
+        while let Some(part) = open.pop() {
+            let (below, name) = match part.expr_kind() {
+                ExprKind::GetAttr { expr, attr } | ExprKind::HasAttr { expr, attr } => (expr, attr),
+                ExprKind::ExtHasAttr { expr, attrs } => {
+                    // Behind the first of them may stand an entity.
+                    found.attributes.extend(attrs.iter().map(SmolStr::as_str));
+                    (expr, attrs.first())
                 }
-                (expr, attrs.first())
+                ExprKind::Var(Var::Context) => {
+                    found.whole_context = true;
+                    continue;
+                }
+                _ => {
+                    open.extend(parts(part));
+                    continue;
+                }
+            };
+            if matches!(below.expr_kind(), ExprKind::Var(Var::Context)) {
+                found.context.insert(name);
+            } else {
+                found.attributes.insert(name);
+                open.push(below);
             }
-            ExprKind::Var(Var::Context) if !missing.context.is_empty() => return true,
-            _ => {
-                open.extend(parts(part));
-                continue;
-            }
-        };
-        let of_context = matches!(below.expr_kind(), ExprKind::Var(Var::Context));
-        let names = if of_context { &missing.context } else { &missing.attributes };
-        if names.contains(name.as_str()) {
-            return true;
         }
-        if !of_context {
-            open.push(below);
-        }
+        found
     }
-    false
+
+    fn any_of(&self, missing: &Missing) -> bool {
+        let of = |read: &BTreeSet<&str>, names: &BTreeSet<String>| {
+            names.iter().any(|name| read.contains(name.as_str()))
+        };
+        of(&self.attributes, &missing.attributes)
+            || of(&self.context, &missing.context)
+            || self.whole_context && !missing.context.is_empty()
+    }
+}
+
+/// The policies by what they read.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    attributes: HashMap<SmolStr, Vec<PolicyID>>,
+    context: HashMap<SmolStr, Vec<PolicyID>>,
+    whole_context: Vec<PolicyID>,
+}
+
+impl Readers {
+    /// Linear in the policies' texts.
+    pub(super) fn of<'a>(policies: impl Iterator<Item = &'a Policy>) -> Self {
+        let mut readers = Self::default();
+        for policy in policies {
+            let Some(condition) = policy.non_scope_constraints() else { continue };
+            let reads = Reads::of(condition);
+            for (names, by_name) in
+                [(reads.attributes, &mut readers.attributes), (reads.context, &mut readers.context)]
+            {
+                for name in names {
+                    by_name.entry(name.into()).or_default().push(policy.id().clone());
+                }
+            }
+            if reads.whole_context {
+                readers.whole_context.push(policy.id().clone());
+            }
+        }
+        readers
+    }
+
+    /// Those that read any of the members, some more than once.
+    fn of_any<'a>(&'a self, missing: &'a Missing) -> impl Iterator<Item = &'a PolicyID> {
+        let by_name = |names: &'a BTreeSet<String>, of: &'a HashMap<SmolStr, Vec<PolicyID>>| {
+            names.iter().filter_map(|name| of.get(name.as_str())).flatten()
+        };
+        let whole = (!missing.context.is_empty()).then_some(&self.whole_context);
+        by_name(&missing.attributes, &self.attributes)
+            .chain(by_name(&missing.context, &self.context))
+            .chain(whole.into_iter().flatten())
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +245,37 @@ mod tests {
         assert!(!read("principal, action == Action::\"edit\", resource"));
         assert!(!read("principal, action, resource is Folder"));
         assert!(read("principal is User, action, resource is Document in Folder::\"f\""));
+    }
+
+    #[test]
+    fn the_readers_of_a_member_are_the_policies_whose_text_names_it() {
+        let conditions = [
+            "principal has office && principal.office == \"Bern\"",
+            "principal has manager.office",
+            "context has from && context.from == context.from",
+            "context == context",
+            "principal.level > 1",
+        ];
+        let ids = ["a", "b", "c", "d", "e"];
+        let text = ids.iter().zip(conditions).map(|(id, body)| always(id, "permit", body));
+        let set = policies(&text.collect::<Vec<_>>().join("\n")).unwrap();
+        let some = |name: &str| BTreeSet::from([name.to_owned()]);
+        let missing = |attributes, context| Missing { attributes, context };
+        for (missing, expected) in [
+            (missing(some("office"), BTreeSet::new()), "ab"),
+            (missing(some("manager"), BTreeSet::new()), "b"),
+            (missing(BTreeSet::new(), some("from")), "cd"),
+            (missing(some("level"), some("mfa")), "de"),
+            (missing(some("from"), BTreeSet::new()), ""),
+        ] {
+            let found: BTreeSet<_> = set.readers().of_any(&missing).map(|id| id.as_ref()).collect();
+            assert_eq!(found.into_iter().collect::<String>(), expected, "{missing:?}");
+            let one_by_one = set.set().policies().filter(|policy| {
+                policy.non_scope_constraints().is_some_and(|it| Reads::of(it).any_of(&missing))
+            });
+            let ids: BTreeSet<&str> = one_by_one.map(|policy| policy.id().as_ref()).collect();
+            assert_eq!(ids.into_iter().collect::<String>(), expected, "{missing:?}");
+        }
     }
 
     #[test]
