@@ -23,7 +23,6 @@
 //! Only a conjunct of the scope may serve as a hook: one of a `when` stands behind others
 //! that may err.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy_core::ast::{
@@ -33,6 +32,7 @@ use cedar_policy_core::ast::{
 use cedar_policy_core::entities::{Dereference, Entities};
 use cedar_policy_core::evaluator::{EvaluationError, Evaluator};
 use cedar_policy_core::extensions::Extensions;
+use foldhash::{HashMap, HashMapExt as _};
 
 /// A policy's place among those indexed.
 type Place = u32;

@@ -4,10 +4,11 @@
 use cedar_policy_core::ast::{Literal, Value};
 use serde_json::{Map, Value as Json};
 
+use super::CompiledSchema;
 use super::extension;
 use super::types::{Extension, Kind};
 use super::value::{self, Members, Misfits, Place, Said};
-use crate::model::Moment;
+use crate::model::{Moment, Uid};
 
 /// A fact of the World, such as who presented which session. It counts as the JSON that
 /// it would be written as, whatever type the schema gives it.
@@ -39,6 +40,45 @@ impl Known {
                 members.iter().map(|(name, known)| ((*name).to_owned(), known.json())).collect()
             }
         }
+    }
+}
+
+/// Facts in the types that an action's context gives them. Cloning what is typed is cheap.
+#[derive(Debug, Default)]
+pub struct TypedFacts(Vec<(&'static str, Typed)>);
+
+/// A fact's value, and what of it did not fit.
+#[derive(Debug, Default)]
+pub(super) struct Typed {
+    value: Option<Value>,
+    misfits: Misfits,
+}
+
+impl Typed {
+    /// As if it were typed now.
+    pub(super) fn again(&self, misfits: &mut Misfits) -> Option<Value> {
+        misfits.undeclared.extend_from_slice(&self.misfits.undeclared);
+        misfits.mistyped.extend_from_slice(&self.misfits.mistyped);
+        misfits.missing.extend_from_slice(&self.misfits.missing);
+        self.value.clone()
+    }
+}
+
+impl CompiledSchema {
+    /// Types facts as members of an action's context, to be laid in the place of what
+    /// callers say. One that is not declared there does not count.
+    #[must_use]
+    pub fn type_facts(&self, action: &Uid, facts: Vec<(&'static str, Known)>) -> TypedFacts {
+        let table = self.tables().actions.get(action);
+        let kind = |name: &str| Some(&table?.context.members.get(name)?.kind);
+        let typed = facts.into_iter().map(|(name, known)| {
+            let mut misfits = Misfits::default();
+            let value = kind(name).and_then(|kind| {
+                value::value(kind, Said::Known(&known), &Place::top(name), &mut misfits)
+            });
+            (name, Typed { value, misfits })
+        });
+        TypedFacts(typed.collect())
     }
 }
 
@@ -79,16 +119,17 @@ impl Members for [(&'static str, Known)] {
 /// What a caller says, with what is known in its place.
 pub(super) struct Whole<'a> {
     pub(super) said: &'a Map<String, Json>,
-    pub(super) known: &'a [(&'static str, Known)],
+    pub(super) facts: &'a TypedFacts,
 }
 
 impl Members for Whole<'_> {
     fn member(&self, name: &str) -> Option<Said<'_>> {
-        self.known.member(name).or_else(|| self.said.member(name))
+        let fact = self.facts.0.iter().find(|(own, _)| *own == name);
+        fact.map(|(_, typed)| Said::Typed(typed)).or_else(|| self.said.member(name))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.known.names().chain(self.said.names())
+        self.facts.0.iter().map(|(name, _)| *name).chain(self.said.names())
     }
 }
 
@@ -148,9 +189,12 @@ mod tests {
             let (schema, view) = (schema(), uid("Action", "view"));
             let written = Map::from_iter([(name.to_owned(), known.json())]);
             let by_json = schema.shape_context(&view, &written);
-            let ours = schema.shape_context_with(&view, &Map::new(), &[(name, known)]);
-            prop_assert_eq!(&ours.value, &by_json.value);
-            prop_assert_eq!((&ours.pruned, &ours.missing), (&by_json.pruned, &by_json.missing));
+            let facts = schema.type_facts(&view, vec![(name, known)]);
+            for _ in 0..2 {
+                let ours = schema.shape_context_with(&view, &Map::new(), &facts);
+                prop_assert_eq!(&ours.value, &by_json.value);
+                prop_assert_eq!((&ours.pruned, &ours.missing), (&by_json.pruned, &by_json.missing));
+            }
         }
     }
 
@@ -158,7 +202,8 @@ mod tests {
     fn what_is_known_stands_in_the_place_of_what_is_said() {
         let (schema, view) = (schema(), uid("Action", "view"));
         let said = Map::from_iter([("mfa".to_owned(), Json::from(true))]);
-        let shaped = schema.shape_context_with(&view, &said, &[("mfa", Known::Bool(false))]);
+        let facts = schema.type_facts(&view, vec![("mfa", Known::Bool(false))]);
+        let shaped = schema.shape_context_with(&view, &said, &facts);
         let no = Map::from_iter([("mfa".to_owned(), Json::from(false))]);
         assert_eq!(shaped.value, schema.shape_context(&view, &no).value);
     }

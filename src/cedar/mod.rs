@@ -65,7 +65,7 @@ pub use fault::Fault;
 pub use format::formatted;
 pub use grants::{Applicable, Grant, Named};
 pub use instance::{Instance, Matched};
-pub use known::Known;
+pub use known::{Known, TypedFacts};
 pub use limits::Limits;
 pub use literal::entity_named;
 pub use narrow::narrowed;

@@ -192,6 +192,12 @@ impl CompiledSchema {
         table.is_some_and(|table| table.context.members.contains_key(name))
     }
 
+    /// True for a clone of the same: then all that either gives is the other's, too.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(super) fn tables(&self) -> &Tables {
         &self.0.tables
     }

@@ -7,7 +7,7 @@ use cedar_policy_core::ast::{self, PartialValue};
 use serde_json::{Map, Value as Json};
 use smol_str::SmolStr;
 
-use super::known::{Known, Whole};
+use super::known::{TypedFacts, Whole};
 use super::types::Caller;
 use super::value::{self, Misfits, Path, Place, Said};
 use super::{CompiledSchema, TypedEntity};
@@ -125,24 +125,24 @@ impl CompiledSchema {
     /// because policies were validated for a context that has them.
     #[must_use]
     pub fn shape_context(&self, action: &Uid, given: &Map<String, Json>) -> Shaped<Context> {
-        self.shape_context_with(action, given, &[])
+        self.shape_context_with(action, given, &TypedFacts::default())
     }
 
-    /// As [`CompiledSchema::shape_context`], with what is known in the place of what the
-    /// caller says under the same name.
+    /// As [`CompiledSchema::shape_context`], with facts, typed for the same action, in the
+    /// place of what the caller says under the same name.
     #[must_use]
     pub fn shape_context_with(
         &self,
         action: &Uid,
         given: &Map<String, Json>,
-        known: &[(&'static str, Known)],
+        facts: &TypedFacts,
     ) -> Shaped<Context> {
         let mut misfits = Misfits::default();
         let Some(table) = self.tables().actions.get(action) else {
             misfits.undeclared = given.keys().map(|name| vec![name.clone()]).collect();
             return Shaped::new(Context::default(), misfits);
         };
-        let whole = Whole { said: given, known };
+        let whole = Whole { said: given, facts };
         let typed = value::members(&table.context, &whole, None, &mut misfits);
         Shaped::new(self.context(typed), misfits)
     }

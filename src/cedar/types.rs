@@ -1,6 +1,6 @@
 //! What the schema declares, as tables to look things up in.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cedar_policy_core::ast;
@@ -9,6 +9,7 @@ use cedar_policy_core::validator::{
     ValidatorActionId, ValidatorEntityType, ValidatorEntityTypeKind, ValidatorSchema,
 };
 
+use foldhash::{HashMap, HashMapExt as _};
 use smol_str::SmolStr;
 
 use super::declared::Callers;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use smol_str::SmolStr;
 
 use super::extension;
-use super::known::{self, Known};
+use super::known::{self, Known, Typed};
 use super::types::{Kind, Record, Reference};
 use crate::model::Uid;
 
@@ -55,6 +55,8 @@ pub(super) enum Said<'a> {
     Json(&'a Json),
     /// By the World.
     Known(&'a Known),
+    /// By the World, and it has its type.
+    Typed(&'a Typed),
 }
 
 /// Values by name, before they have types.
@@ -111,6 +113,7 @@ pub(super) fn value(
     let value = match said {
         Said::Json(json) => of_json(kind, json, place, misfits),
         Said::Known(known) => known::value(kind, known, place, misfits),
+        Said::Typed(typed) => return typed.again(misfits),
     };
     if value.is_none() {
         misfits.undeclared.truncate(undeclared);

@@ -77,7 +77,9 @@ pub struct Tail {
     new: NewEvent,
     stream: StreamName,
     log: Uuid,
-    json: Vec<u8>,
+    /// Room for the head, then the object whose opening brace the head's last comma takes
+    /// the place of.
+    bytes: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -102,8 +104,10 @@ fn payload<S: Serializer>(event: &Event, to: S) -> Result<S::Ok, S::Error> {
     event.write_payload(to)
 }
 
-/// What most tails have room in, in bytes: one that grows is copied each time.
-const TAIL_BYTES: usize = 1_024;
+/// What most entries have room in, in bytes: one that grows is copied each time.
+const USUAL_BYTES: usize = 1_280;
+/// How long the head is, in bytes, the comma at its end included.
+const HEAD_BYTES: usize = 207;
 
 impl Tail {
     /// Serialises all of an event that does not depend on its place.
@@ -112,7 +116,8 @@ impl Tail {
     /// If the payload cannot be written as JSON, which no payload of ours cannot.
     pub fn new(new: NewEvent, log: Uuid) -> serde_json::Result<Self> {
         let stream = new.event.stream();
-        let mut json = Vec::with_capacity(TAIL_BYTES);
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        bytes.resize(HEAD_BYTES - 1, 0);
         let tail = TailJson {
             source: format!("urn:uuid:{log}"),
             r#type: new.event.type_name(),
@@ -124,8 +129,8 @@ impl Tail {
             network: new.whence.network,
             data: &new.event,
         };
-        serde_json::to_writer(&mut json, &tail)?;
-        Ok(Self { new, stream, log, json })
+        serde_json::to_writer(&mut bytes, &tail)?;
+        Ok(Self { new, stream, log, bytes })
     }
 
     /// The stream it will be appended to.
@@ -143,15 +148,19 @@ impl Tail {
     /// Puts the head in front: the bytes to store and the event in its place.
     #[must_use]
     pub fn stamp(self, stamp: Stamp) -> (Vec<u8>, Envelope) {
-        let mut bytes = Vec::with_capacity(256 + self.json.len());
+        let Self { new, stream, log, mut bytes } = self;
         let Stamp { id, time, index, version, causation } = stamp;
         let (at, nth) = (index.0, version.0);
-        let written = write!(bytes, r#"{{"specversion":"1.0","id":"{id}","time":"{time}","#)
-            .and_then(|()| write!(bytes, r#""index":{at:>16},"version":{nth:>16},"#))
-            .and_then(|()| write!(bytes, r#""causationid":"{causation}","#));
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        let written = write!(head, r#"{{"specversion":"1.0","id":"{id}","time":"{time}","#)
+            .and_then(|()| write!(head, r#""index":{at:>16},"version":{nth:>16},"#))
+            .and_then(|()| write!(head, r#""causationid":"{causation}","#));
         debug_assert!(written.is_ok(), "writing to memory does not fail");
-        bytes.extend_from_slice(self.json.strip_prefix(b"{").unwrap_or_default());
-        let Self { new, stream, log, .. } = self;
+        match bytes.get_mut(..head.len()) {
+            Some(room) if head.len() == HEAD_BYTES => room.copy_from_slice(&head),
+            // Another width, such as of a year of five digits.
+            _ => drop(bytes.splice(..HEAD_BYTES, head)),
+        }
         let NewEvent { actor, correlation, whence, event } = new;
         let place = Envelope {
             id,

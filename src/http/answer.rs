@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::obligations;
@@ -23,21 +24,33 @@ pub fn decided(entry: &Envelope) -> Option<&AccessDecided> {
     }
 }
 
-/// The answer to one question, as the specification shows it (§5.5): with a `context`
-/// only where the caller said what it can do with one.
-pub fn verdict(decided: &AccessDecided) -> Value {
-    let allowed = decided.decision == Verdict::Allow;
-    match decided.step_up.as_ref().and_then(obligations::step_up) {
-        Some(obligation) => {
-            json!({"decision": allowed, "context": {"obligations": [obligation]}})
-        }
-        None => json!({"decision": allowed}),
+/// The answer to one question, as the specification shows it (§5.5).
+#[derive(Serialize)]
+pub struct Answer {
+    decision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Value>,
+}
+
+impl Answer {
+    /// What was decided, with a `context` only where the caller said what it can do with
+    /// one.
+    pub fn to(decided: &AccessDecided) -> Self {
+        let obligation = decided.step_up.as_ref().and_then(obligations::step_up);
+        let context = obligation.map(|obligation| json!({"obligations": [obligation]}));
+        Self { decision: decided.decision == Verdict::Allow, context }
+    }
+
+    /// To a question of several that could not be decided.
+    pub fn faulty(message: &str) -> Self {
+        let context = json!({"error": {"status": 400, "message": message}});
+        Self { decision: false, context: Some(context) }
     }
 }
 
 /// An `AuthZEN` answer about recorded decisions; the headers of a batch name the
 /// first and the last, joined by `/`.
-pub fn recorded(entries: &[Arc<Envelope>], body: &Value) -> HttpResponse {
+pub fn recorded(entries: &[Arc<Envelope>], body: &impl Serialize) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::CACHE_CONTROL, "no-store"));
     // The only mode there is: an answer leaves when the disk has its record.
@@ -58,7 +71,7 @@ pub fn recorded(entries: &[Arc<Envelope>], body: &Value) -> HttpResponse {
             }
         }
     }
-    answer.content_type("application/json").body(body.to_string())
+    answer.json(body)
 }
 
 fn version(entry: &Envelope) -> String {

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::{App, Problem};
-use crate::model::{JsonLimits, parse_json};
+use crate::model::{JsonError, JsonLimits, parse_json};
 
 /// What is read on the worker that received it, in bytes; more would keep others waiting.
 const SMALL_BYTES: usize = 1 << 20;
@@ -29,6 +29,21 @@ pub async fn json(
     payload: web::Payload,
 ) -> Result<Value, Problem> {
     read(app, request, payload, app.settings.limits.body_bytes).await
+}
+
+/// Reads a JSON body of the ordinary size as `read` does.
+///
+/// # Errors
+/// Those of [`json`].
+pub async fn json_as<T: Send + 'static>(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+    read: impl FnOnce(&[u8], JsonLimits) -> Result<T, JsonError> + Send + 'static,
+) -> Result<T, Problem> {
+    expect_json(request)?;
+    let bytes = app.settings.limits.body_bytes;
+    parsed_as(app, whole(payload, bytes).await?, bytes, read).await
 }
 
 /// Reads the JSON body of a publication, which may be larger.
@@ -188,11 +203,20 @@ async fn read(
 }
 
 async fn parsed(app: &App, body: web::Bytes, bytes: usize) -> Result<Value, Problem> {
+    parsed_as(app, body, bytes, parse_json).await
+}
+
+async fn parsed_as<T: Send + 'static>(
+    app: &App,
+    body: web::Bytes,
+    bytes: usize,
+    read: impl FnOnce(&[u8], JsonLimits) -> Result<T, JsonError> + Send + 'static,
+) -> Result<T, Problem> {
     let limits = JsonLimits { bytes, depth: app.settings.limits.json_depth };
     if body.len() > SMALL_BYTES {
-        return Ok(blocking(move || parse_json(&body, limits)).await??);
+        return Ok(blocking(move || read(&body, limits)).await??);
     }
-    Ok(parse_json(&body, limits)?)
+    Ok(read(&body, limits)?)
 }
 
 fn expect_json(request: &HttpRequest) -> Result<(), Problem> {

@@ -4,14 +4,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
+use serde::Serialize;
 
+use super::answer::{self, Answer};
 use super::cross_check::{self, Taken};
 use super::evaluation::{Asking, presented, sealed, single};
 use super::guard::{Evaluate, Guarded};
-use super::{App, Problem, answer, body, observe};
+use super::{App, Problem, body, observe};
 use crate::event::{Event, Verdict};
 use crate::model::{Batch, Item, Moment, Semantic};
+use crate::pdp::SharedFacts;
 use crate::projection::{Footprint, World};
 use crate::sequencer::Origin;
 
@@ -29,14 +31,17 @@ pub async fn evaluate(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = body::json(&app, &request, payload).await?;
-    match Batch::from_json(&body, app.settings.limits.batch_items)? {
+    let items_max = app.settings.limits.batch_items;
+    let read = move |text: &[u8], limits| Batch::read(text, limits, items_max);
+    match body::json_as(&app, &request, payload, read).await?? {
         Batch::Single(asked) => single(&app, &pep, &request, *asked).await,
         Batch::Many { items, semantic } => {
             if !app.sequencer.has_room() {
                 return Err(Problem::overloaded());
             }
-            let askings = items.into_iter().map(|item| asking(&app, &pep, &request, item));
+            let facts = SharedFacts::of_a_batch();
+            let asking = |item| asking(&app, &pep, &request, item).map(|it| it.sharing(&facts));
+            let askings = items.into_iter().map(asking);
             let batch = Asked { askings: askings.collect(), semantic };
             many(&app, &pep, &request, batch).await
         }
@@ -86,23 +91,23 @@ async fn many(
     let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await?;
     let mut decided = recorded.entries.iter().filter_map(|entry| answer::decided(entry));
     let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut items: Vec<Value> = Vec::with_capacity(faults.len());
+    let mut items = Vec::with_capacity(faults.len());
     for fault in faults.iter() {
         items.push(match (fault, fault.is_none().then(|| decided.next()).flatten()) {
             (None, Some(one)) => {
                 observe::decided(app, &recorded.world, one);
-                answer::verdict(one)
+                Answer::to(one)
             }
             (None, None) => return Err(Problem::defect(&"a decision was not recorded")),
-            (Some(message), _) => faulty(message),
+            (Some(message), _) => Answer::faulty(message),
         });
     }
-    Ok(answer::recorded(&recorded.entries, &json!({"evaluations": items})))
+    Ok(answer::recorded(&recorded.entries, &Answers { evaluations: items }))
 }
 
-/// The answer to an item that could not be decided.
-fn faulty(message: &str) -> Value {
-    json!({"decision": false, "context": {"error": {"status": 400, "message": message}}})
+#[derive(Serialize)]
+struct Answers {
+    evaluations: Vec<Answer>,
 }
 
 struct Asked {

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::came::{Body, Came, Items, Options, Part, Question};
 use super::uid::{ID_BYTES_MAX, TYPE_BYTES_MAX};
-use super::{Pointer, personal};
+use super::{JsonError, JsonLimits, Pointer, personal};
 
 /// Why a body is not an access request; says where and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,142 +126,180 @@ impl AccessRequest {
         }
     }
 
-    /// Reads a body of the Access Evaluation API (§6). Unknown members are
+    /// Reads a body of the Access Evaluation API (§6), in one pass. Unknown members are
     /// ignored; null members count as absent.
     ///
     /// # Errors
-    /// [`BadRequest`] with the path of what is missing, mistyped or refused.
-    pub fn from_json(body: &Value) -> Result<Self, BadRequest> {
-        let members = top(body)?;
-        Self::from_parts(&|name| present(members, name))
+    /// [`JsonError`] for what is no strict JSON within the limits; then [`BadRequest`] with
+    /// the path of what is missing, mistyped or refused.
+    pub fn read(text: &[u8], limits: JsonLimits) -> Result<Result<Self, BadRequest>, JsonError> {
+        Ok(whole(Body::read(text, limits, 0)?).and_then(|body| Self::of(body.question)))
     }
 
-    /// Reads the parts where they are found.
-    fn from_parts<'a>(part: &dyn Fn(&str) -> Option<&'a Value>) -> Result<Self, BadRequest> {
+    /// As [`AccessRequest::read`], of what has been read as JSON.
+    ///
+    /// # Errors
+    /// [`BadRequest`].
+    pub fn from_json(body: &Value) -> Result<Self, BadRequest> {
+        whole(Body::of(body, 0)).and_then(|body| Self::of(body.question))
+    }
+
+    fn of(came: Question) -> Result<Self, BadRequest> {
         Ok(Self {
-            subject: entity(part("subject"), "subject")?,
-            action: action(part("action"))?,
-            resource: entity(part("resource"), "resource")?,
-            context: free(part("context"), &|| "context".to_owned())?,
+            subject: entity(came.subject, "subject")?,
+            action: action(came.action)?,
+            resource: entity(came.resource, "resource")?,
+            context: free(came.context, &|| "context".to_owned())?,
         })
     }
 }
 
 impl Batch {
-    /// Reads a body of the Access Evaluations API (§7): an item's member replaces
-    /// the top-level one as a whole.
+    /// Reads a body of the Access Evaluations API (§7), in one pass: an item's member
+    /// replaces the top-level one as a whole.
     ///
     /// # Errors
-    /// [`BadRequest`] for a fault of the whole body: wrong types at the top level,
-    /// an unknown semantic, more than `items_max` items.
+    /// [`JsonError`] for what is no strict JSON within the limits; then [`BadRequest`] for a
+    /// fault of the whole body: wrong types at the top level, an unknown semantic, more than
+    /// `items_max` items.
+    pub fn read(
+        text: &[u8],
+        limits: JsonLimits,
+        items_max: usize,
+    ) -> Result<Result<Self, BadRequest>, JsonError> {
+        Ok(whole(Body::read(text, limits, items_max)?).and_then(Self::of))
+    }
+
+    /// As [`Batch::read`], of what has been read as JSON.
+    ///
+    /// # Errors
+    /// [`BadRequest`].
     pub fn from_json(body: &Value, items_max: usize) -> Result<Self, BadRequest> {
-        let members = top(body)?;
-        for name in ["subject", "action", "resource", "context"] {
-            present(members, name).map_or(Ok(()), |value| object(value, name).map(|_| ()))?;
+        whole(Body::of(body, items_max)).and_then(Self::of)
+    }
+
+    fn of(Body { question, options, items }: Body) -> Result<Self, BadRequest> {
+        let Question { subject, action, resource, context } = &question;
+        for (name, part) in [("subject", subject), ("action", action), ("resource", resource)] {
+            expect_object(part, name)?;
         }
-        let semantic = semantic(members)?;
-        let listed = match present(members, "evaluations") {
-            None => &[],
-            Some(Value::Array(items)) => items.as_slice(),
-            Some(_) => return Err(BadRequest::new("evaluations", "expected an array")),
+        expect_object(context, "context")?;
+        let semantic = semantic(options)?;
+        let items = match items {
+            Came::Absent => Items::default(),
+            Came::Whole(items) => items,
+            Came::Wrong => return Err(BadRequest::new("evaluations", "expected an array")),
         };
-        if listed.is_empty() {
-            return AccessRequest::from_json(body).map(|one| Self::Single(Box::new(one)));
-        }
-        if listed.len() > items_max {
+        if items.dropped > 0 {
             return Err(BadRequest::new("evaluations", "more items than one request may have"));
         }
-        let items = listed.iter().enumerate().map(|(at, item)| merged(members, item, at));
-        Ok(Self::Many { items: items.collect(), semantic })
+        if items.kept.is_empty() {
+            return AccessRequest::of(question).map(|one| Self::Single(Box::new(one)));
+        }
+        let items = items.kept.into_iter().enumerate();
+        let items = items.map(|(at, item)| merged(&question, item, at)).collect();
+        Ok(Self::Many { items, semantic })
     }
 }
 
-fn merged(defaults: &Map<String, Value>, item: &Value, at: usize) -> Item {
+fn merged(defaults: &Question, item: Came<Box<Question>>, at: usize) -> Item {
     let place = || format!("evaluations[{at}]");
-    let own = item.as_object().ok_or_else(|| BadRequest::new(place(), EXPECTED_OBJECT))?;
-    AccessRequest::from_parts(&|name| present(own, name).or_else(|| present(defaults, name)))
+    let Came::Whole(own) = item else { return Err(BadRequest::new(place(), EXPECTED_OBJECT)) };
+    let asked = Question {
+        subject: or(own.subject, &defaults.subject),
+        action: or(own.action, &defaults.action),
+        resource: or(own.resource, &defaults.resource),
+        context: or(own.context, &defaults.context),
+    };
+    AccessRequest::of(asked)
         .map_err(|error| BadRequest::new(format!("{}.{}", place(), error.place), error.problem))
 }
 
-fn semantic(members: &Map<String, Value>) -> Result<Semantic, BadRequest> {
-    let Some(options) = present(members, "options") else { return Ok(Semantic::ExecuteAll) };
-    let place = "options.evaluations_semantic";
-    match present(object(options, "options")?, "evaluations_semantic").map(Value::as_str) {
-        None | Some(Some("execute_all")) => Ok(Semantic::ExecuteAll),
-        Some(Some("deny_on_first_deny")) => Ok(Semantic::DenyOnFirstDeny),
-        Some(Some("permit_on_first_permit")) => Ok(Semantic::PermitOnFirstPermit),
-        Some(_) => Err(BadRequest::new(
-            place,
-            "expected execute_all, deny_on_first_deny or permit_on_first_permit",
-        )),
+fn or<T: Clone>(own: Came<T>, default: &Came<T>) -> Came<T> {
+    if own.is_absent() { default.clone() } else { own }
+}
+
+fn semantic(options: Came<Options>) -> Result<Semantic, BadRequest> {
+    expect_object(&options, "options")?;
+    let Came::Whole(Options { semantic }) = options else { return Ok(Semantic::ExecuteAll) };
+    let problem = "expected execute_all, deny_on_first_deny or permit_on_first_permit";
+    let unknown = || BadRequest::new("options.evaluations_semantic", problem);
+    let Came::Whole(name) = semantic else {
+        return if semantic.is_absent() { Ok(Semantic::ExecuteAll) } else { Err(unknown()) };
+    };
+    match name.as_str() {
+        "execute_all" => Ok(Semantic::ExecuteAll),
+        "deny_on_first_deny" => Ok(Semantic::DenyOnFirstDeny),
+        "permit_on_first_permit" => Ok(Semantic::PermitOnFirstPermit),
+        _ => Err(unknown()),
     }
 }
 
-fn top(body: &Value) -> Result<&Map<String, Value>, BadRequest> {
-    object(body, "body")
+fn whole(body: Came<Body>) -> Result<Body, BadRequest> {
+    match body {
+        Came::Whole(body) => Ok(body),
+        Came::Absent | Came::Wrong => Err(BadRequest::new("body", EXPECTED_OBJECT)),
+    }
 }
 
-fn entity(value: Option<&Value>, name: &str) -> Result<EntityAsked, BadRequest> {
-    let own = object(value.ok_or_else(|| missing(name))?, name)?;
+fn expect_object<T>(came: &Came<T>, place: &str) -> Result<(), BadRequest> {
+    match came {
+        Came::Wrong => Err(BadRequest::new(place, EXPECTED_OBJECT)),
+        Came::Absent | Came::Whole(_) => Ok(()),
+    }
+}
+
+fn part(came: Came<Part>, name: &str) -> Result<Part, BadRequest> {
+    match came {
+        Came::Whole(part) => Ok(part),
+        Came::Wrong => Err(BadRequest::new(name, EXPECTED_OBJECT)),
+        Came::Absent => Err(BadRequest::new(name, "missing: expected an object")),
+    }
+}
+
+fn entity(came: Came<Part>, name: &str) -> Result<EntityAsked, BadRequest> {
+    let own = part(came, name)?;
     Ok(EntityAsked {
-        kind: text(own, "type", name, TYPE_BYTES_MAX)?,
-        id: text(own, "id", name, ID_BYTES_MAX)?,
-        properties: properties(own, name)?,
+        kind: text(own.kind, "type", name, TYPE_BYTES_MAX)?,
+        id: text(own.id, "id", name, ID_BYTES_MAX)?,
+        properties: free(own.properties, &|| format!("{name}.properties"))?,
     })
 }
 
-fn action(value: Option<&Value>) -> Result<Action, BadRequest> {
-    let own = object(value.ok_or_else(|| missing("action"))?, "action")?;
+fn action(came: Came<Part>) -> Result<Action, BadRequest> {
+    let own = part(came, "action")?;
     Ok(Action {
-        name: text(own, "name", "action", ID_BYTES_MAX)?,
-        properties: properties(own, "action")?,
+        name: text(own.name, "name", "action", ID_BYTES_MAX)?,
+        properties: free(own.properties, &|| "action.properties".to_owned())?,
     })
-}
-
-fn properties(members: &Map<String, Value>, of: &str) -> Result<Map<String, Value>, BadRequest> {
-    free(present(members, "properties"), &|| format!("{of}.properties"))
-}
-
-fn missing(name: &str) -> BadRequest {
-    BadRequest::new(name, "missing: expected an object")
-}
-
-fn present<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    members.get(name).filter(|value| !value.is_null())
-}
-
-fn object<'a>(value: &'a Value, place: &str) -> Result<&'a Map<String, Value>, BadRequest> {
-    value.as_object().ok_or_else(|| BadRequest::new(place, EXPECTED_OBJECT))
 }
 
 const EXPECTED_OBJECT: &str = "expected an object";
 
-fn text(
-    members: &Map<String, Value>,
-    name: &str,
-    of: &str,
-    bytes_max: usize,
-) -> Result<String, BadRequest> {
+fn text(came: Came<String>, name: &str, of: &str, bytes_max: usize) -> Result<String, BadRequest> {
     let wrong = |problem| Err(BadRequest::new(format!("{of}.{name}"), problem));
-    match present(members, name) {
-        None => wrong("missing: expected text"),
-        Some(Value::String(text)) if text.is_empty() => wrong("must not be empty"),
-        Some(Value::String(text)) if text.len() <= bytes_max => Ok(text.clone()),
-        Some(Value::String(_)) => wrong("too long"),
-        Some(_) => wrong("expected text"),
+    match came {
+        Came::Absent => wrong("missing: expected text"),
+        Came::Whole(text) if text.is_empty() => wrong("must not be empty"),
+        Came::Whole(text) if text.len() <= bytes_max => Ok(text),
+        Came::Whole(_) => wrong("too long"),
+        Came::Wrong => wrong("expected text"),
     }
 }
 
 /// An object of the caller's own making, searched for Cedar's escapes: they would
 /// turn text into an entity reference or an extension value.
 fn free(
-    value: Option<&Value>,
+    came: Came<Map<String, Value>>,
     place: &dyn Fn() -> String,
 ) -> Result<Map<String, Value>, BadRequest> {
-    let Some(value) = value else { return Ok(Map::new()) };
-    let own = value.as_object().ok_or_else(|| BadRequest::new(place(), EXPECTED_OBJECT))?;
+    let own = match came {
+        Came::Whole(own) => own,
+        Came::Absent => Map::new(),
+        Came::Wrong => return Err(BadRequest::new(place(), EXPECTED_OBJECT)),
+    };
     own.iter().try_for_each(|(name, value)| no_escape(name, value, place))?;
-    Ok(own.clone())
+    Ok(own)
 }
 
 fn no_escape(name: &str, value: &Value, place: &dyn Fn() -> String) -> Result<(), BadRequest> {

@@ -47,12 +47,22 @@ pub enum JsonError {
 /// # Source
 /// RFC 7493 (I-JSON) §2.3; OpenID `AuthZEN` Authorization API 1.0.
 pub fn parse(text: &[u8], limits: JsonLimits) -> Result<Value, JsonError> {
+    read(text, limits, |strict| strict)
+}
+
+/// Reads what a seed makes of one JSON value; the seed must be as strict as what it is made
+/// from.
+pub(super) fn read<'t, S: DeserializeSeed<'t>>(
+    text: &'t [u8],
+    limits: JsonLimits,
+    seed: impl FnOnce(Strict) -> S,
+) -> Result<S::Value, JsonError> {
     if text.len() > limits.bytes {
         return Err(JsonError::TooLong { found: text.len(), limit: limits.bytes });
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let strict = Strict { left: limits.depth.min(100) };
-    let value = strict.deserialize(&mut reader).map_err(|error| malformed(&error))?;
+    let seed = seed(Strict { left: limits.depth.min(100) });
+    let value = seed.deserialize(&mut reader).map_err(|error| malformed(&error))?;
     reader.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
@@ -85,12 +95,21 @@ pub fn canonical(value: &Value) -> Value {
 
 /// Reads a value with this many levels of nesting left.
 #[derive(Clone, Copy)]
-struct Strict {
+pub(super) struct Strict {
     left: usize,
 }
 
+/// The fault of a member that stands twice in its object.
+pub(super) fn twice<E: de::Error>(name: &str) -> E {
+    let shown: String = name.chars().take(64).collect();
+    E::custom(format!("member `{shown}` stands twice"))
+}
+
 impl Strict {
-    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+    /// For what has been read before.
+    pub(super) const UNBOUNDED: Self = Self { left: usize::MAX };
+
+    pub(super) fn deeper<E: de::Error>(self) -> Result<Self, E> {
         let left = self.left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
         Ok(Self { left })
     }
@@ -146,8 +165,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
-                let shown: String = name.chars().take(64).collect();
-                return Err(de::Error::custom(format!("member `{shown}` stands twice")));
+                return Err(twice(&name));
             }
             let value = members.next_value_seed(deeper)?;
             object.insert(name, value);

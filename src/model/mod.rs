@@ -7,6 +7,7 @@ pub const BUILD: &str = env!("CARGO_PKG_VERSION");
 mod access;
 mod acr;
 mod assurance;
+mod came;
 mod digest;
 mod document;
 mod go_on;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::Ask;
+use super::{Ask, SharedFacts};
 use crate::event::{Actor, Presented};
 use crate::model::{AccessRequest, Action, EntityAsked, ReservedType, SetKind};
 
@@ -100,5 +100,6 @@ pub fn administrative(actor: &Actor, what: Administration, session: Presented) -
         presented: session,
         pep: "countersign".to_owned(),
         step_up: false,
+        facts: SharedFacts::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::SharedFacts;
 use crate::event::{AccessDecided, Presented};
 use crate::model::{AccessRequest, SetKind};
 
@@ -18,6 +19,8 @@ pub struct Ask {
     pub pep: String,
     /// Whether a denial is to say which login would help.
     pub step_up: bool,
+    /// What has been typed for the questions it is asked together with.
+    pub facts: SharedFacts,
 }
 
 impl Ask {
@@ -28,7 +31,8 @@ impl Ask {
         pep: impl Into<String>,
     ) -> Self {
         let (request, pep) = (request.into(), pep.into());
-        Self { set: SetKind::Application, request, presented, pep, step_up: false }
+        let facts = SharedFacts::default();
+        Self { set: SetKind::Application, request, presented, pep, step_up: false, facts }
     }
 
     /// The question that a recorded decision answered, as far as it can be seen.
@@ -41,6 +45,7 @@ impl Ask {
             pep: decided.pep.clone(),
             // Of an allow nobody knows whether it was asked, and nothing came of it.
             step_up: decided.step_up.is_some(),
+            facts: SharedFacts::default(),
         }
     }
 }

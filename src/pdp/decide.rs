@@ -8,7 +8,7 @@ use super::entities::Entities;
 use super::personal::{Gaps, separate};
 use super::step_up::step_up;
 use super::{Ask, bounded, naming, rests_on_unrecorded, session, shadow};
-use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Known, Misfit, Question};
+use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Misfit, Question, TypedFacts};
 use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, Footprint, LookedFor, World};
@@ -279,12 +279,14 @@ pub(super) fn posed<'a>(
     let mut entities = Entities::new(ask.set, world, &compiled.schema);
     entities.say("subject", &names.subject, &mut decided.request.subject);
     entities.say("resource", &names.resource, &mut decided.request.resource);
-    let question = context(compiled, &names.action, gaps, decided).map(|context| Question {
-        principal: names.subject.clone(),
-        action: names.action.clone(),
-        resource: names.resource.clone(),
-        context,
-    });
+    let facts = ask.facts.of(&compiled.schema, &names.action, decided);
+    let question =
+        context(compiled, &names.action, &facts, gaps, decided).map(|context| Question {
+            principal: names.subject.clone(),
+            action: names.action.clone(),
+            resource: names.resource.clone(),
+            context,
+        });
     Ok(Posed { compiled, question, entities })
 }
 
@@ -302,6 +304,7 @@ fn applies(compiled: &Compiled, names: &Names) -> Result<(), Note> {
 fn context(
     compiled: &Compiled,
     action: &Uid,
+    facts: &TypedFacts,
     gaps: &Gaps,
     decided: &mut AccessDecided,
 ) -> Result<Context, Vec<String>> {
@@ -317,10 +320,7 @@ fn context(
     if some && declared(ACTION_PROPERTIES) {
         said.insert(ACTION_PROPERTIES.to_owned(), Value::Object(properties));
     }
-    let mut known = known(decided);
-    known.retain(|(name, _)| declared(name));
-    let said = &mut decided.request.context;
-    let shaped = compiled.schema.shape_context_with(action, said, &known);
+    let shaped = compiled.schema.shape_context_with(action, said, facts);
     shaped.keep(said);
     match said.remove(ACTION_PROPERTIES) {
         Some(Value::Object(understood)) => decided.request.action.properties = understood,
@@ -330,15 +330,6 @@ fn context(
     decided.pruned.extend(shaped.pruned.iter().map(|path| format!("context.{path}")));
     let complete = shaped.missing.iter().all(|path| gaps.explains(path));
     if complete { Ok(shaped.value) } else { Err(shaped.missing) }
-}
-
-fn known(decided: &AccessDecided) -> Vec<(&'static str, Known)> {
-    let mut facts =
-        vec![("now", Known::Time(decided.now)), ("pep", Known::Text(decided.pep.clone()))];
-    if let Some(SessionUsed::InForce(session)) = &decided.session {
-        facts.push(("session", session::context(session, decided.now)));
-    }
-    facts
 }
 
 fn conclude(

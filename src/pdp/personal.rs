@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::decide::ACTION_PROPERTIES;
 use crate::cedar::{CompiledPolicies, CompiledSchema, Missing, Question};
 use crate::event::AccessDecided;
-use crate::model::{AccessRequest, EntityDocument, KeyId, Personal, Pointer, Uid};
+use crate::model::{AccessRequest, EntityAsked, EntityDocument, KeyId, Personal, Pointer, Uid};
 use crate::projection::Erasures;
 
 /// Takes what the schema declares personal out of a request. The resource's own properties
@@ -16,25 +16,28 @@ pub(super) fn separate(
     [subject, action, resource]: [&Uid; 3],
     request: &mut AccessRequest,
 ) -> Vec<Personal> {
-    let of_entity = |place: &'static str, uid: &Uid| {
-        let paths = schema.personal_attributes(uid.kind()).iter();
+    let of_entity = |place: &'static str, uid: &Uid, asked: &EntityAsked| {
+        // Mostly nothing is said.
+        let paths = (!asked.properties.is_empty()).then(|| schema.personal_attributes(uid.kind()));
+        let paths = paths.unwrap_or_default().iter();
         paths.map(move |path| pointer(&[place, "properties"], path)).collect::<Vec<_>>()
     };
-    let mut own = of_entity("subject", subject);
+    let mut own = of_entity("subject", subject, &request.subject);
     for path in schema.personal_context(action) {
         match path.split_first() {
             Some((first, rest)) if first == ACTION_PROPERTIES => {
                 own.extend(of_action(rest, request));
             }
+            Some((first, _)) if !request.context.contains_key(first) => {}
             _ => own.push(pointer(&["context"], path)),
         }
     }
+    let of_resource = of_entity("resource", resource, &request.resource);
     let mut taken = |uid: &Uid, pointers: Vec<Pointer>| {
         let members = pointers.into_iter().filter_map(|at| request.take(&at).map(|it| (at, it)));
         let members: Vec<_> = members.collect();
         (!members.is_empty()).then(|| Personal::fresh(uid.clone(), members))
     };
-    let of_resource = of_entity("resource", resource);
     [taken(subject, own), taken(resource, of_resource)].into_iter().flatten().collect()
 }
 

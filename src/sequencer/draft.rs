@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::commit::{Decide, Expected, Job, Origin, Outcome, Prepared};
 use super::notary::{NotSigned, Notary};
-use super::stamp::Stamper;
+use super::stamp::{Stamper, random};
 use crate::entropy::Entropy;
 use crate::event::{ENTRY_BYTES_MAX, Envelope, Event, NewEvent, Stamp, Tail, decode};
 use crate::event_store::{EventStore, Group, IdempotencyKey, StoreError};
@@ -216,8 +216,9 @@ impl Draft {
         let mut index = next_index(&self.world);
         let mut cause: Option<Uuid> = None;
         let mut placed = Vec::with_capacity(tails.len());
-        for tail in tails {
-            let (time, id) = stamper.next(now, entropy).map_err(|_| Outcome::Unavailable)?;
+        let random = random(entropy, tails.len()).map_err(|_| Outcome::Unavailable)?;
+        for (tail, random) in tails.into_iter().zip(&random) {
+            let (time, id) = stamper.next(now, random);
             let stream = tail.stream().clone();
             let known = || self.world.streams.version(&stream);
             let version = versions.get(&stream).copied().unwrap_or_else(known).next();

@@ -2,7 +2,7 @@
 
 use uuid::{Builder, Uuid};
 
-use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::entropy::{Entropy, NoEntropy};
 use crate::model::Moment;
 
 /// Gives each event its id and time.
@@ -19,26 +19,31 @@ impl Stamper {
 
     /// The next time and id: a UUIDv7 (RFC 9562 §5.7) above all before, by method 2
     /// of §6.2 (monotonic random) where the millisecond is the same.
-    pub(super) fn next(
-        &mut self,
-        now: Moment,
-        entropy: &dyn Entropy,
-    ) -> Result<(Moment, Uuid), NoEntropy> {
+    pub(super) fn next(&mut self, now: Moment, random: &Random) -> (Moment, Uuid) {
         let time = self.last.map_or(now, |(last, _)| last.max(now));
-        let random = draw::<10>(entropy)?;
-        let fresh = Builder::from_unix_timestamp_millis(time.millis(), &random).into_uuid();
+        let fresh = Builder::from_unix_timestamp_millis(time.millis(), random).into_uuid();
         let id = match self.last {
-            Some((_, last)) if fresh <= last => above(last, &random),
+            Some((_, last)) if fresh <= last => above(last, random),
             _ => fresh,
         };
         self.last = Some((time, id));
-        Ok((time, id))
+        (time, id)
     }
+}
+
+/// What an id has of chance.
+pub(super) type Random = [u8; 10];
+
+/// Draws it for several ids at once: one call of the operating system for all.
+pub(super) fn random(entropy: &dyn Entropy, ids: usize) -> Result<Vec<Random>, NoEntropy> {
+    let mut drawn = vec![Random::default(); ids];
+    entropy.fill(drawn.as_flattened_mut())?;
+    Ok(drawn)
 }
 
 /// A UUIDv7 a random step above `last`; where the random part runs over, the next
 /// millisecond begins.
-fn above(last: Uuid, random: &[u8; 10]) -> Uuid {
+fn above(last: Uuid, random: &Random) -> Uuid {
     const RANDOM_BITS: u32 = 62;
     let low_mask = (1_u128 << RANDOM_BITS) - 1;
     let step = u128::from(u32::from_be_bytes([0, random[0], random[1], random[2]])) + 1;
@@ -65,9 +70,10 @@ mod tests {
             let entropy = SeededEntropy::new(seed);
             let mut stamper = Stamper::after(None);
             let mut last = None;
-            for millis in clock {
+            let random = random(&entropy, clock.len()).unwrap();
+            for (millis, random) in clock.into_iter().zip(&random) {
                 let now = Moment::from_micros(millis * 1_000);
-                let (time, id) = stamper.next(now, &entropy).unwrap();
+                let (time, id) = stamper.next(now, random);
                 prop_assert_eq!(id.get_version_num(), 7);
                 prop_assert!(last < Some((time, id)) && last.is_none_or(|(_, was)| was < id));
                 last = Some((time, id));

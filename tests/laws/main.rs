@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod bodies;
 mod course;
 mod mutation;
 mod notes;
