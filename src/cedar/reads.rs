@@ -268,7 +268,7 @@ mod tests {
             (missing(some("level"), some("mfa")), "de"),
             (missing(some("from"), BTreeSet::new()), ""),
         ] {
-            let found: BTreeSet<_> = set.readers().of_any(&missing).map(|id| id.as_ref()).collect();
+            let found: BTreeSet<_> = set.readers().of_any(&missing).map(PolicyID::as_ref).collect();
             assert_eq!(found.into_iter().collect::<String>(), expected, "{missing:?}");
             let one_by_one = set.set().policies().filter(|policy| {
                 policy.non_scope_constraints().is_some_and(|it| Reads::of(it).any_of(&missing))

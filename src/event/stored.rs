@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{Envelope, Event, NewEvent, Whence};
+use super::{Actor, Envelope, Event, NewEvent, Whence};
 use crate::model::{Digest, Index, Moment, StreamName, Version};
 
 /// The most bytes one entry may have: 48 KiB.
@@ -84,10 +84,12 @@ pub struct Tail {
 
 #[derive(Serialize)]
 struct TailJson<'a> {
-    source: String,
+    #[serde(serialize_with = "urn")]
+    source: Uuid,
     r#type: &'static str,
     stream: &'a StreamName,
-    actor: String,
+    #[serde(serialize_with = "shown")]
+    actor: &'a Actor,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +100,14 @@ struct TailJson<'a> {
     network: Option<Digest>,
     #[serde(serialize_with = "payload")]
     data: &'a Event,
+}
+
+fn urn<S: Serializer>(log: &Uuid, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&format_args!("urn:uuid:{log}"))
+}
+
+fn shown<S: Serializer>(actor: &Actor, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(actor)
 }
 
 fn payload<S: Serializer>(event: &Event, to: S) -> Result<S::Ok, S::Error> {
@@ -119,10 +129,10 @@ impl Tail {
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
         bytes.resize(HEAD_BYTES - 1, 0);
         let tail = TailJson {
-            source: format!("urn:uuid:{log}"),
+            source: log,
             r#type: new.event.type_name(),
             stream: &stream,
-            actor: new.actor.to_string(),
+            actor: &new.actor,
             subject: new.event.subject(),
             correlationid: new.correlation.as_deref(),
             sessionid: new.whence.session,
@@ -268,6 +278,16 @@ mod tests {
 
     fn born() -> Event {
         Event::LogCreated(LogCreated { log: Uuid::nil() })
+    }
+
+    #[test]
+    fn the_head_takes_the_room_left_for_it_or_as_much_as_it_needs() {
+        let (usual, _) = stamped(born(), 12);
+        assert_eq!(&usual[HEAD_BYTES - 12..HEAD_BYTES + 10], b"000000007\",\"source\":".as_slice());
+        let (wide, placed) = stamped(born(), u64::MAX);
+        assert_eq!(wide.len(), usual.len() + 4);
+        assert_eq!(wide[HEAD_BYTES + 4..], usual[HEAD_BYTES..]);
+        assert_eq!(decode(Index(u64::MAX), &wide).unwrap(), placed);
     }
 
     #[test]

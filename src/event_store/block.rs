@@ -26,13 +26,15 @@ const CHECK_BYTES: usize = 8;
 /// [`StoreError::EntryTooLarge`] above [`ENTRY_BYTES_MAX`].
 pub(super) fn pack(first: Index, entries: &[Vec<u8>]) -> Result<Vec<(Index, Vec<u8>)>, StoreError> {
     let mut blocks = Vec::new();
-    let mut filling = Filling::at(first);
+    let mut left: usize = entries.iter().map(|entry| LENGTH_BYTES + entry.len()).sum();
+    let mut filling = Filling::at(first, left);
     for (index, entry) in (first.0..).zip(entries) {
         let length = length_of(Index(index), entry)?;
         if !filling.has_room_for(entry) {
             blocks.push(filling.seal());
-            filling = Filling::at(Index(index));
+            filling = Filling::at(Index(index), left);
         }
+        left -= LENGTH_BYTES + entry.len();
         filling.push(length, entry);
     }
     if filling.count > 0 {
@@ -81,8 +83,12 @@ struct Filling {
 }
 
 impl Filling {
-    fn at(first: Index) -> Self {
-        Self { first, count: 0, bytes: vec![0; COUNT_BYTES] }
+    /// An empty block with room for so many bytes of entries, or for what it takes.
+    fn at(first: Index, left: usize) -> Self {
+        let room = (COUNT_BYTES + left + CHECK_BYTES).min(BLOCK_BYTES_MAX);
+        let mut bytes = Vec::with_capacity(room);
+        bytes.extend_from_slice(&[0; COUNT_BYTES]);
+        Self { first, count: 0, bytes }
     }
 
     // The limit on bytes bounds the count too: 61,430 / 2 fits its 16 bits.

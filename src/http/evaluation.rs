@@ -3,22 +3,19 @@
 use std::io;
 use std::sync::Arc;
 
-use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value};
 
 use super::answer::{self, Answer};
 use super::cross_check::{self, Taken};
 use super::guard::{Evaluate, Guarded};
+use super::shown::{InHeader, Shown};
 use super::{App, Problem, body, observe};
 use crate::event::{AccessDecided, Event, Presented, StepUp};
-use crate::model::{AccessRequest, BadRequest, EntityAsked, Moment, Personal, SecretToken};
+use crate::model::{AccessRequest, EntityAsked, Moment, Personal};
 use crate::pdp::{Ask, SharedFacts, decide_on};
 use crate::projection::{Footprint, World};
 use crate::sequencer::Authority;
-
-/// Carries the person's session token, as an alternative to `context.session_token`.
-const SESSION: HeaderName = HeaderName::from_static("countersign-session");
 
 /// Answers one question.
 ///
@@ -47,8 +44,11 @@ pub async fn single(
     if !app.sequencer.has_room() {
         return Err(Problem::overloaded());
     }
-    let presented = presented(request, &mut asked)?;
-    let asking = Asking::new(app, pep, asked, presented);
+    let shown = InHeader::of(request).or_in(&mut asked)?;
+    let asker = Asker::new(app, pep, SharedFacts::default());
+    // Kept until it is recorded, so that the writer is not the one to tidy it away.
+    let asking = Arc::new(Asking::new(&asker, asked, shown));
+    let again = Arc::clone(&asking);
     let origin = pep.caller.origin(request);
     let mut world = app.sequencer.world();
     let mut now = app.sequencer.now(&world);
@@ -62,7 +62,7 @@ pub async fn single(
     let taken = sealed(app, vec![Event::AccessDecided(Box::new(decided))]).await?;
     let sealer = app.sealer.clone();
     let retake = move |world: &World, now| {
-        let mut event = asking.retake(world, now)?;
+        let mut event = again.retake(world, now)?;
         sealer.seal_event(&mut event)?;
         Ok::<_, Problem>(vec![event])
     };
@@ -89,35 +89,41 @@ pub async fn sealed(app: &App, mut events: Vec<Event>) -> Result<Vec<Event>, Pro
     if ready { seal() } else { body::blocking(seal).await? }
 }
 
-/// One question on its way to a decision, complete enough to be asked again.
-pub struct Asking {
+/// Who asks, and what all that is asked by one call has in common.
+pub struct Asker {
     pep: String,
     authority: Authority,
-    request: Arc<AccessRequest>,
-    presented: Option<SecretToken>,
-    step_up: bool,
     facts: SharedFacts,
     bytes_max: usize,
 }
 
-impl Asking {
-    /// Joins a request, the session token that came with it, and who asks.
-    pub fn new(
-        app: &App,
-        pep: &Guarded<Evaluate>,
-        mut request: AccessRequest,
-        presented: Option<SecretToken>,
-    ) -> Self {
+impl Asker {
+    /// Who has the permission to ask.
+    pub fn new(app: &App, pep: &Guarded<Evaluate>, facts: SharedFacts) -> Arc<Self> {
         let bytes_max = app.settings.limits.request_bytes;
         let (authority, pep) = (pep.authority(), pep.caller.name());
-        let step_up = request.takes_supported(StepUp::OBLIGATION);
-        let (request, facts) = (Arc::new(request), SharedFacts::default());
-        Self { pep, authority, request, presented, step_up, facts, bytes_max }
+        Arc::new(Self { pep, authority, facts, bytes_max })
     }
 
-    /// The same as one of several that are asked together.
-    pub fn sharing(self, facts: &SharedFacts) -> Self {
-        Self { facts: facts.clone(), ..self }
+    /// Whether the permission is still there.
+    pub fn may(&self, world: &World, now: Moment) -> bool {
+        self.authority.holds(world, now)
+    }
+}
+
+/// One question on its way to a decision, complete enough to be asked again.
+pub struct Asking {
+    asker: Arc<Asker>,
+    request: Arc<AccessRequest>,
+    shown: Option<Shown>,
+    step_up: bool,
+}
+
+impl Asking {
+    /// Joins a request, the session token that came with it, and who asks.
+    pub fn new(asker: &Arc<Asker>, mut request: AccessRequest, shown: Option<Shown>) -> Self {
+        let step_up = request.takes_supported(StepUp::OBLIGATION);
+        Self { asker: Arc::clone(asker), request: Arc::new(request), shown, step_up }
     }
 
     /// Decides in a World at a time, and says what that rests on. What is personal in the
@@ -148,12 +154,10 @@ impl Asking {
 
     /// The question as the PDP takes it.
     pub fn ask(&self, world: &World) -> Ask {
-        let presented = self.presented.as_ref().map_or(Presented::Nothing, |token| {
-            let session = world.sessions.by_session_token(&token.digest());
-            session.map_or(Presented::Unknown, |session| Presented::Session(session.id))
-        });
-        let ask = Ask::access(Arc::clone(&self.request), presented, self.pep.clone());
-        Ask { step_up: self.step_up, facts: self.facts.clone(), ..ask }
+        let presented = self.shown.map_or(Presented::Nothing, |shown| shown.in_world(world));
+        let Asker { pep, facts, .. } = &*self.asker;
+        let ask = Ask::access(Arc::clone(&self.request), presented, pep.clone());
+        Ask { step_up: self.step_up, facts: facts.clone(), ..ask }
     }
 
     /// As [`Asking::decide`], as the event to be recorded; a login that would help is looked
@@ -176,7 +180,7 @@ impl Asking {
     /// # Errors
     /// 403 if it is; those of [`Asking::take`].
     pub fn retake(&self, world: &World, now: Moment) -> Result<Event, Problem> {
-        if self.authority.holds(world, now) {
+        if self.asker.may(world, now) {
             Ok(self.take(world, now, true)?.0)
         } else {
             Err(Problem::forbidden("the permission was withdrawn meanwhile"))
@@ -186,11 +190,12 @@ impl Asking {
     fn fits(&self, decided: &AccessDecided) -> Result<(), Problem> {
         let personal = decided.personal.iter().map(Personal::stored_bytes).sum::<usize>();
         let request = &decided.request;
-        let fits = |bytes: usize| bytes.saturating_add(personal) <= self.bytes_max;
+        let bytes_max = self.asker.bytes_max;
+        let fits = |bytes: usize| bytes.saturating_add(personal) <= bytes_max;
         if fits(at_most(request)) || fits(counted(request)) {
             return Ok(());
         }
-        let detail = format!("the request is too large: at most {} bytes count", self.bytes_max);
+        let detail = format!("the request is too large: at most {bytes_max} bytes count");
         Err(Problem::bad("request_too_large", detail))
     }
 }
@@ -237,35 +242,6 @@ fn counted(request: &AccessRequest) -> usize {
     }
     let mut counter = Counter(0);
     serde_json::to_writer(&mut counter, request).map_or(usize::MAX / 2, |()| counter.0)
-}
-
-/// Takes the person's session token out of a request, so that it is never
-/// recorded. What is no token of anybody's counts as an unknown one.
-///
-/// # Errors
-/// [`BadRequest`] if `context.session_token` is not text, or contradicts the header.
-pub fn presented(
-    request: &HttpRequest,
-    asked: &mut AccessRequest,
-) -> Result<Option<SecretToken>, BadRequest> {
-    let place = || "context.session_token".to_owned();
-    let in_header = request.headers().get(SESSION).and_then(|value| value.to_str().ok());
-    let in_body = match asked.context.remove("session_token") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text),
-        Some(_) => return Err(BadRequest { place: place(), problem: "expected text" }),
-    };
-    match (in_header, in_body) {
-        (Some(one), Some(two)) if one != two => Err(BadRequest {
-            place: place(),
-            problem: "differs from the Countersign-Session header",
-        }),
-        (None, None) => Ok(None),
-        (one, two) => {
-            let text = one.map(str::to_owned).or(two).unwrap_or_default();
-            Ok(Some(text.parse().unwrap_or_else(|_| SecretToken::nobodys())))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::answer::{self, Answer};
 use super::cross_check::{self, Taken};
-use super::evaluation::{Asking, presented, sealed, single};
+use super::evaluation::{Asker, Asking, sealed, single};
 use super::guard::{Evaluate, Guarded};
+use super::shown::InHeader;
 use super::{App, Problem, body, observe};
 use crate::event::{Event, Verdict};
 use crate::model::{Batch, Item, Moment, Semantic};
@@ -39,24 +40,19 @@ pub async fn evaluate(
             if !app.sequencer.has_room() {
                 return Err(Problem::overloaded());
             }
-            let facts = SharedFacts::of_a_batch();
-            let asking = |item| asking(&app, &pep, &request, item).map(|it| it.sharing(&facts));
-            let askings = items.into_iter().map(asking);
-            let batch = Asked { askings: askings.collect(), semantic };
+            let asker = Asker::new(&app, &pep, SharedFacts::of_a_batch());
+            let shown = InHeader::of(&request);
+            let askings = items.into_iter().map(|item| asking(&asker, &shown, item)).collect();
+            let batch = Asked { asker, askings, semantic };
             many(&app, &pep, &request, batch).await
         }
     }
 }
 
-fn asking(
-    app: &App,
-    pep: &Guarded<Evaluate>,
-    request: &HttpRequest,
-    item: Item,
-) -> Result<Asking, String> {
+fn asking(asker: &Arc<Asker>, shown: &InHeader<'_>, item: Item) -> Result<Asking, String> {
     let mut asked = item.map_err(|error| error.to_string())?;
-    let token = presented(request, &mut asked).map_err(|error| error.to_string())?;
-    Ok(Asking::new(app, pep, asked, token))
+    let shown = shown.or_in(&mut asked).map_err(|error| error.to_string())?;
+    Ok(Asking::new(asker, asked, shown))
 }
 
 async fn many(
@@ -78,12 +74,14 @@ async fn many(
     let sealer = app.sealer.clone();
     let faults = Arc::new(Mutex::new(faults));
     let latest = Arc::clone(&faults);
-    let authority = pep.authority();
+    // Kept until it is recorded, so that the writer is not the one to tidy it away.
+    let batch = Arc::new(batch);
+    let again = Arc::clone(&batch);
     let retake = move |world: &World, now| {
-        if !authority.holds(world, now) {
+        if !again.asker.may(world, now) {
             return Err(Problem::forbidden("the permission was withdrawn meanwhile"));
         }
-        let (mut events, _, faults) = batch.take(world, now);
+        let (mut events, _, faults) = again.take(world, now);
         events.iter_mut().try_for_each(|event| sealer.seal_event(event))?;
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = faults;
         Ok(events)
@@ -111,6 +109,7 @@ struct Answers {
 }
 
 struct Asked {
+    asker: Arc<Asker>,
     askings: Vec<Result<Asking, String>>,
     semantic: Semantic,
 }

@@ -10,10 +10,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::audit::decided;
-use super::evaluation::presented;
 use super::guard::{DraftPolicies, Guarded, ReadAudit};
 use super::past::{Lookback, in_world, looking};
 use super::policies::{PolicyFile, placed, sources};
+use super::shown::InHeader;
 use super::{App, Problem, body};
 use crate::audit::{At, Explained};
 use crate::cedar::{Limits, on_large_stack};
@@ -186,7 +186,7 @@ pub async fn question(
     let said: Question = body::typed(body::publication(&app, &request, payload).await?)?;
     let Question { request: asked, at, session, pep, files, policies, schema, staged } = said;
     let mut access = AccessRequest::from_json(&asked)?;
-    let token = presented(&request, &mut access)?;
+    let token = InHeader::of(&request).or_in(&mut access)?;
     if token.is_some() && session.is_some() {
         return Err(Problem::bad("bad_request", "session: a session token was given as well"));
     }

@@ -58,6 +58,7 @@ mod server;
 mod session;
 mod sessions;
 mod shadow;
+mod shown;
 mod source;
 mod tls;
 mod tokens;

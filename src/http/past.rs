@@ -8,14 +8,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use uuid::Uuid;
 
 use super::audit::{entry, pairs};
-use super::evaluation::presented;
 use super::guard::{Guarded, ReadAudit};
+use super::shown::{InHeader, Shown};
 use super::{App, Problem, body};
 use crate::audit::{AsOf, At, NotThen, Unseen};
 use crate::cedar::on_large_stack;
 use crate::event::{Presented, StepUp};
 use crate::event_store::EventStore;
-use crate::model::{AccessRequest, Index, Moment, SecretToken};
+use crate::model::{AccessRequest, Index, Moment};
 use crate::pdp::{Ask, decide_as_of};
 use crate::projection::World;
 use crate::sequencer::{RecoverError, fold_to};
@@ -56,7 +56,7 @@ pub async fn evaluate(
     let Asked { at, session, pep } = asked(pairs(&request)?)?;
     let pep = pep.unwrap_or_else(|| may.caller.name());
     let mut question = AccessRequest::from_json(&body::json(&app, &request, payload).await?)?;
-    let token = presented(&request, &mut question)?;
+    let token = InHeader::of(&request).or_in(&mut question)?;
     if token.is_some() && session.is_some() {
         return Err(Problem::bad("bad_query", "`session`: a session token was given as well"));
     }
@@ -107,18 +107,11 @@ fn asked(pairs: Vec<(String, String)>) -> Result<Asked, Problem> {
 const NAME_BYTES_MAX: usize = 256;
 
 /// The session that was presented, as the World of that time knows it.
-pub(super) fn in_world(
-    world: &World,
-    token: Option<SecretToken>,
-    session: Option<Uuid>,
-) -> Presented {
+pub(super) fn in_world(world: &World, token: Option<Shown>, session: Option<Uuid>) -> Presented {
     match (token, session) {
         (_, Some(id)) => Presented::Session(id),
         (None, None) => Presented::Nothing,
-        (Some(token), None) => {
-            let session = world.sessions.by_session_token(&token.digest());
-            session.map_or(Presented::Unknown, |session| Presented::Session(session.id))
-        }
+        (Some(token), None) => token.in_world(world),
     }
 }
 

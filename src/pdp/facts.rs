@@ -15,7 +15,9 @@ const KEPT_MAX: usize = 8;
 /// What has been typed so far for questions that are asked together. It goes by all that
 /// the facts depend on, so that sharing it changes no answer.
 #[derive(Clone, Default)]
-pub struct SharedFacts(Option<Arc<Mutex<Vec<(Key, Arc<TypedFacts>)>>>>);
+pub struct SharedFacts(Option<Arc<Mutex<Kept>>>);
+
+type Kept = Vec<(Key, Arc<TypedFacts>)>;
 
 /// All that the facts, and what they are in Cedar's types, depend on.
 struct Key {
