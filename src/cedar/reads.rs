@@ -35,8 +35,9 @@ impl Missing {
 impl CompiledPolicies {
     /// True if any policy whose scope the question may be in looks at any of these members,
     /// of whatever entity. If not, the answer is the same with and without them. Exact for
-    /// the names, generous for everything else. Linear in the policies that name them;
-    /// the first time, in all.
+    /// the names, generous for everything else. Linear in the policies that name them; the
+    /// first time, in all of them, about 1 µs each. A node that has its vault's key never
+    /// asks this to decide.
     #[must_use]
     pub fn may_read(&self, question: &Question, missing: &Missing) -> bool {
         let Some(scope) = Scope::of(self, question) else { return true };

@@ -283,7 +283,10 @@ mod tests {
     #[test]
     fn the_head_takes_the_room_left_for_it_or_as_much_as_it_needs() {
         let (usual, _) = stamped(born(), 12);
-        assert_eq!(&usual[HEAD_BYTES - 12..HEAD_BYTES + 10], b"000000007\",\"source\":".as_slice());
+        assert_eq!(
+            &usual[HEAD_BYTES - 12..HEAD_BYTES + 10],
+            b"0000000007\",\"source\":\"".as_slice()
+        );
         let (wide, placed) = stamped(born(), u64::MAX);
         assert_eq!(wide.len(), usual.len() + 4);
         assert_eq!(wide[HEAD_BYTES + 4..], usual[HEAD_BYTES..]);

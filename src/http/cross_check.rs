@@ -8,7 +8,7 @@ use super::{App, Problem, body};
 use crate::cedar::{Fault, on_large_stack};
 use crate::event::{AccessDecided, Event, PolicyIndexDoubted};
 use crate::model::Moment;
-use crate::pdp::{Ask, doubt};
+use crate::pdp::{Ask, SharedFacts, doubt};
 use crate::projection::World;
 use crate::sequencer::{Expected, Origin};
 
@@ -116,7 +116,9 @@ pub async fn differs(
         Step::Record(doubt) => record(app, origin.clone(), doubt).await.map(|()| true),
         Step::Check => {
             // Of a batch not every denial is looked at further.
-            let ask = Ask { step_up: taken.decided.step_up.is_some(), ..ask() };
+            let step_up = taken.decided.step_up.is_some();
+            // On its own: a second opinion is to share nothing with the first.
+            let ask = Ask { step_up, facts: SharedFacts::default(), ..ask() };
             match check(app, taken, ask).await? {
                 Some(doubt) => record(app, origin.clone(), doubt).await.map(|()| true),
                 None => Ok(false),

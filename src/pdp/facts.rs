@@ -56,11 +56,13 @@ impl SharedFacts {
             return Arc::clone(facts);
         }
         let facts = Arc::new(typed(schema, action, decided));
-        if kept.len() < KEPT_MAX {
-            let (schema, action, pep) = (schema.clone(), action.clone(), decided.pep.clone());
-            let key = Key { schema, action, now: decided.now, pep, session: session.cloned() };
-            kept.push((key, Arc::clone(&facts)));
+        if kept.len() == KEPT_MAX {
+            // The oldest: a batch goes on with what it did last.
+            kept.remove(0);
         }
+        let (schema, action, pep) = (schema.clone(), action.clone(), decided.pep.clone());
+        let key = Key { schema, action, now: decided.now, pep, session: session.cloned() };
+        kept.push((key, Arc::clone(&facts)));
         facts
     }
 }
@@ -96,5 +98,78 @@ fn in_force(decided: &AccessDecided) -> Option<&SessionFacts> {
     match &decided.session {
         Some(SessionUsed::InForce(facts)) => Some(facts),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::cedar::Limits;
+    use crate::model::{AccessRequest, Method, SetKind};
+    use crate::pdp::Ask;
+    use crate::pdp::decide::undecided;
+    use crate::projection::World;
+
+    fn schema(of_pep: &str) -> CompiledSchema {
+        let text = format!(
+            "entity User; entity Doc; \
+             type Session = {{ aal: Long, amr: Set<String>, authenticated_at: datetime, \
+                               age_seconds: Long, phishing_resistant: Bool, source: String }}; \
+             action view appliesTo {{ principal: User, resource: Doc, \
+               context: {{ now: datetime, pep: {of_pep}, session?: Session }} }}; \
+             action edit appliesTo {{ principal: User, resource: Doc, \
+               context: {{ session?: Session }} }};"
+        );
+        CompiledSchema::compile(&text, SetKind::Application, &Limits::default()).unwrap()
+    }
+
+    fn session(id: u128, aal: u8) -> SessionFacts {
+        SessionFacts {
+            id: Uuid::from_u128(id),
+            aal,
+            methods: [Method::Pwd].into_iter().collect(),
+            authenticated_at: Moment::from_micros(7),
+            source: "countersign".to_owned(),
+        }
+    }
+
+    /// Goal: what is kept for one question is not taken for another, in whatever it differs.
+    #[test]
+    fn what_is_shared_is_what_each_would_have_by_itself() {
+        let body = json!({
+            "subject": {"type": "User", "id": "a"},
+            "action": {"name": "view"},
+            "resource": {"type": "Doc", "id": "b"},
+        });
+        let request = AccessRequest::from_json(&body).unwrap();
+        let schemas = [schema("String"), schema("Long")];
+        let actions = ["view", "edit"].map(|id| Uid::parse("Action", id).unwrap());
+        let sessions = [None, Some(session(1, 1)), Some(session(1, 2)), Some(session(2, 1))];
+        let shared = SharedFacts::of_a_batch();
+        let mut values = Vec::new();
+        for at in 0..64 {
+            // Neighbours differ in one thing, each in its turn.
+            let gray = at ^ (at >> 1);
+            let bit = |which: usize| (gray >> which) & 1;
+            let (schema, action) = (&schemas[bit(0)], &actions[bit(1)]);
+            let (session, pep) = (&sessions[bit(2) + 2 * bit(3)], ["p", "q"][bit(4)]);
+            let micros = [3_000_000, 9_000_000][bit(5)];
+            let ask = Ask::access(request.clone(), crate::event::Presented::Nothing, pep);
+            let mut decided = undecided(&World::default(), &ask, Moment::from_micros(micros));
+            decided.session = session.clone().map(SessionUsed::InForce);
+            let shaped = |facts: &SharedFacts| {
+                let facts = facts.of(schema, action, &decided);
+                let shaped = schema.shape_context_with(action, &Map::new(), &facts);
+                (shaped.value, shaped.pruned, shaped.missing)
+            };
+            let alone = shaped(&SharedFacts::default());
+            assert_eq!((shaped(&shared), shaped(&shared)), (alone.clone(), alone.clone()));
+            values.push(alone);
+        }
+        values.dedup();
+        assert!(values.len() > 30, "{}", values.len());
     }
 }

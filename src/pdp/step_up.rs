@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use uuid::Uuid;
 
 use super::decide::{Way, named, supposing};
-use super::{Again, Ask, Gaps};
+use super::{Again, Ask, Gaps, SharedFacts};
 use crate::event::{AccessDecided, Note, SessionFacts, SessionUsed, StepUp, Verdict};
 use crate::model::{Aal, Acr, Moment, SetKind, Uid};
 use crate::projection::World;
@@ -60,6 +60,8 @@ fn search(
         return none;
     };
     let now = denied.now;
+    // Of sessions that are only supposed nothing is kept for others.
+    let ask = &Ask { facts: SharedFacts::default(), ..ask.clone() };
     let allowed = |acr: Acr, age_s: u64| {
         let supposed = reach.facts(acr, before(now, age_s));
         let again = supposing(world, ask, now, gaps, way, &supposed);

@@ -216,8 +216,8 @@ impl Draft {
         let mut index = next_index(&self.world);
         let mut cause: Option<Uuid> = None;
         let mut placed = Vec::with_capacity(tails.len());
-        let random = random(entropy, tails.len()).map_err(|_| Outcome::Unavailable)?;
-        for (tail, random) in tails.into_iter().zip(&random) {
+        let drawn = random(entropy, tails.len()).map_err(|_| Outcome::Unavailable)?;
+        for (tail, random) in tails.into_iter().zip(&drawn) {
             let (time, id) = stamper.next(now, random);
             let stream = tail.stream().clone();
             let known = || self.world.streams.version(&stream);

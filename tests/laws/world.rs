@@ -7,7 +7,7 @@ use countersign::cedar::on_large_stack;
 use countersign::event::{AccessDecided, Event, decode};
 use countersign::event_store::{EventStore as _, Group, MemoryStore};
 use countersign::model::{Index, Personal};
-use countersign::pdp::{Ask, Role, decide, decide_on};
+use countersign::pdp::{Ask, Role, SharedFacts, decide, decide_on};
 use countersign::projection::{Artefacts, World};
 use countersign::sequencer::recover;
 use countersign::tlog::{Tree, leaf_hash};
@@ -50,6 +50,30 @@ proptest! {
         }).unwrap();
         prop_assert!(report.clean, "{report}");
         prop_assert_eq!(report.state.digest, course.live.digest().digest);
+    }
+
+    /// Law: what is asked together is answered as if each were asked alone, whoever asks in
+    /// whichever session, at whatever time and under whatever policies.
+    #[test]
+    fn what_is_asked_together_is_decided_as_alone(steps in steps()) {
+        let course = Course::of(&steps);
+        let apart = on_large_stack(|| {
+            let (mut world, facts) = (World::default(), SharedFacts::of_a_batch());
+            course.log.iter().find(|entry| {
+                let differs = match &entry.event {
+                    Event::AccessDecided(decided) => {
+                        let alone = Ask::recorded(decided);
+                        let together = Ask { facts: facts.clone(), ..alone.clone() };
+                        let now = decided.now;
+                        decide(&world, &together, now) != decide(&world, &alone, now)
+                    }
+                    _ => false,
+                };
+                world = world.clone().apply(entry);
+                differs
+            })
+        }).unwrap();
+        prop_assert!(apart.is_none(), "{apart:?}");
     }
 
     /// Law: no erasure turns the log into another one. Whoever has the keys that are left,
