@@ -233,7 +233,7 @@ fn record(sequencer: &Sequencer, proposers: usize) {
         let world = sequencer.world();
         let now = sequencer.now(&world);
         let (taken, rests_on) = pdp::decide_on(&world, &ask, now);
-        let taken = (vec![Event::AccessDecided(Box::new(taken))], rests_on);
+        let taken = (vec![Event::AccessDecided(taken)], rests_on);
         let retake = move |world: &World, now| Ok::<_, ()>(vec![decided(world, &ask, now)]);
         sequencer.record(Origin::node(), (&world, now), taken, retake).await.unwrap()
     });

@@ -408,7 +408,7 @@ impl<'a> Prober<'a> {
             Some(facts) => decide_if(self.world, ask, self.then, &facts),
             None => decide_as_of(self.world, ask, self.then),
         };
-        rests_on.is_empty().then_some(decided)
+        rests_on.is_empty().then_some(*decided)
     }
 }
 

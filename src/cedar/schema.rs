@@ -184,6 +184,14 @@ impl CompiledSchema {
         }
     }
 
+    /// The declared type of this name, of entities or of actions.
+    #[must_use]
+    pub fn entity_type(&self, name: &str) -> Option<&EntityType> {
+        let tables = &self.0.tables;
+        let of_entities = tables.entities.get_key_value(name).map(|(name, _)| name);
+        of_entities.or_else(|| tables.action_types.get_key_value(name).map(|(name, _)| name))
+    }
+
     /// True if this action's context may have a member of this name. What Countersign
     /// itself knows (the session, the time) is put there only then.
     #[must_use]

@@ -48,7 +48,7 @@ fn decided(test: &Test, session: Option<&SupposedSession>, world: &World) -> Acc
     let ask = Ask::access(test.request.clone(), Presented::Nothing, test.pep.clone());
     match session {
         None => decide(world, &ask, test.now),
-        Some(session) => decide_if(world, &ask, test.now, &session.facts(test.now)).decided,
+        Some(session) => *decide_if(world, &ask, test.now, &session.facts(test.now)).decided,
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn single(
         now = app.sequencer.now(&world);
         (decided, rests_on) = asking.decide(&world, now)?;
     }
-    let taken = sealed(app, vec![Event::AccessDecided(Box::new(decided))]).await?;
+    let taken = sealed(app, vec![Event::AccessDecided(decided)]).await?;
     let sealer = app.sealer.clone();
     let retake = move |world: &World, now| {
         let mut event = again.retake(world, now)?;
@@ -135,7 +135,7 @@ impl Asking {
         &self,
         world: &World,
         now: Moment,
-    ) -> Result<(AccessDecided, Footprint), Problem> {
+    ) -> Result<(Box<AccessDecided>, Footprint), Problem> {
         self.decided(world, now, true)
     }
 
@@ -144,7 +144,7 @@ impl Asking {
         world: &World,
         now: Moment,
         may_search: bool,
-    ) -> Result<(AccessDecided, Footprint), Problem> {
+    ) -> Result<(Box<AccessDecided>, Footprint), Problem> {
         let ask = self.ask(world);
         let ask = Ask { step_up: ask.step_up && may_search, ..ask };
         let (decided, rests_on) = decide_on(world, &ask, now);
@@ -172,7 +172,7 @@ impl Asking {
         may_search: bool,
     ) -> Result<(Event, Footprint), Problem> {
         let (decided, rests_on) = self.decided(world, now, may_search)?;
-        Ok((Event::AccessDecided(Box::new(decided)), rests_on))
+        Ok((Event::AccessDecided(decided), rests_on))
     }
 
     /// Decides again at the writer, where the PEP's own permission may be gone by now.

@@ -120,7 +120,7 @@ async fn permit<P: Permission>(app: &App, caller: &Caller, origin: Origin) -> Re
     let retake = move |world: &_, now| {
         Ok::<_, Problem>(vec![Event::AccessDecided(Box::new(decide(world, &ask, now)))])
     };
-    let taken = (vec![Event::AccessDecided(Box::new(taken))], rests_on);
+    let taken = (vec![Event::AccessDecided(taken)], rests_on);
     let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await;
     let recorded = recorded.map_err(|error: CommitError<Problem>| Problem::from(error))?;
     let decided = recorded.entries.iter().find_map(|entry| match &entry.event {

@@ -32,12 +32,12 @@ pub(super) const ACTION_PROPERTIES: &str = "action_properties";
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
 #[must_use]
 pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
-    taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
+    *taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
 }
 
 /// As [`decide`], and what the decision rests on.
 #[must_use]
-pub fn decide_on(world: &World, ask: &Ask, now: Moment) -> (AccessDecided, Footprint) {
+pub fn decide_on(world: &World, ask: &Ask, now: Moment) -> (Box<AccessDecided>, Footprint) {
     let again = taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set));
     (again.decided, Footprint::of(world).with(again.looked_for))
 }
@@ -46,7 +46,7 @@ pub fn decide_on(world: &World, ask: &Ask, now: Moment) -> (AccessDecided, Footp
 #[derive(Clone, Debug)]
 pub struct Again {
     /// What came of it.
-    pub decided: AccessDecided,
+    pub decided: Box<AccessDecided>,
     /// The keys of what was personal, cannot be seen any more, and may have decided. If
     /// there is none, the decision must be the recorded one.
     pub rests_on: BTreeSet<KeyId>,
@@ -146,7 +146,7 @@ pub(super) fn concluded(
     way: Way,
     supposed: Option<&SessionFacts>,
 ) -> Again {
-    let (decided, rests_on) = (undecided(world, ask, now), BTreeSet::new());
+    let (decided, rests_on) = (Box::new(undecided(world, ask, now)), BTreeSet::new());
     let mut again =
         Again { decided, rests_on, shadow_repeats: true, looked_for: LookedFor::default() };
     let asked = named(world, ask).and_then(|names| {
@@ -212,10 +212,12 @@ pub(super) fn named(world: &World, ask: &Ask) -> Result<Names, Note> {
         SetKind::System => None,
     };
     let AccessRequest { subject, action, resource, .. } = &*ask.request;
+    let compiled = world.set(ask.set).compiled().and_then(Result::ok);
+    let schema = compiled.map(|compiled| &compiled.schema);
     let names = Names {
-        subject: naming::entity(subject, namespace)?,
-        action: naming::action(&action.name, namespace)?,
-        resource: naming::entity(resource, namespace)?,
+        subject: naming::entity(subject, namespace, schema)?,
+        action: naming::action(&action.name, namespace, schema)?,
+        resource: naming::entity(resource, namespace, schema)?,
     };
     let all = [&names.subject, &names.action, &names.resource];
     if ask.set == SetKind::Application && all.iter().any(|uid| uid.kind().is_reserved()) {

@@ -28,7 +28,7 @@ pub fn doubt(
         return None;
     }
     let by_cedar = taken_beside(world, ask, now, &Gaps::default(), Way::Each).decided;
-    (by_cedar != *decided).then(|| {
+    (*by_cedar != *decided).then(|| {
         let (ours, cedars) = (named(decided), named(&by_cedar));
         let differing = ours.symmetric_difference(&cedars).take(DIFFERING_MAX);
         PolicyIndexDoubted {

@@ -2,26 +2,38 @@
 
 use serde_json::Map;
 
+use crate::cedar::CompiledSchema;
 use crate::event::Note;
 use crate::model::{AccessRequest, Action, EntityAsked, EntityType, Uid};
 use crate::projection::World;
 
 /// The entity that a subject or resource names, in the namespace where its type
-/// has none of its own.
-pub(super) fn entity(asked: &EntityAsked, namespace: Option<&EntityType>) -> Result<Uid, Note> {
-    let kind = qualified(&asked.kind, namespace).ok_or(Note::UnknownType)?;
+/// has none of its own. What the schema has a type for is not read anew.
+pub(super) fn entity(
+    asked: &EntityAsked,
+    namespace: Option<&EntityType>,
+    schema: Option<&CompiledSchema>,
+) -> Result<Uid, Note> {
+    let kind = qualified(&asked.kind, namespace, schema).ok_or(Note::UnknownType)?;
     Uid::new(kind, &asked.id).map_err(|_| Note::UnknownType)
 }
 
 /// The action that a name stands for: `view` is `Action::"view"`, or
 /// `Shop::Action::"view"` in the namespace `Shop`; `Shop::Action::view` names it whole.
-pub(super) fn action(name: &str, namespace: Option<&EntityType>) -> Result<Uid, Note> {
+pub(super) fn action(
+    name: &str,
+    namespace: Option<&EntityType>,
+    schema: Option<&CompiledSchema>,
+) -> Result<Uid, Note> {
     let (space, id) = match name.split_once("::Action::") {
         Some((space, id)) => (Some(space), id),
         None => (namespace.map(EntityType::as_str), name.strip_prefix("Action::").unwrap_or(name)),
     };
-    let kind = space.map_or_else(|| "Action".to_owned(), |space| format!("{space}::Action"));
-    Uid::parse(&kind, id).map_err(|_| Note::UnknownAction)
+    let kind = match space {
+        None => typed("Action", schema),
+        Some(space) => typed(&format!("{space}::Action"), schema),
+    };
+    kind.and_then(|kind| Uid::new(kind, id).ok()).ok_or(Note::UnknownAction)
 }
 
 /// Subject, action and resource of a request to the owner's policies, in Cedar's names;
@@ -29,9 +41,9 @@ pub(super) fn action(name: &str, namespace: Option<&EntityType>) -> Result<Uid, 
 #[must_use]
 pub fn names_of(world: &World, request: &AccessRequest) -> Option<[Uid; 3]> {
     let space = world.settings.namespace.as_ref();
-    let subject = entity(&request.subject, space).ok()?;
-    let action = action(&request.action.name, space).ok()?;
-    Some([subject, action, entity(&request.resource, space).ok()?])
+    let subject = entity(&request.subject, space, None).ok()?;
+    let action = action(&request.action.name, space, None).ok()?;
+    Some([subject, action, entity(&request.resource, space, None).ok()?])
 }
 
 /// The request that asks for this, about which the caller says nothing.
@@ -54,11 +66,20 @@ pub fn asked_of(subject: &Uid, action: &Uid, resource: &Uid) -> AccessRequest {
     }
 }
 
-fn qualified(kind: &str, namespace: Option<&EntityType>) -> Option<EntityType> {
+fn qualified(
+    kind: &str,
+    namespace: Option<&EntityType>,
+    schema: Option<&CompiledSchema>,
+) -> Option<EntityType> {
     match namespace {
-        Some(space) if !kind.contains("::") => EntityType::new(&format!("{space}::{kind}")).ok(),
-        _ => EntityType::new(kind).ok(),
+        Some(space) if !kind.contains("::") => typed(&format!("{space}::{kind}"), schema),
+        _ => typed(kind, schema),
     }
+}
+
+fn typed(kind: &str, schema: Option<&CompiledSchema>) -> Option<EntityType> {
+    let declared = schema.and_then(|schema| schema.entity_type(kind)).cloned();
+    declared.or_else(|| EntityType::new(kind).ok())
 }
 
 #[cfg(test)]
@@ -67,7 +88,8 @@ mod tests {
 
     fn named(name: &str, space: Option<&str>) -> String {
         let space = space.map(|text| EntityType::new(text).unwrap());
-        action(name, space.as_ref()).map_or_else(|note| format!("{note:?}"), |uid| uid.to_string())
+        action(name, space.as_ref(), None)
+            .map_or_else(|note| format!("{note:?}"), |uid| uid.to_string())
     }
 
     #[test]
@@ -86,9 +108,9 @@ mod tests {
             id: "1".to_owned(),
             properties: Map::new(),
         };
-        assert_eq!(entity(&asked("http:route"), None), Err(Note::UnknownType));
+        assert_eq!(entity(&asked("http:route"), None, None), Err(Note::UnknownType));
         let space = EntityType::new("Shop").unwrap();
-        let uid = entity(&asked("Order"), Some(&space)).unwrap();
+        let uid = entity(&asked("Order"), Some(&space), None).unwrap();
         assert_eq!(uid.to_string(), "Shop::Order::\"1\"");
     }
 }

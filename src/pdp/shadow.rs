@@ -34,7 +34,7 @@ pub(super) fn beside(
     let Some(version) = world.versions.staged() else { return };
     let (SetKind::Application, Some(staged)) = (ask.set, staged(world)) else { return };
     let taken = concluded(&staged, ask, now, gaps, way, None);
-    let decided = taken.decided;
+    let decided = *taken.decided;
     let erred = decided.errors.into_iter().map(|error| error.policy).collect();
     let listed = |ids: Vec<PolicyId>| bounded::fitting_in(LIST_BYTES_MAX, ids);
     let ((determining, less), (errors, fewer)) = (listed(decided.determining), listed(erred));

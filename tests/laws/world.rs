@@ -179,7 +179,7 @@ proptest! {
                 for (ask, now, before, rests_on) in &taken {
                     if rests_on.holds_in(&world) {
                         let after = decide(&world, ask, *now);
-                        assert_eq!(AccessDecided { through: before.through, ..after }, *before);
+                        assert_eq!(AccessDecided { through: before.through, ..after }, **before);
                     }
                 }
             }

@@ -120,7 +120,7 @@ impl Case {
         let again = otherwise(present, decided);
         let known =
             again.rests_on.is_empty() && !rests_on_unrecorded(&self.grounds.then, present, decided);
-        known.then_some(again.decided)
+        known.then_some(*again.decided)
     }
 
     /// The change from one answer to another.
