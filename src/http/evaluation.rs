@@ -105,9 +105,13 @@ impl Asker {
         Arc::new(Self { pep, authority, facts, bytes_max })
     }
 
-    /// Whether the permission is still there.
-    pub fn may(&self, world: &World, now: Moment) -> bool {
-        self.authority.holds(world, now)
+    /// Holds the permission against the World in which the writer decides.
+    ///
+    /// # Errors
+    /// 403 if it is gone by now.
+    pub fn still_may(&self, world: &World, now: Moment) -> Result<(), Problem> {
+        let gone = || Problem::forbidden("the permission was withdrawn meanwhile");
+        self.authority.holds(world, now).then_some(()).ok_or_else(gone)
     }
 }
 
@@ -180,11 +184,8 @@ impl Asking {
     /// # Errors
     /// 403 if it is; those of [`Asking::take`].
     pub fn retake(&self, world: &World, now: Moment) -> Result<Event, Problem> {
-        if self.asker.may(world, now) {
-            Ok(self.take(world, now, true)?.0)
-        } else {
-            Err(Problem::forbidden("the permission was withdrawn meanwhile"))
-        }
+        self.asker.still_may(world, now)?;
+        Ok(self.take(world, now, true)?.0)
     }
 
     fn fits(&self, decided: &AccessDecided) -> Result<(), Problem> {

@@ -78,13 +78,11 @@ async fn many(
     let batch = Arc::new(batch);
     let again = Arc::clone(&batch);
     let retake = move |world: &World, now| {
-        if !again.asker.may(world, now) {
-            return Err(Problem::forbidden("the permission was withdrawn meanwhile"));
-        }
+        again.asker.still_may(world, now)?;
         let (mut events, _, faults) = again.take(world, now);
         events.iter_mut().try_for_each(|event| sealer.seal_event(event))?;
         *latest.lock().unwrap_or_else(PoisonError::into_inner) = faults;
-        Ok(events)
+        Ok::<_, Problem>(events)
     };
     let recorded = app.sequencer.record(origin, (&world, now), taken, retake).await?;
     let mut decided = recorded.entries.iter().filter_map(|entry| answer::decided(entry));

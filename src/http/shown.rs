@@ -13,7 +13,7 @@ const SESSION: HeaderName = HeaderName::from_static("countersign-session");
 
 /// The digest of a session token that somebody showed; whose it is, if anybody's, is for
 /// the World to say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Shown(Digest);
 
 impl Shown {

@@ -28,25 +28,21 @@ impl<T> Came<T> {
     pub(super) const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
+
+    fn of(value: Value, whole: impl FnOnce(Value) -> Option<T>) -> Self {
+        if value.is_null() { Self::Absent } else { whole(value).map_or(Self::Wrong, Self::Whole) }
+    }
 }
 
 impl From<Value> for Came<String> {
     fn from(value: Value) -> Self {
-        match value {
-            Value::Null => Self::Absent,
-            Value::String(text) => Self::Whole(text),
-            _ => Self::Wrong,
-        }
+        Self::of(value, |value| if let Value::String(text) = value { Some(text) } else { None })
     }
 }
 
 impl From<Value> for Came<Map<String, Value>> {
     fn from(value: Value) -> Self {
-        match value {
-            Value::Null => Self::Absent,
-            Value::Object(members) => Self::Whole(members),
-            _ => Self::Wrong,
-        }
+        Self::of(value, |value| if let Value::Object(own) = value { Some(own) } else { None })
     }
 }
 
