@@ -23,6 +23,13 @@ const COMPARED: usize = 200;
 const COMPARED_SLOW: usize = 24;
 const SLOW: Duration = Duration::from_millis(50);
 
+/// A World, the rules that its policies hold, and what admitting them took.
+pub struct Under {
+    pub world: World,
+    pub rules: Vec<Rule>,
+    pub admission: Duration,
+}
+
 /// What was seen of a cell.
 pub struct Cell {
     pub policies: usize,
@@ -36,6 +43,8 @@ pub struct Cell {
     /// How many of a hundred requests were allowed.
     pub allowed: usize,
     pub decide: Samples,
+    /// The same requests under the fewest policies, in alternating rounds.
+    pub beside: Samples,
     pub evaluate: Samples,
     /// Cedar's own authorizer.
     pub each: Samples,
@@ -59,23 +68,18 @@ struct Drawn {
     question: Question,
 }
 
-/// Checks a World's answers, then times them.
+/// Checks a World's answers, then times them, beside the same directory under the fewest
+/// policies.
 ///
 /// # Panics
 /// If ours differ from Cedar's, or if what is drawn would show too little: no allow, no
 /// deny, no forbid that decides.
-pub fn measured(
-    world: &World,
-    organisation: &Organisation,
-    rules: &[Rule],
-    admission: Duration,
-    how: Effort,
-) -> Cell {
-    let workload = organisation.workload;
+pub fn measured(under: &Under, beside: &World, organisation: &Organisation, how: Effort) -> Cell {
+    let Under { world, rules, admission } = under;
     let asked = organisation.requests(rules, how.drawn);
     let compiled = compiled(world);
     let drawn: Vec<_> = asked.iter().map(|one| Drawn::of(one, organisation, compiled)).collect();
-    let scopes = Scopes::of(workload, rules);
+    let scopes = Scopes::of(organisation.workload, rules);
     let counts = asked.iter().take(COMPARED).map(|one| scopes.count(one, &world.directory));
     let in_scope = counts.sum::<usize>() as f64 / COMPARED as f64;
     let (allowed, by_forbid) = decided_alike(world, compiled, &drawn);
@@ -83,15 +87,22 @@ pub fn measured(
     assert!(by_forbid > 0, "no forbid has decided");
     let each = compared(world, compiled, &drawn);
     let view = view(world, compiled);
+    let [decide, beside] = alternating(how, &drawn, [world, beside], |world, one| {
+        pdp::decide(world, &one.ask, Moment::EPOCH)
+    });
+    let [evaluate] = alternating(how, &drawn, [&view], |view, one| {
+        compiled.policies.evaluate(&one.question, *view)
+    });
     Cell {
         policies: compiled.policies.len(),
         entities: world.directory.len(),
-        admission,
+        admission: *admission,
         in_scope,
         compared: each.len(),
         allowed: allowed * 100 / drawn.len(),
-        decide: repeated(how, &drawn, |one| pdp::decide(world, &one.ask, Moment::EPOCH)),
-        evaluate: repeated(how, &drawn, |one| compiled.policies.evaluate(&one.question, &view)),
+        decide,
+        beside,
+        evaluate,
         each,
     }
 }
@@ -164,17 +175,24 @@ fn compared(world: &World, compiled: &Compiled, drawn: &[Drawn]) -> Samples {
     Samples::of(times)
 }
 
-/// Call after call on request after request, each timed by itself.
-fn repeated<T>(how: Effort, drawn: &[Drawn], call: impl Fn(&Drawn) -> T) -> Samples {
+/// All requests to each of some sides, round after round, each call timed by itself.
+fn alternating<S, T, const SIDES: usize>(
+    how: Effort,
+    drawn: &[Drawn],
+    sides: [S; SIDES],
+    call: impl Fn(&S, &Drawn) -> T,
+) -> [Samples; SIDES] {
     let begun = Instant::now();
-    let mut times = Vec::new();
+    let mut times = sides.each_ref().map(|_| Vec::new());
     while begun.elapsed() < how.time {
-        for one in drawn {
-            let begun = Instant::now();
-            let given = call(black_box(one));
-            times.push(begun.elapsed());
-            drop(black_box(given));
+        for (side, times) in sides.iter().zip(&mut times) {
+            for one in drawn {
+                let begun = Instant::now();
+                let given = call(side, black_box(one));
+                times.push(begun.elapsed());
+                drop(black_box(given));
+            }
         }
     }
-    Samples::of(times)
+    times.map(Samples::of)
 }

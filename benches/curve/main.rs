@@ -36,7 +36,7 @@ use std::path::Path;
 use countersign::projection::World;
 
 use arguments::Arguments;
-use cell::{Cell, Effort};
+use cell::{Cell, Effort, Under};
 use ground::{admit_policies, founded, peopled, put_in_force};
 use plot::{Line, Plot};
 use samples::{Samples, grouped, shown, timed};
@@ -85,9 +85,14 @@ fn curve(workload: &'static Workload, arguments: &Arguments) {
     let grounds: Vec<(Organisation, World)> = arguments.entities.iter().map(peopled).collect();
     for form in Form::ALL {
         let mut cells = Vec::new();
+        let under =
+            |ground: &(Organisation, World), policies| under(&empty, ground, form, policies);
+        let fewest = arguments.policies.first().copied().unwrap_or_default();
+        let beside: Vec<_> = grounds.iter().map(|ground| under(ground, fewest).world).collect();
         for policies in &arguments.policies {
-            for (organisation, world) in &grounds {
-                cells.push(cell(&empty, (organisation, world), form, *policies, effort));
+            for (ground, beside) in grounds.iter().zip(&beside) {
+                let under = under(ground, *policies);
+                cells.push(cell::measured(&under, beside, &ground.0, effort));
             }
         }
         table::cells(&format!("{}, {} policies", workload.name, form.name()), &cells);
@@ -97,13 +102,13 @@ fn curve(workload: &'static Workload, arguments: &Arguments) {
     }
 }
 
-fn cell(
+/// A directory under so many policies.
+fn under(
     empty: &World,
-    (organisation, peopled): (&Organisation, &World),
+    (organisation, peopled): &(Organisation, World),
     form: Form,
     policies: usize,
-    effort: Effort,
-) -> Cell {
+) -> Under {
     // They name entities of an organisation that is large enough for them: so the same
     // entity is named by about as many policies, however many there are of either.
     let size = organisation.size.max(policies);
@@ -112,7 +117,7 @@ fn cell(
     let mut world = peopled.clone();
     let (admitted, admission) = timed(|| admit_policies(empty, sources));
     put_in_force(&mut world, &admitted);
-    cell::measured(&world, organisation, &rules, admission, effort)
+    Under { world, rules, admission }
 }
 
 /// Draws a workload's cells by policies and by entities.

@@ -13,16 +13,14 @@ pub fn cells(title: &str, cells: &[Cell]) {
     let least = cells.iter().map(|cell| cell.policies).min().unwrap_or_default();
     println!(
         "| policies | entities | admission | in scope | allowed | `decide` | p99 | \
-         beside {} policies | `evaluate` | `is_authorized` | beside ours | compared, equal |",
+         asked the same under {} | quotient | `evaluate` | `is_authorized` | beside ours | compared, equal |",
         grouped(least)
     );
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for cell in cells {
-        let Cell { decide, evaluate, each, .. } = cell;
-        let beside = |one: &&Cell| one.policies == least && one.entities == cell.entities;
-        let fewest = cells.iter().find(beside).unwrap_or(cell);
+        let Cell { decide, beside, evaluate, each, .. } = cell;
         println!(
-            "| {} | {} | {} | {:.1} | {} % | {} | {} | {:.2} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {:.1} | {} % | {} | {} | {} | {:.2} | {} | {} | {} | {} |",
             grouped(cell.policies),
             grouped(cell.entities),
             shown(cell.admission),
@@ -30,7 +28,8 @@ pub fn cells(title: &str, cells: &[Cell]) {
             cell.allowed,
             shown(decide.median()),
             shown(decide.percentile(99)),
-            ratio(decide.median(), fewest.decide.median()),
+            shown(beside.median()),
+            ratio(decide.median(), beside.median()),
             shown(evaluate.median()),
             shown(each.median()),
             times(ratio(each.median(), evaluate.median())),

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::example::{Directory, document, object, schema, uid};
-use super::{CompiledPolicies, CompiledSchema, Evaluation, Limits, Question, read_policies};
+use super::slice::slice;
+use super::{CompiledPolicies, CompiledSchema, Evaluation, Limits, Question, read_policies, scope};
 use crate::model::{EntityDocument, PolicyBody, PolicySource, SetKind};
 
 /// Conditions that go one, two, three and four steps.
@@ -188,8 +189,25 @@ proptest! {
             let expected = by_cedar(&policies, &question, &documents);
             prop_assert_eq!(&ours(&policies.evaluate(&question, &directory)), &expected);
             prop_assert_eq!(ours(&policies.evaluate_each(&question, &directory)), expected);
+            let (found, holding) = found_and_holding(&policies, &question, &directory);
+            prop_assert_eq!(found, holding);
         }
     }
+}
+
+/// The policies that the index finds, and those whose scopes hold by their own words.
+fn found_and_holding(
+    policies: &CompiledPolicies,
+    question: &Question,
+    directory: &Directory,
+) -> (Vec<String>, Vec<String>) {
+    let request = policies.request(question).unwrap();
+    let entities = slice(question, policies.reach(), policies.schema(), directory).unwrap();
+    let asked = scope::Asked::of(&request, &entities).unwrap();
+    let of_all = policies.set().policies().filter(|policy| asked.parts(policy) == [true; 3]);
+    let mut holding: Vec<_> = of_all.map(|policy| policy.id().to_string()).collect();
+    holding.sort_unstable();
+    (policies.index().found(&asked), holding)
 }
 
 /// Such as `g3` for a group.

@@ -1,11 +1,11 @@
 //! The few entities that one evaluation can look at.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use cedar_policy_core::ast;
 use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::policies::Reach;
 use super::{CompiledSchema, EntitySource, Question};

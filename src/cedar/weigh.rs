@@ -11,7 +11,7 @@ use cedar_policy_core::extensions::Extensions;
 use serde::{Deserialize, Serialize};
 
 use super::clauses::{self, Clause, Part, shortened};
-use super::index::{self, Asked};
+use super::scope::Asked;
 use super::seen::{Eye, Seen};
 use super::slice::slice;
 use super::{CompiledPolicies, Effect, EntitySource, Question};
@@ -211,7 +211,8 @@ impl CompiledPolicies {
                 Some([Some(who), Some(what)]) => self.schema().could_hold(policy, [who, what]),
                 _ => false,
             };
-            let of = |(core, held): (&ast::Policy, [bool; 3])| {
+            let of = |core: &ast::Policy| {
+                let held = scale.asked.parts(core);
                 let parts = [Part::Principal, Part::Action, Part::Resource];
                 let mut failing = parts.into_iter().zip(held).filter(|(_, held)| !held);
                 let but_for = failing.next().map(|(part, _)| part);
@@ -219,7 +220,7 @@ impl CompiledPolicies {
                 let near = failing.next().is_none() && (but_for.is_none() || could(core));
                 near.then_some(Near { policy, effect, but_for })
             };
-            let mut near: Vec<_> = self.index().scopes(scale.asked).filter_map(of).collect();
+            let mut near: Vec<_> = self.index().policies().filter_map(of).collect();
             near.sort_by(|one, other| one.policy.cmp(&other.policy));
             near
         });
@@ -284,7 +285,7 @@ impl Scale<'_> {
 
     /// What each clause was, those of the scope first.
     fn truths(&self, id: &PolicyId, policy: &ast::Policy) -> Vec<Truth> {
-        let scope = self.asked.parts(&index::Policy::of(policy));
+        let scope = self.asked.parts(policy);
         let mut reached = scope == [true; 3];
         let mut truths: Vec<_> = scope.into_iter().map(Truth::of).collect();
         for (part, expr) in clauses::conditions(policy) {
@@ -313,7 +314,7 @@ impl Scale<'_> {
         }
     }
 
-    /// Behind the same `true &&` as in [`Index::evaluate`](index::Index::evaluate), so that
+    /// Behind the same `true &&` as in [`Index::evaluate`](super::index::Index::evaluate), so that
     /// what is no Boolean errs in the same words.
     fn value(&self, expr: &Expr, policy: &ast::Policy) -> Result<bool, EvaluationError> {
         let conjunct = Expr::and(Expr::val(true), expr.clone());
