@@ -1,10 +1,11 @@
 //! The directory of entities, with its hierarchy's closure kept as it changes.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap as StdMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
+use foldhash::{HashMap as PlainMap, HashMapExt as _};
 use imbl::{HashMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -82,7 +83,7 @@ pub struct Node {
 type Place = (Arc<BTreeSet<Uid>>, usize);
 
 /// Entities with new places, by their names.
-type Fresh<'a> = StdMap<&'a Uid, Arc<Node>>;
+type Fresh<'a> = PlainMap<&'a Uid, Arc<Node>>;
 
 impl Node {
     fn new(document: impl Into<Arc<EntityDocument>>, (ancestors, depth): Place) -> Self {
@@ -251,13 +252,10 @@ impl Directory {
 
     /// Computes anew what `uid` and everything in it are in, parents first.
     fn close(&mut self, uid: &Uid) -> Result<(), HierarchyFault> {
-        let affected = self.with_descendants(uid);
-        let mut waiting: StdMap<&Uid, usize> = affected
-            .iter()
-            .map(|one| (one, self.parents(one).filter(|p| affected.contains(*p)).count()))
-            .collect();
-        let mut ready: VecDeque<&Uid> =
-            affected.iter().filter(|one| waiting.get(*one) == Some(&0)).collect();
+        let mut waiting = self.with_descendants(uid);
+        let affected = waiting.len();
+        let mut ready: VecDeque<&Uid> = VecDeque::new();
+        ready.extend((waiting.get(uid) == Some(&0)).then_some(uid));
         let (mut fresh, mut closed) = (Fresh::new(), 0);
         while let Some(one) = ready.pop_front() {
             let place = self.bounded_place(one, self.parents(one), &fresh)?;
@@ -266,19 +264,19 @@ impl Directory {
             }
             closed += 1;
             for child in self.children.get(one).into_iter().flatten() {
-                if let Some((child, left)) = waiting.get_key_value(child).map(|(k, v)| (*k, *v)) {
-                    waiting.insert(child, left.saturating_sub(1));
-                    if left == 1 {
-                        ready.push_back(child);
-                    }
+                let Some(left) = waiting.get_mut(child) else { continue };
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    ready.push_back(child);
                 }
             }
         }
-        if closed < affected.len() {
+        if closed < affected {
             return Err(HierarchyFault::Cycle { path: self.cycle_through(uid) });
         }
-        for (uid, node) in fresh {
-            self.nodes.insert(uid.clone(), node);
+        let moved: Vec<_> = fresh.into_values().collect();
+        for node in moved {
+            self.nodes.insert(node.document.uid.clone(), node);
         }
         Ok(())
     }
@@ -323,22 +321,25 @@ impl Directory {
         self.nodes.get(uid).into_iter().flat_map(|node| &node.document.parents)
     }
 
-    fn with_descendants(&self, uid: &Uid) -> BTreeSet<Uid> {
-        let mut found = BTreeSet::from([uid.clone()]);
-        let mut open = vec![uid.clone()];
+    /// An entity and all that is in it; of each, how many of its parents are among them.
+    fn with_descendants<'a>(&'a self, uid: &'a Uid) -> PlainMap<&'a Uid, usize> {
+        let mut parents = PlainMap::from_iter([(uid, 0)]);
+        let mut open = vec![uid];
         while let Some(one) = open.pop() {
-            for child in self.children.get(&one).into_iter().flatten() {
-                if found.insert(child.clone()) {
-                    open.push(child.clone());
-                }
+            for child in self.children.get(one).into_iter().flatten() {
+                let known = parents.entry(child).or_insert_with(|| {
+                    open.push(child);
+                    0
+                });
+                *known += 1;
             }
         }
-        found
+        parents
     }
 
     /// The shortest way from `uid` up and back to itself.
     fn cycle_through(&self, uid: &Uid) -> Vec<Uid> {
-        let mut came_from: StdMap<&Uid, &Uid> = StdMap::new();
+        let mut came_from: PlainMap<&Uid, &Uid> = PlainMap::new();
         let mut open: VecDeque<&Uid> = VecDeque::from([uid]);
         while let Some(one) = open.pop_front() {
             for parent in self.parents(one) {
