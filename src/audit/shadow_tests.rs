@@ -10,7 +10,7 @@ use crate::event::{AccessDecided, Envelope, Event, Presented, Verdict};
 use crate::model::{Index, Label, SetKind};
 use crate::pap::{self, Draft};
 use crate::pdp::decide_again;
-use crate::projection::{Artefacts, World};
+use crate::projection::{Artefacts, Footprint, World};
 
 fn accesses(log: &Log) -> impl Iterator<Item = (&Envelope, &AccessDecided)> {
     log.entries.iter().filter_map(|entry| match &entry.event {
@@ -120,6 +120,21 @@ fn what_was_counted_is_found_told_and_put_away() {
     let last = report(&log);
     assert_eq!((last.staged, last.would_deny, last.same), (false, 1, 1), "it counts no more");
     replays(&log);
+}
+
+/// Goal: no decision goes on the record with the word of a version that has left the stage
+/// while it was on its way. To draft what is staged again takes it off.
+#[test]
+fn what_has_left_the_stage_is_not_gone_by() {
+    let mut log = staged(Vec::new());
+    let before = log.world.clone();
+    let drafted = log.entries.iter().rev().find_map(|entry| match &entry.event {
+        Event::VersionDrafted(it) => Some(it.clone()),
+        _ => None,
+    });
+    log.write(vec![Event::VersionDrafted(drafted.unwrap())]);
+    assert!(before.versions.staged().is_some() && log.world.versions.staged().is_none());
+    assert!(!Footprint::of(&before).holds_in(&log.world));
 }
 
 /// Goal: a replay does not accuse a log of what no record holds: a staged schema heard more

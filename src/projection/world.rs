@@ -384,6 +384,8 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::PolicyIndexDoubted(_)
         | Event::SchemaActivated(_)
         | Event::PoliciesActivated(_)
+        // Drafting what is staged takes it off the stage.
+        | Event::VersionDrafted(_)
         | Event::VersionStaged(_)
         | Event::VersionUnstaged(_)
         | Event::VersionActivated(_)
@@ -413,7 +415,6 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)
         | Event::PolicyTestsSubmitted(_)
-        | Event::VersionDrafted(_)
         | Event::VersionChecked(_)
         | Event::VersionApproved(_)
         | Event::EntitySubmitted(_)
