@@ -1,7 +1,7 @@
 //! TLS by rustls, with a certificate made for the test.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,23 @@ fn a_witness_is_known_by_its_certificate() {
     until(|| outcomes("cosigned", &log));
     assert!(!outcomes("failed", &log));
     assert!(witness.node.sequencer.world().witnessing.last(&origin(&log)).is_some());
+}
+
+/// Goal: nobody holds any number of requests open over one connection: `limits.connections`
+/// counts connections, and the framework bounds no streams within them.
+#[test]
+fn no_protocol_with_streams_is_spoken() {
+    let directory = TempDir::new().unwrap();
+    if !certificate(directory.path()) {
+        return;
+    }
+    let app = TestApp::spawn(&setup(directory.path()));
+    let (_, address) = app.base.split_once("://").unwrap();
+    let mut client = Command::new("openssl");
+    client.args(["s_client", "-connect", address, "-alpn", "h2,http/1.1"]).stdin(Stdio::null());
+    let said = client.output().unwrap();
+    let said = String::from_utf8_lossy(&said.stdout);
+    assert!(said.contains("ALPN protocol: http/1.1"), "{said}");
 }
 
 /// Waits for what comes about by itself.
