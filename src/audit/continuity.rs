@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use crate::event::{Envelope, Event};
+use crate::event::{Actor, Envelope, Event};
 use crate::model::{Index, Moment, StreamName, Version};
 use crate::projection::World;
 
@@ -81,7 +81,31 @@ pub enum OutOfOrder {
         /// The newest entry that its World is said to reflect.
         through: Index,
     },
+    /// A decision by a clock that is not the writer's: what is old may have seemed fresh.
+    #[error("entry {index} was decided as of {now}, but written at {written}")]
+    DecidedAt {
+        /// The entry.
+        index: Index,
+        /// When it is said to have been decided.
+        now: Moment,
+        /// Its time.
+        written: Moment,
+    },
+    /// A decision that names another PEP than the one that asked.
+    #[error("entry {index} names `{pep}` as who asked, but `{actor}` did")]
+    AskedBy {
+        /// The entry.
+        index: Index,
+        /// Who is said to have asked.
+        pep: String,
+        /// The service that did.
+        actor: Uuid,
+    },
 }
+
+/// How far a decision's time may be from its entry's, in seconds. The writer records none
+/// that is older than two, and none at all when its clock is behind the log by more than ten.
+const DECIDED_WITHIN_S: u64 = 10;
 
 impl OutOfOrder {
     /// A stable code for programs.
@@ -96,6 +120,8 @@ impl OutOfOrder {
             Self::Id { .. } => "id_out_of_order",
             Self::Stream { .. } => "stream_out_of_order",
             Self::Through { .. } => "decided_after_itself",
+            Self::DecidedAt { .. } => "decided_at_another_time",
+            Self::AskedBy { .. } => "asked_by_another",
         }
     }
 
@@ -110,7 +136,9 @@ impl OutOfOrder {
             | Self::Time { index, .. }
             | Self::Id { index, .. }
             | Self::Stream { index, .. }
-            | Self::Through { index, .. } => *index,
+            | Self::Through { index, .. }
+            | Self::DecidedAt { index, .. }
+            | Self::AskedBy { index, .. } => *index,
         }
     }
 }
@@ -145,14 +173,14 @@ impl Continuity {
 
     /// Takes the next entry: indices count from 0 without a gap, time never goes back,
     /// ids are UUIDv7 and grow, streams count from 1, every entry is of the log that
-    /// entry 0 created, and no decision rests on what comes after it. One lookup and no
-    /// allocation but for a new stream.
+    /// entry 0 created, and no decision rests on what comes after it, was taken at another
+    /// time, or for another than who asked. One lookup and no allocation but for a new stream.
     ///
     /// # Errors
     /// [`OutOfOrder`], the first thing wrong. The entry counts as taken all the same,
     /// so that whoever goes on hears of each break once.
     pub fn check(&mut self, entry: &Envelope) -> Result<(), OutOfOrder> {
-        let wrong = self.place(entry).and_then(|()| through(entry));
+        let wrong = self.place(entry).and_then(|()| decided(entry));
         let stream = self.stream(entry);
         self.log.get_or_insert(entry.log);
         self.last = Some(Place { index: entry.index, time: entry.time, id: entry.id });
@@ -210,10 +238,21 @@ impl Continuity {
     }
 }
 
-fn through(entry: &Envelope) -> Result<(), OutOfOrder> {
-    match &entry.event {
-        Event::AccessDecided(decided) if decided.through >= entry.index => {
-            Err(OutOfOrder::Through { index: entry.index, through: decided.through })
+/// What a decision says of its own circumstances, held against its entry.
+fn decided(entry: &Envelope) -> Result<(), OutOfOrder> {
+    let Event::AccessDecided(decided) = &entry.event else { return Ok(()) };
+    let (index, written, now) = (entry.index, entry.time, decided.now);
+    if decided.through >= index {
+        return Err(OutOfOrder::Through { index, through: decided.through });
+    }
+    if written.seconds_since(now).max(now.seconds_since(written)) > DECIDED_WITHIN_S {
+        return Err(OutOfOrder::DecidedAt { index, now, written });
+    }
+    match entry.actor {
+        Actor::Service(actor)
+            if decided.set.is_application() && decided.pep != actor.to_string() =>
+        {
+            Err(OutOfOrder::AskedBy { index, pep: decided.pep.clone(), actor })
         }
         _ => Ok(()),
     }
