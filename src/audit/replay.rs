@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::report::{Determining, Kept, TreeHead, Verdicts};
 use super::{Continuity, Difference, Finding, Proven, Report, Unproven};
-use crate::event::{AccessDecided, Envelope, Event, Note};
+use crate::event::{AccessDecided, Envelope, Event, Note, Verdict};
 use crate::model::{KeyId, Moment, SetKind};
 use crate::pdp::{Gaps, decide_again};
 use crate::projection::{Erasures, World};
@@ -35,6 +35,8 @@ pub struct Replay {
     reasons: BTreeMap<String, u64>,
     /// Decisions that rest on what cannot be seen, by the keys it is sealed under.
     unseen: BTreeMap<BTreeSet<KeyId>, u64>,
+    /// Denials for want of a key.
+    key_missing: u64,
     verdicts: BTreeMap<SetKind, Verdicts>,
     determining: BTreeMap<SetKind, Determining>,
     tree: Tree,
@@ -93,6 +95,7 @@ impl Replay {
                 }
             }
             Err(Unrepeatable::Unseen(keys)) => *self.unseen.entry(keys).or_default() += 1,
+            Err(Unrepeatable::KeyMissing) => self.key_missing += 1,
             Err(Unrepeatable::Unfit(reason)) => {
                 self.not_replayable += 1;
                 let known = self.reasons.contains_key(&reason);
@@ -137,6 +140,11 @@ impl Replay {
             let why = Unrepeatable::Unseen(keys.clone()).reason(&self.world.erasures);
             *reasons.entry(why).or_default() += count;
         }
+        if self.key_missing > 0 {
+            let why = Unrepeatable::KeyMissing.reason(&self.world.erasures);
+            *reasons.entry(why).or_default() += self.key_missing;
+        }
+        let unseen = unseen + self.key_missing;
         let clean = self.entries > 0 && decisions_repeat && self.findings.is_empty();
         Report {
             clean,
@@ -167,6 +175,8 @@ impl Replay {
 pub(super) enum Unrepeatable {
     /// What is personal, and may have decided, is sealed or erased: by the keys.
     Unseen(BTreeSet<KeyId>),
+    /// It was denied because a key was missing then, whoever has it now.
+    KeyMissing,
     /// Its policies do not compile with this build.
     Unfit(String),
 }
@@ -176,6 +186,7 @@ impl Unrepeatable {
     pub(super) fn reason(self, erasures: &Erasures) -> String {
         match self {
             Self::Unfit(reason) => reason,
+            Self::KeyMissing => "a key was missing".to_owned(),
             Self::Unseen(keys) if keys.iter().any(|key| !erasures.contains(key)) => {
                 "sealed".to_owned()
             }
@@ -199,6 +210,9 @@ pub(super) fn differences(
     entry: &Envelope,
     decided: &AccessDecided,
 ) -> Result<Vec<Difference>, Unrepeatable> {
+    if (decided.decision, decided.note) == (Verdict::Deny, Some(Note::KeyMissing)) {
+        return Err(Unrepeatable::KeyMissing);
+    }
     let gaps = Gaps::of(decided);
     let again = decide_again(world, decided);
     if !again.rests_on.is_empty() {

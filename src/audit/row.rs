@@ -200,6 +200,7 @@ fn grounds(it: &AccessDecided) -> String {
         (Some(Note::DoesNotApply), _) => "because the action does not apply to these".to_owned(),
         (Some(Note::ContextIncomplete), _) => "because the context lacks something".to_owned(),
         (Some(Note::Reserved), _) => "because this is Countersign's own to decide".to_owned(),
+        (Some(Note::KeyMissing), _) => "because the key of a personal value is missing".to_owned(),
         (Some(Note::ForbidErred), _) => {
             return format!("because a forbid could not be evaluated: {}", listed(&failed));
         }

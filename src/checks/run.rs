@@ -141,6 +141,7 @@ const fn noted(note: Note) -> &'static str {
         Note::ContextIncomplete => "the context lacks what the schema requires",
         Note::ForbidErred => "a `forbid` could not be evaluated, and that denies",
         Note::Reserved => "it names Countersign's own administration",
+        Note::KeyMissing => "the key of a personal value is missing",
     }
 }
 

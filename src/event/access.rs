@@ -145,6 +145,9 @@ pub enum Note {
     ForbidErred,
     /// The request names Countersign's own administration.
     Reserved,
+    /// A key of personal values that may have decided was missing, and had not been erased:
+    /// what the policies say nobody could know.
+    KeyMissing,
 }
 
 /// Which login would have turned a denial into an allow (RFC 9470 §3).

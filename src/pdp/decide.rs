@@ -9,7 +9,9 @@ use super::personal::{Gaps, separate};
 use super::step_up::step_up;
 use super::{Ask, bounded, naming, rests_on_unrecorded, session, shadow};
 use crate::cedar::{Context, ERRED_ON_PERSONAL, Effect, Evaluation, Misfit, Question, TypedFacts};
-use crate::event::{AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, Verdict};
+use crate::event::{
+    AccessDecided, Note, PolicyFailure, SessionFacts, SessionUsed, StepUp, Verdict,
+};
 use crate::model::{AccessRequest, Index, KeyId, Moment, SetKind, Uid};
 use crate::projection::{Compiled, Footprint, LookedFor, World};
 
@@ -30,16 +32,25 @@ pub(super) const ACTION_PROPERTIES: &str = "action_properties";
 /// that costs one decision more and changes nothing of it.
 ///
 /// What the schema declares personal of the request stands apart in it, yet to be sealed.
+/// Where the key of a personal value is missing, and nobody can say whether the answer would
+/// be the same with it, that is a denial.
 #[must_use]
 pub fn decide(world: &World, ask: &Ask, now: Moment) -> AccessDecided {
-    *taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set)).decided
+    *recordable(world, ask, now, Way::of(world, ask.set)).decided
 }
 
 /// As [`decide`], and what the decision rests on.
 #[must_use]
 pub fn decide_on(world: &World, ask: &Ask, now: Moment) -> (Box<AccessDecided>, Footprint) {
-    let again = taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set));
+    let again = recordable(world, ask, now, Way::of(world, ask.set));
     (again.decided, Footprint::of(world).with(again.looked_for))
+}
+
+/// A decision as it goes on the record.
+pub(super) fn recordable(world: &World, ask: &Ask, now: Moment, way: Way) -> Again {
+    let mut again = taken_beside(world, ask, now, &Gaps::default(), way);
+    again.fail_closed();
+    again
 }
 
 /// A decision taken again.
@@ -54,6 +65,30 @@ pub struct Again {
     pub shadow_repeats: bool,
     /// Which entities of the directory it has looked for, and what was found.
     pub(super) looked_for: LookedFor,
+}
+
+impl Again {
+    /// Denies what may rest on a value whose key is missing: without it a `forbid` may be
+    /// silent that would have denied.
+    pub(super) fn fail_closed(&mut self) {
+        let decided = &mut *self.decided;
+        if !self.rests_on.is_empty() {
+            deny_for_want_of_a_key(decided);
+        }
+        if let Some(shadow) = decided.shadow.as_mut().filter(|_| !self.shadow_repeats) {
+            (shadow.decision, shadow.note) = (Verdict::Deny, Some(Note::KeyMissing));
+            shadow.determining.clear();
+            shadow.errors.clear();
+        }
+    }
+}
+
+pub(super) fn deny_for_want_of_a_key(decided: &mut AccessDecided) {
+    (decided.decision, decided.note) = (Verdict::Deny, Some(Note::KeyMissing));
+    decided.determining.clear();
+    decided.errors.clear();
+    let none = StepUp { acr_values: Vec::new(), max_age_s: None };
+    decided.step_up = decided.step_up.take().map(|_| none);
 }
 
 /// As [`decide`], of a World of the past that is folded with the keys of now: says too
@@ -80,6 +115,8 @@ pub fn decide_again(world: &World, recorded: &AccessDecided) -> Again {
     let ask = Ask::recorded(recorded);
     let (gaps, way) = (Gaps::of(recorded), Way::of(world, ask.set));
     let mut again = taken_beside(world, &ask, recorded.now, &gaps, way);
+    let noted = recorded.shadow.as_ref().and_then(|shadow| shadow.note);
+    again.shadow_repeats &= noted != Some(Note::KeyMissing);
     if again.decided.shadow.is_some() && again.shadow_repeats {
         // A staged schema may have heard more of the caller than the record holds.
         let beside = shadow::staged(world);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::decide::{Way, taken_beside};
-use super::{Ask, Gaps};
+use super::Ask;
+use super::decide::{Way, recordable};
 use crate::event::{AccessDecided, PolicyIndexDoubted};
 use crate::model::{BUILD, Moment, PolicyId};
 use crate::projection::World;
@@ -27,7 +27,7 @@ pub fn doubt(
     if world.index_doubts.current().is_some() {
         return None;
     }
-    let by_cedar = taken_beside(world, ask, now, &Gaps::default(), Way::Each).decided;
+    let by_cedar = recordable(world, ask, now, Way::Each).decided;
     (*by_cedar != *decided).then(|| {
         let (ours, cedars) = (named(decided), named(&by_cedar));
         let differing = ours.symmetric_difference(&cedars).take(DIFFERING_MAX);

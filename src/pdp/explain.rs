@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Posed, Way, named, posed, taken_beside, undecided};
+use super::decide::{
+    Posed, Way, deny_for_want_of_a_key, named, posed, recordable, taken_beside, undecided,
+};
 use super::entities::Entities;
 use super::sentence::Words;
 use super::{Again, Ask, Gaps};
@@ -109,15 +111,23 @@ pub enum Role {
 /// it.
 #[must_use]
 pub fn explain(world: &World, ask: &Ask, now: Moment, erasures: &Erasures) -> Explanation {
-    explained(world, ask, now, &Gaps::default(), erasures)
+    let take = |ask: &Ask| recordable(world, ask, now, Way::of(world, ask.set));
+    explained(world, ask, now, &Gaps::default(), erasures, take)
 }
 
 /// Explains a recorded decision, as [`decide_again`](super::decide_again) takes it again, in
 /// a World folded to just before it.
 #[must_use]
 pub fn explain_again(world: &World, recorded: &AccessDecided, erasures: &Erasures) -> Explanation {
-    let ask = Ask::recorded(recorded);
-    explained(world, &ask, recorded.now, &Gaps::of(recorded), erasures)
+    let (ask, gaps) = (Ask::recorded(recorded), Gaps::of(recorded));
+    let take = |ask: &Ask| {
+        let mut again = taken_beside(world, ask, recorded.now, &gaps, Way::of(world, ask.set));
+        if recorded.note == Some(Note::KeyMissing) {
+            deny_for_want_of_a_key(&mut again.decided);
+        }
+        again
+    };
+    explained(world, &ask, recorded.now, &gaps, erasures, take)
 }
 
 fn explained(
@@ -126,11 +136,10 @@ fn explained(
     now: Moment,
     gaps: &Gaps,
     erasures: &Erasures,
+    take: impl FnOnce(&Ask) -> Again,
 ) -> Explanation {
-    let way = Way::of(world, ask.set);
     // Which login would help is told, whether it was asked or not.
-    let again = taken_beside(world, &Ask { step_up: true, ..ask.clone() }, now, gaps, way);
-    let Again { decided, rests_on, .. } = again;
+    let Again { decided, rests_on, .. } = take(&Ask { step_up: true, ..ask.clone() });
     let named = named(world, ask);
     let mut scratch =
         AccessDecided { session: decided.session.clone(), ..undecided(world, ask, now) };

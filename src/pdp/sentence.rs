@@ -107,6 +107,9 @@ impl<'a> Words<'a> {
             Note::Reserved => "Denied: the request names something in `Countersign::`, which is \
                                for Countersign's own administration."
                 .to_owned(),
+            Note::KeyMissing => "Denied: the key of a personal value that may have decided is \
+                                 missing in the vault; restore it, or erase its subject."
+                .to_owned(),
         }
     }
 

@@ -4,7 +4,7 @@
 use countersign::audit::{Replay, Report};
 use countersign::authn::erase;
 use countersign::cedar::on_large_stack;
-use countersign::event::Event;
+use countersign::event::{Event, Note};
 use countersign::model::{SetKind, Uid};
 use countersign::sequencer::{Expected, Origin};
 use serde_json::{Value, json};
@@ -263,6 +263,37 @@ fn an_erasure_that_was_cut_short_is_completed_at_the_next_start() {
     assert!(known(&office).is_none());
     assert!(!office.allows(&ask("bob", "write")));
     assert_eq!(office.replayed(true).different, 0);
+}
+
+/// Goal: a key that was lost, not erased, never makes a `forbid` silent: what may rest on it
+/// is denied and says why, all else goes on, and with the key back the log still replays.
+#[test]
+fn what_may_rest_on_a_lost_key_is_denied() {
+    const LEFT: &str = r#"
+@id("all-read") permit (principal, action == Action::"read", resource);
+@id("who-has-left") forbid (principal, action, resource)
+when { principal has email && principal.email like "*@left.example" };
+"#;
+    let user = |id: &str, email: &str| json!({"uid": {"type": "User", "id": id}, "attrs": {"level": 1, "email": email}});
+    let mut entities = entities();
+    entities.as_array_mut().unwrap().push(user("mallory", "mallory@left.example"));
+    let mut office = Office::with(&Setup::of(SCHEMA, LEFT, &entities));
+    let left = ask("mallory", "read");
+    assert!(!office.allows(&left) && office.allows(&ask("alice", "read")));
+
+    let mallory = Uid::parse("User", "mallory").unwrap();
+    let key = office.app.node.sealer.keys().known(&mallory).ok().unwrap().unwrap().id();
+    assert!(office.app.node.sealer.keys().destroy_key(&mallory, key).unwrap());
+    office.app.restart();
+    assert!(!office.allows(&left), "the forbid was silent for want of a key");
+    let denied = office.app.decisions().pop().unwrap();
+    assert_eq!((denied.note, denied.determining.len()), (Some(Note::KeyMissing), 0));
+    assert!(office.allows(&ask("alice", "read")) && !office.allows(&left));
+
+    let report = office.replayed(true);
+    assert_eq!((report.not_replayable, counted(&report, "a key was missing")), (3, 2), "{report}");
+    let asked = office.app.post("/audit/v1/explain", &office.admin.token, &left);
+    assert!(asked.text.contains("the key of a personal value"), "{}", asked.text);
 }
 
 /// Goal: who may erase is decided by the system policies: neither an author nor a token,

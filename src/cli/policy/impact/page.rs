@@ -196,5 +196,6 @@ pub(in super::super) const fn noted(note: Note) -> &'static str {
         Note::ContextIncomplete => "the context lacks what the schema requires",
         Note::ForbidErred => "a forbid could not be evaluated",
         Note::Reserved => "it names Countersign's own administration",
+        Note::KeyMissing => "the key of a personal value was missing",
     }
 }
