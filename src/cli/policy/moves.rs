@@ -34,9 +34,12 @@ struct On {
 
 impl Named {
     fn step(&self, step: Step, word: &str, console: &mut Console) -> Result<Exit, Failure> {
-        let path = format!("/versions/v1/{}/{word}", encoded(&self.version));
-        self.on.step(step, &path, Some(&self.version), console)
+        self.on.step(step, &path(&self.version, word), Some(&self.version), console)
     }
+}
+
+fn path(version: &str, word: &str) -> String {
+    format!("/versions/v1/{}/{word}", encoded(version))
 }
 
 impl On {
@@ -91,10 +94,14 @@ pub(super) struct Unstage {
 /// takes a server. Needed where `policies.four_eyes` is set.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  \
-    countersign policy approve 3f9c01ab77de --server https://pdp.example.com")]
+    countersign policy approve --server https://pdp.example.com \\\n    \
+    3f9c01ab77de4c0e5b1d92a86f73e0c15d48b9a2e7f6013c8d5ab4907e12f6c3")]
 pub(super) struct Approve {
+    /// Its whole digest, all 64 digits: two versions can be made to begin alike
+    #[arg(value_name = "VERSION")]
+    version: String,
     #[command(flatten)]
-    named: Named,
+    on: On,
 }
 
 /// Put a version in force
@@ -150,7 +157,8 @@ impl Approve {
     /// # Errors
     /// As [`Stage::run`].
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
-        self.named.step(Step::Approve, "approve", console)
+        let path = path(&self.version, "approve");
+        self.on.step(Step::Approve, &path, Some(&self.version), console)
     }
 }
 
