@@ -1,5 +1,5 @@
-//! Deciding, explaining, going back, committing and replaying in process. Budgets: DESIGN §6
-//! (one decision, replay). `cargo bench --bench decide`; figures are in benches/README.md.
+//! Deciding, explaining, going back, committing and replaying in process. `cargo bench --bench
+//! decide`; figures and budgets (one decision, replay) are in benches/README.md.
 
 #![cfg(test)] // so that the lints take all of this for a test
 

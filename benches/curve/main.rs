@@ -1,7 +1,7 @@
 //! What a decision costs by the number of policies and of entities, beside Cedar's own
 //! `is_authorized` on the same World; what a change of the directory costs; what an
-//! entity takes in memory. Budgets: DESIGN §6 (one decision, directory change).
-//! `cargo bench --bench curve`; what it printed on which machine is in benches/README.md.
+//! entity takes in memory. `cargo bench --bench curve`; what it printed on which machine, and
+//! the budgets (one decision, directory change), are in benches/README.md.
 //!
 //! Three workloads are drawn by a seed, each with policies by themselves and as links to
 //! a few templates. Before anything is timed, every answer is compared with Cedar's.

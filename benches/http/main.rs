@@ -1,6 +1,6 @@
 //! Durable evaluations over HTTP beside an echo of the same body in the same run.
-//! Budgets: DESIGN §6 (evaluation against echo, batch against singles, decisions under a
-//! flood of logins). `cargo bench --bench http`; what it printed on which machine is in
+//! `cargo bench --bench http`; what it printed on which machine, and the budgets (evaluation
+//! against echo, batch against singles, decisions under a flood of logins), are in
 //! benches/README.md.
 //!
 //! Everything is real: a server on a loopback port, sled on the disk, the system's

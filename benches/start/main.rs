@@ -1,6 +1,6 @@
 //! Starting, looking back and replaying on a long log: with snapshots and without.
-//! Budgets: DESIGN §6 (start on 1 million entries with a snapshot, replay).
-//! `cargo bench --bench start`; what it printed on which machine is in benches/README.md.
+//! `cargo bench --bench start`; what it printed on which machine, and the budgets (start on 1
+//! million entries with a snapshot, replay), are in benches/README.md.
 //!
 //! The log is built by a real node: sled on the disk, its own writer, every group signed,
 //! and a snapshot each 100,000 entries. `-- --entries N` sets its length.

@@ -49,7 +49,7 @@ pub struct Report {
 /// [`Refusal::NotYours`] if source, user or session are not the token's own.
 ///
 /// # Source
-/// DESIGN §5, identity providers; ASVS 5.0 6.8.4.
+/// README.md, "An identity provider's reports"; ASVS 5.0 6.8.4.
 pub fn report(
     world: &World,
     service: Uuid,

@@ -37,7 +37,7 @@ use crate::model::{Digest, Index};
 use crate::tlog::TileId;
 
 /// The longest entry: 48 KiB. C2SP tlog-tiles allows 65,535 bytes; a block must
-/// hold any entry and its frame, DESIGN §4.
+/// hold any entry and its frame, [`BLOCK_BYTES_MAX`].
 pub const ENTRY_BYTES_MAX: usize = 48 * 1024;
 
 /// The longest block, frame included: 60 KiB. It keeps a leaf of sled's tree (16

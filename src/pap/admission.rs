@@ -14,7 +14,8 @@ use crate::projection::{Compiled, Node, PolicySetState, World};
 const ENTITY_FAULTS_MAX: usize = 20;
 
 /// The most bytes that one policy may take as stored JSON. Quotes and control
-/// characters grow in it, so a bound on its text is not enough (DESIGN §4, sizes).
+/// characters grow in it, so a bound on its text is not enough. A policy is one entry
+/// (ARCHITECTURE.md, "A publication is parts"), and must fit into the longest.
 const STORED_POLICY_BYTES_MAX: usize = 32 * 1024;
 
 /// What an author wants in force.

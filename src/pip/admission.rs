@@ -11,7 +11,8 @@ use crate::projection::{Change, World};
 /// How many faults are told one by one.
 const FAULTS_MAX: usize = 20;
 
-/// The most bytes that one entity may take as stored JSON (DESIGN §4, sizes).
+/// The most bytes that one entity may take as stored JSON. An entity is one entry
+/// (ARCHITECTURE.md, "A publication is parts"), and must fit into the longest.
 const STORED_ENTITY_BYTES_MAX: usize = 32 * 1024;
 
 /// An entity is named twice in one request.

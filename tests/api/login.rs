@@ -134,7 +134,7 @@ fn last_session(app: &TestApp) -> Option<SessionUsed> {
 }
 
 /// Goal: what reaches every application is no key to Countersign, and the other way
-/// round: DESIGN §5.
+/// round: README.md, "A person's session".
 #[test]
 fn the_two_tokens_of_a_session_never_stand_in_for_each_other() {
     let app = TestApp::spawn(&Setup::cloud());
