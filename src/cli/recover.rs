@@ -11,7 +11,7 @@ use crate::node::{Accepted, Loss};
 
 /// Look at a log that does not start, and go on without what is lost
 ///
-/// A log that is shorter than its checkpoint outside, or differs from it, does not start:
+/// A log that is shorter than its checkpoint outside, or whose tree is another, does not start:
 /// restore it from an export if there is one. If there is none, --accept-loss goes on
 /// with what there is. That is an entry of the log, under another origin and with another
 /// key: whoever kept a checkpoint of the old origin will never take the new log for it.

@@ -1,10 +1,11 @@
 //! Is this the log that was signed? Its head is held against the checkpoint in its own
 //! last group, and against the one outside.
 //!
-//! What this finds: a log that is shorter than what was published, differs from it below
-//! that size, or was written to without the key. What it cannot find: a log and a
-//! checkpoint file that were both rolled back together; for that, somebody elsewhere
-//! must have kept a newer checkpoint.
+//! What this finds: a log that is shorter than what was published, whose tree differs from
+//! it below that size, or which was written to without the key. What it cannot find: an
+//! entry before a snapshot that was altered while its stored hash was not, for it is not
+//! read again (`verify` reads it); and a log and a checkpoint file that were both rolled
+//! back together, for which somebody elsewhere must have kept a newer checkpoint.
 
 use std::path::PathBuf;
 
