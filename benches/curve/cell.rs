@@ -24,7 +24,7 @@ const COMPARED_SLOW: usize = 24;
 const SLOW: Duration = Duration::from_millis(50);
 
 /// A World, the rules that its policies hold, and what admitting them took.
-pub struct Under {
+pub struct Ruled {
     pub world: World,
     pub rules: Vec<Rule>,
     pub admission: Duration,
@@ -74,8 +74,8 @@ struct Drawn {
 /// # Panics
 /// If ours differ from Cedar's, or if what is drawn would show too little: no allow, no
 /// deny, no forbid that decides.
-pub fn measured(under: &Under, beside: &World, organisation: &Organisation, how: Effort) -> Cell {
-    let Under { world, rules, admission } = under;
+pub fn measured(ruled: &Ruled, beside: &World, organisation: &Organisation, how: Effort) -> Cell {
+    let Ruled { world, rules, admission } = ruled;
     let asked = organisation.requests(rules, how.drawn);
     let compiled = compiled(world);
     let drawn: Vec<_> = asked.iter().map(|one| Drawn::of(one, organisation, compiled)).collect();
@@ -87,10 +87,10 @@ pub fn measured(under: &Under, beside: &World, organisation: &Organisation, how:
     assert!(by_forbid > 0, "no forbid has decided");
     let each = compared(world, compiled, &drawn);
     let view = view(world, compiled);
-    let [decide, beside] = alternating(how, &drawn, [world, beside], |world, one| {
+    let [decide, beside] = alternating(how, &drawn, &[world, beside], |world, one| {
         pdp::decide(world, &one.ask, Moment::EPOCH)
     });
-    let [evaluate] = alternating(how, &drawn, [&view], |view, one| {
+    let [evaluate] = alternating(how, &drawn, &[&view], |view, one| {
         compiled.policies.evaluate(&one.question, *view)
     });
     Cell {
@@ -179,7 +179,7 @@ fn compared(world: &World, compiled: &Compiled, drawn: &[Drawn]) -> Samples {
 fn alternating<S, T, const SIDES: usize>(
     how: Effort,
     drawn: &[Drawn],
-    sides: [S; SIDES],
+    sides: &[S; SIDES],
     call: impl Fn(&S, &Drawn) -> T,
 ) -> [Samples; SIDES] {
     let begun = Instant::now();

@@ -36,7 +36,7 @@ use std::path::Path;
 use countersign::projection::World;
 
 use arguments::Arguments;
-use cell::{Cell, Effort, Under};
+use cell::{Cell, Effort, Ruled};
 use ground::{admit_policies, founded, peopled, put_in_force};
 use plot::{Line, Plot};
 use samples::{Samples, grouped, shown, timed};
@@ -85,14 +85,13 @@ fn curve(workload: &'static Workload, arguments: &Arguments) {
     let grounds: Vec<(Organisation, World)> = arguments.entities.iter().map(peopled).collect();
     for form in Form::ALL {
         let mut cells = Vec::new();
-        let under =
-            |ground: &(Organisation, World), policies| under(&empty, ground, form, policies);
-        let fewest = arguments.policies.first().copied().unwrap_or_default();
-        let beside: Vec<_> = grounds.iter().map(|ground| under(ground, fewest).world).collect();
+        let fewest = arguments.policies.iter().min().copied().unwrap_or_default();
+        let beside = |ground| ruled(&empty, ground, form, fewest).world;
+        let beside: Vec<_> = grounds.iter().map(beside).collect();
         for policies in &arguments.policies {
             for (ground, beside) in grounds.iter().zip(&beside) {
-                let under = under(ground, *policies);
-                cells.push(cell::measured(&under, beside, &ground.0, effort));
+                let ruled = ruled(&empty, ground, form, *policies);
+                cells.push(cell::measured(&ruled, beside, &ground.0, effort));
             }
         }
         table::cells(&format!("{}, {} policies", workload.name, form.name()), &cells);
@@ -103,12 +102,12 @@ fn curve(workload: &'static Workload, arguments: &Arguments) {
 }
 
 /// A directory under so many policies.
-fn under(
+fn ruled(
     empty: &World,
     (organisation, peopled): &(Organisation, World),
     form: Form,
     policies: usize,
-) -> Under {
+) -> Ruled {
     // They name entities of an organisation that is large enough for them: so the same
     // entity is named by about as many policies, however many there are of either.
     let size = organisation.size.max(policies);
@@ -117,7 +116,7 @@ fn under(
     let mut world = peopled.clone();
     let (admitted, admission) = timed(|| admit_policies(empty, sources));
     put_in_force(&mut world, &admitted);
-    Under { world, rules, admission }
+    Ruled { world, rules, admission }
 }
 
 /// Draws a workload's cells by policies and by entities.

@@ -12,8 +12,8 @@ pub fn cells(title: &str, cells: &[Cell]) {
     println!("\n### {title}\n");
     let least = cells.iter().map(|cell| cell.policies).min().unwrap_or_default();
     println!(
-        "| policies | entities | admission | in scope | allowed | `decide` | p99 | \
-         asked the same under {} | quotient | `evaluate` | `is_authorized` | beside ours | compared, equal |",
+        "| policies | entities | admission | in scope | allowed | `decide` | p99 | asked the same \
+         under {} | quotient | `evaluate` | `is_authorized` | beside ours | compared, equal |",
         grouped(least)
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");

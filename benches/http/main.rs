@@ -49,7 +49,7 @@ use passkey::{Holder, SignIns};
 use samples::Samples;
 use scale::Changing;
 use soak::Held;
-use table::Row;
+use table::{OF_P99, OF_RATES, Row};
 
 /// As the server has it.
 #[global_allocator]
@@ -235,7 +235,7 @@ impl Bench {
             commits.push((connections, Commits::of(app).since(&before)));
         }
         let names = ["echo", "durable evaluation"];
-        table::rates("## Durable evaluation beside an echo", names, "requests/s", &rows);
+        table::rates("## Durable evaluation beside an echo", names, "requests/s", OF_RATES, &rows);
         table::latencies(names, &rows);
         println!(
             "\n| connections | commits/s while evaluating | entries a commit | write + fsync |"
@@ -257,7 +257,7 @@ impl Bench {
             ));
         }
         let names = ["single", "batch of 100"];
-        table::rates("## Batches beside single evaluations", names, "decisions/s", &rows);
+        table::rates("## Batches beside single evaluations", names, "decisions/s", OF_RATES, &rows);
         table::latencies(names, &rows);
     }
 
@@ -292,7 +292,7 @@ impl Bench {
             rows.push(row);
         }
         let (names, (hashed, refused)) = (["calm", "flooded"], turned);
-        table::rates("## Evaluations while logins flood", names, "requests/s", &rows);
+        table::rates("## Evaluations while logins flood", names, "requests/s", OF_P99, &rows);
         table::latencies(names, &rows);
         println!();
         for row in &rows {
@@ -342,7 +342,13 @@ impl Bench {
             ));
         }
         let names = ["few policies", "10,000 more"];
-        table::rates("## Evaluations with 10,000 policies more", names, "requests/s", &rows);
+        table::rates(
+            "## Evaluations with 10,000 policies more",
+            names,
+            "requests/s",
+            OF_RATES,
+            &rows,
+        );
         table::latencies(names, &rows);
         log::account(&served.stop(), there.answered);
     }
@@ -363,7 +369,13 @@ impl Bench {
             ));
         }
         let names = ["calm", "directory changing"];
-        table::rates("## Evaluations while the directory changes", names, "requests/s", &rows);
+        table::rates(
+            "## Evaluations while the directory changes",
+            names,
+            "requests/s",
+            OF_P99,
+            &rows,
+        );
         table::latencies(names, &rows);
         println!();
         for row in &rows {

@@ -13,10 +13,14 @@ pub struct Row {
     pub ratios: Vec<f64>,
 }
 
+/// What the ratios of pairs of rounds are of.
+pub const OF_RATES: &str = "ratio (each pair of rounds)";
+pub const OF_P99: &str = "ratio (p99 of each pair of rounds)";
+
 /// Prints the rates of two kinds of requests and what one is of the other.
-pub fn rates(title: &str, [base, other]: [&str; 2], unit: &str, rows: &[Row]) {
+pub fn rates(title: &str, [base, other]: [&str; 2], unit: &str, pairs: &str, rows: &[Row]) {
     println!("\n{title}\n");
-    println!("| connections | {base} {unit} | {other} {unit} | ratio (each pair of rounds) |");
+    println!("| connections | {base} {unit} | {other} {unit} | {pairs} |");
     println!("|---:|---:|---:|---|");
     for Row { connections, base, other, ratios } in rows {
         let [base, other] = [base, other]

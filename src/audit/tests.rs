@@ -203,25 +203,26 @@ fn each_break_of_order_has_its_own_code() {
 /// replay that says so.
 #[test]
 fn a_decision_is_of_its_entrys_time_and_caller() {
+    fn at(entry: &mut Envelope, now: fn(Moment) -> Moment) {
+        let written = entry.time;
+        decision_mut(entry).unwrap().now = now(written);
+    }
+    fn asked_by(entry: &mut Envelope, pep: Uuid) {
+        entry.actor = Actor::Service(Uuid::from_u128(8));
+        decision_mut(entry).unwrap().pep = pep.to_string();
+    }
+
     let decided = |alter: fn(&mut Envelope)| {
         let mut log = Log::founded();
         log.ask(&question("alice", "view", "alice", Presented::Nothing));
         alter(log.entries.last_mut().unwrap());
         checked(&log.entries).map_err(|wrong| wrong.code())
     };
-    fn at(entry: &mut Envelope, now: fn(Moment) -> Moment) {
-        let written = entry.time;
-        decision_mut(entry).unwrap().now = now(written);
-    }
     assert_eq!(decided(|_| {}), Ok(()));
     let other_time = Err("decided_at_another_time");
     assert_eq!(decided(|entry| at(entry, |it| it.minus_seconds(10))), Ok(()));
     assert_eq!(decided(|entry| at(entry, |it| it.minus_seconds(11))), other_time);
     assert_eq!(decided(|entry| at(entry, |it| it.plus_seconds(11))), other_time);
-    fn asked_by(entry: &mut Envelope, pep: Uuid) {
-        entry.actor = Actor::Service(Uuid::from_u128(8));
-        decision_mut(entry).unwrap().pep = pep.to_string();
-    }
     assert_eq!(decided(|entry| asked_by(entry, Uuid::from_u128(8))), Ok(()));
     assert_eq!(decided(|entry| asked_by(entry, Uuid::from_u128(9))), Err("asked_by_another"));
 }

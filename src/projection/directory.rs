@@ -168,7 +168,8 @@ impl Directory {
     /// The directory after some changes, or why its hierarchy would not do.
     ///
     /// # Errors
-    /// [`HierarchyFault`] for a cycle or too many levels, with the path.
+    /// [`HierarchyFault`] for a cycle, with its path, too many levels, or too many entities
+    /// that one would be in.
     pub fn with(&self, changes: &[Change]) -> Result<Self, HierarchyFault> {
         let mut after = self.clone();
         changes.iter().try_for_each(|change| after.change(change))?;
@@ -254,8 +255,9 @@ impl Directory {
     fn close(&mut self, uid: &Uid) -> Result<(), HierarchyFault> {
         let mut waiting = self.with_descendants(uid);
         let affected = waiting.len();
-        let mut ready: VecDeque<&Uid> = VecDeque::new();
-        ready.extend((waiting.get(uid) == Some(&0)).then_some(uid));
+        // All others wait for a parent among them; so does it, if it is in itself.
+        let first = waiting.get(uid).filter(|parents| **parents == 0).map(|_| uid);
+        let mut ready: VecDeque<&Uid> = first.into_iter().collect();
         let (mut fresh, mut closed) = (Fresh::new(), 0);
         while let Some(one) = ready.pop_front() {
             let place = self.bounded_place(one, self.parents(one), &fresh)?;
@@ -274,6 +276,7 @@ impl Directory {
         if closed < affected {
             return Err(HierarchyFault::Cycle { path: self.cycle_through(uid) });
         }
+        // Their names are borrowed from what is altered now.
         let moved: Vec<_> = fresh.into_values().collect();
         for node in moved {
             self.nodes.insert(node.document.uid.clone(), node);
@@ -323,18 +326,18 @@ impl Directory {
 
     /// An entity and all that is in it; of each, how many of its parents are among them.
     fn with_descendants<'a>(&'a self, uid: &'a Uid) -> PlainMap<&'a Uid, usize> {
-        let mut parents = PlainMap::from_iter([(uid, 0)]);
+        let mut found = PlainMap::from_iter([(uid, 0)]);
         let mut open = vec![uid];
         while let Some(one) = open.pop() {
             for child in self.children.get(one).into_iter().flatten() {
-                let known = parents.entry(child).or_insert_with(|| {
+                let parents = found.entry(child).or_insert_with(|| {
                     open.push(child);
                     0
                 });
-                *known += 1;
+                *parents += 1;
             }
         }
-        parents
+        found
     }
 
     /// The shortest way from `uid` up and back to itself.
