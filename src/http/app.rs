@@ -9,6 +9,7 @@ use super::ceremonies::Ceremonies;
 use super::cross_check::CrossCheck;
 use super::door::Door;
 use super::drain::Draining;
+use super::pace::Pace;
 use super::traffic::Traffic;
 use crate::clock::Clock;
 use crate::entropy::Entropy;
@@ -54,6 +55,8 @@ pub struct App {
     pub settings: Settings,
     /// What stands before every password.
     pub(super) door: Door,
+    /// How fast one caller may have refusals recorded, and change their own account.
+    pub(super) pace: Pace,
     /// Which services may ask for decisions, as of the newest epoch.
     pub(super) traffic: Traffic,
     /// Which evaluations are decided twice.
@@ -100,6 +103,7 @@ impl App {
             entropy,
             metrics,
             door: Door::new(&settings.limits),
+            pace: Pace::default(),
             traffic: Traffic::default(),
             cross_check: Arc::new(CrossCheck::one_in(settings.cross_check_every)),
             folding: Arc::new(Semaphore::new(1)),

@@ -33,7 +33,8 @@ pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
 /// Gives one another name.
 ///
 /// # Errors
-/// [`Problem`]: 401, 403 `assurance_too_low`, 404 `authenticator_unknown`, 422 `not_named`.
+/// [`Problem`]: 401, 403 `assurance_too_low`, 404 `authenticator_unknown`, 422 `not_named`,
+/// 429 `throttled`.
 pub async fn rename(
     app: web::Data<App>,
     request: HttpRequest,
@@ -43,6 +44,7 @@ pub async fn rename(
     let (caller, session, _) = person(&app, &request)?;
     let Rename { label } = body::typed(body::json(&app, &request, payload).await?)?;
     let id = id(&path)?;
+    app.pace.change(session, app.clock.now())?;
     let decide = move |world: &_, now| authenticators::rename(world, session, id, label, now);
     app.sequencer.commit(caller.origin(&request), Expected::default(), decide).await?;
     Ok(HttpResponse::NoContent().finish())

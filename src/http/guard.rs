@@ -106,6 +106,10 @@ impl<P: Permission> FromRequest for Guarded<P> {
 }
 
 /// Asks the system policies, and records the answer.
+///
+/// # Errors
+/// 403 if they say no; 429 `throttled`, without an entry, if they have said so too often; 503
+/// if it cannot be recorded.
 async fn permit<P: Permission>(app: &App, caller: &Caller, origin: Origin) -> Result<(), Problem> {
     let world = app.sequencer.world();
     let what = P::WHAT;
@@ -117,6 +121,14 @@ async fn permit<P: Permission>(app: &App, caller: &Caller, origin: Origin) -> Re
     let ask = administrative(&caller.actor(), what, caller.presented());
     let now = app.sequencer.now(&world);
     let (taken, rests_on) = decide_on(&world, &ask, now);
+    // Who is refused adds to the log only so fast, and takes nothing of the queue that is
+    // kept for who may administer.
+    if taken.decision == Verdict::Deny {
+        if !app.sequencer.has_room() {
+            return Err(Problem::overloaded());
+        }
+        app.pace.refusal(caller, now)?;
+    }
     let retake = move |world: &_, now| {
         Ok::<_, Problem>(vec![Event::AccessDecided(Box::new(decide(world, &ask, now)))])
     };

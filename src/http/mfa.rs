@@ -42,7 +42,7 @@ struct VerifyMfa {
 ///
 /// # Errors
 /// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`, 409
-/// `too_many_authenticators`.
+/// `too_many_authenticators`, 429 `throttled`.
 pub async fn set_up(
     app: web::Data<App>,
     request: HttpRequest,
@@ -86,6 +86,7 @@ pub async fn offered(
 ) -> Result<(Provisioning, Uuid, Committed), Problem> {
     let credential = uuid_v7(&*app.entropy, app.clock.now())?;
     rehearse(app, session, credential)?;
+    app.pace.change(session, app.clock.now())?;
     let seed = TotpSeed::from(*draw::<20>(&*app.entropy)?);
     let shown = provisioned(&seed, person)?;
     let bytes = Zeroizing::new(seed.expose().to_vec());

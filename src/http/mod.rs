@@ -37,6 +37,7 @@ mod metadata;
 mod mfa;
 mod obligations;
 mod observe;
+mod pace;
 mod pages;
 mod passkey_login;
 mod passkeys;

@@ -171,7 +171,7 @@ pub async fn verify_options(
 ///
 /// # Errors
 /// [`Problem`]: 401 `passkey_failed` or `passkey_ticket_invalid`; 403
-/// `reauthentication_required`.
+/// `reauthentication_required`; 429 `throttled`, which leaves the ticket as it is.
 pub async fn verify(
     app: web::Data<App>,
     request: HttpRequest,
@@ -181,6 +181,7 @@ pub async fn verify(
     let body = body::json(&app, &request, payload).await?;
     let Answered { ticket, credential: answer, cookie } = body::typed(body)?;
     let (ticket, now) = (digest_of(&ticket)?, app.clock.now());
+    app.pace.change(session, now)?;
     let held = app.ceremonies.of_persons.take(&ticket, now, |owner, what| {
         *owner == session && matches!(what, OfPerson::Raising { .. })
     });

@@ -33,7 +33,7 @@ const DIGEST: usize = 32;
 ///
 /// # Errors
 /// [`Problem`]: 401, 403 `assurance_too_low` or `reauthentication_required`, 409
-/// `mfa_not_set_up`.
+/// `mfa_not_set_up`, 429 `throttled`.
 pub async fn issue(
     app: web::Data<App>,
     request: HttpRequest,
@@ -63,6 +63,7 @@ pub async fn issued_codes(
         let unsealed = CodeSet { credential, sealed: Digest::of("") };
         recovery::issue(&world, session, unsealed, app.sequencer.now(&world))?;
     }
+    app.pace.change(session, app.clock.now())?;
     let codes = (0..CODES).map(|_| fresh_code(app)).collect::<Result<Vec<_>, _>>()?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(codes.len() * DIGEST));
     for code in &codes {

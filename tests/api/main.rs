@@ -31,6 +31,7 @@ mod mfa;
 mod notifications;
 mod office;
 mod overload;
+mod pace;
 mod pages;
 mod passkeys;
 mod passwords;

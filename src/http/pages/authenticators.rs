@@ -59,6 +59,7 @@ pub async fn rename(
     let visitor = Visitor::at(&app, &request, ACCOUNT)?;
     let Named { label } = form::from_visitor(&app, &request, payload, &visitor).await?;
     let (label, session) = (words::label(&label)?, visitor.id());
+    app.pace.change(session, app.clock.now()).map_err(|it| visitor.elsewhere(it))?;
     let decide = move |world: &_, now| authenticators::rename(world, session, *id, label, now);
     let origin = visitor.caller.origin(&request);
     let recorded = app.sequencer.commit(origin, Expected::default(), decide).await;
