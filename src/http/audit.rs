@@ -207,7 +207,10 @@ pub async fn state(
         (_, rest) if !rest.is_empty() => {
             return Err(Problem::bad("bad_query", "the only parameter is `at`"));
         }
-        (Some(at), _) => past::looking(&app, at, |past| Ok(past.world.digest())).await?,
+        (Some(at), _) => {
+            let turn = past::turn(&app)?;
+            past::looking(turn, &app, at, |past| Ok(past.world.digest())).await?
+        }
         (None, _) => {
             let world = app.sequencer.world();
             body::blocking(move || world.digest()).await?

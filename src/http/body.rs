@@ -139,8 +139,8 @@ pub async fn blocking<T: Send + 'static>(
     web::block(work).await.map_err(|_| Problem::defect(&"blocking work did not come to an end"))
 }
 
-/// Sees a publication through, a few at a time. Who hangs up neither stops it nor
-/// makes room for another.
+/// Sees a publication through, a few at a time, from before its body is read: those that wait
+/// are not in memory. Who hangs up neither stops it nor makes room for another.
 ///
 /// # Errors
 /// 503 while enough others are being admitted; 500 if it panicked.
@@ -179,6 +179,19 @@ pub async fn in_turn<T: 'static>(
     let closed = |_| Problem::defect(&"publications are no longer admitted");
     let held = Arc::clone(&app.going_back).acquire_owned().await.map_err(closed)?;
     seen_through(held, work).await
+}
+
+/// Reads what belongs to work that takes a permit, under that permit, and hands both on. Who
+/// hangs up does not make room for another body while this one is in memory.
+///
+/// # Errors
+/// Those of `read`; 500 if it panicked.
+pub async fn holding<T: 'static>(
+    held: OwnedSemaphorePermit,
+    read: impl Future<Output = Result<T, Problem>> + 'static,
+) -> Result<(OwnedSemaphorePermit, T), Problem> {
+    let whole = actix_web::rt::spawn(async move { read.await.map(|read| (held, read)) });
+    whole.await.map_err(|_| Problem::defect(&"a body was not read to its end"))?
 }
 
 async fn seen_through<T: 'static>(

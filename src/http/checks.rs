@@ -15,6 +15,7 @@ use super::{App, Problem, body};
 use crate::cedar::{Limits, on_large_stack};
 use crate::checks::{Given, Suite, Which, examine};
 use crate::model::PolicySource;
+use crate::sequencer::Authority;
 
 /// The most tests that one call runs.
 const TESTS_MAX: usize = 10_000;
@@ -48,7 +49,19 @@ pub async fn check(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let draft: Draft = body::typed(body::publication(&app, &request, payload).await?)?;
+    let (node, authority) = (app.clone(), may.authority());
+    let checked = body::checked(&app, async move {
+        let draft = body::typed(body::publication(&node, &request, payload).await?)?;
+        examined(&node, authority, draft).await
+    });
+    checked.await?
+}
+
+async fn examined(
+    app: &web::Data<App>,
+    authority: Authority,
+    draft: Draft,
+) -> Result<HttpResponse, Problem> {
     if draft.suites.iter().map(Suite::len).sum::<usize>() > TESTS_MAX {
         let detail = format!("one call runs at most {TESTS_MAX} tests: send several");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many_tests", detail));
@@ -57,10 +70,10 @@ pub async fn check(
     let files = files.into_iter().map(PolicyFile::into_named).collect();
     let given = Given { files, policies, schema, suites, entities };
     let (world, limits) = (app.sequencer.world(), Limits::default());
-    let long = LongWork::new(&app, may.authority(), CHECK_MAX);
+    let long = LongWork::new(app, authority, CHECK_MAX);
     let go_on = long.go_on();
     let work = move || on_large_stack(|| examine(&world, given, which, &limits, &go_on));
-    let report = body::checked(&app, body::blocking(work)).await??;
+    let report = body::blocking(work).await?;
     long.whole()?;
     Ok(HttpResponse::Ok().json(report.map_err(|fault| Problem::defect(&fault))?))
 }

@@ -97,19 +97,20 @@ pub async fn alter(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let new: Changes = body::typed(body::publication(&app, &request, payload).await?)?;
-    let documents = pip::read_entities(&Value::Array(new.put))
-        .map_err(|error| Problem::bad("bad_entities", format!("put: {error}")))?;
-    let deletions = new.delete.into_iter().map(Change::Remove);
-    let changes: Vec<_> = documents.into_iter().map(Change::Put).chain(deletions).collect();
-    let (count, origin) = (changes.len(), may.caller.origin(&request));
-    let (message, expected) = (new.message, new.expected_version);
-    let (node, authority) = (app.clone(), Some(may.authority()));
+    let (origin, authority) = (may.caller.origin(&request), Some(may.authority()));
+    let node = app.clone();
     let made = body::admitted(&app, async move {
+        let new: Changes = body::typed(body::publication(&node, &request, payload).await?)?;
+        let documents = pip::read_entities(&Value::Array(new.put))
+            .map_err(|error| Problem::bad("bad_entities", format!("put: {error}")))?;
+        let deletions = new.delete.into_iter().map(Change::Remove);
+        let changes: Vec<_> = documents.into_iter().map(Change::Put).chain(deletions).collect();
+        let (count, message, expected) = (changes.len(), new.message, new.expected_version);
         let (sequencer, sealer) = (&node.sequencer, &node.sealer);
-        change(sequencer, sealer, origin, authority, changes, message, expected).await
+        let made = change(sequencer, sealer, origin, authority, changes, message, expected);
+        Ok::<_, Problem>((made.await?, count))
     });
-    let recorded = made.await??;
+    let (recorded, count) = made.await??;
     let version = recorded.world.directory.version();
     Ok(HttpResponse::Ok().json(json!({"version": version, "changed": count})))
 }

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use super::audit::decided;
 use super::guard::{DraftPolicies, Guarded, ReadAudit};
-use super::past::{Lookback, in_world, looking};
+use super::past::{Lookback, in_world, looking, turn};
 use super::policies::{PolicyFile, placed, sources};
-use super::shown::InHeader;
+use super::shown::{InHeader, Shown};
 use super::{App, Problem, body};
 use crate::audit::{At, Explained};
 use crate::cedar::{Limits, on_large_stack};
+use crate::event::StepUp;
 use crate::model::{AccessRequest, Index, Label, PolicySource, SetKind};
 use crate::node::NodeError;
 use crate::pap::{self, Draft};
@@ -119,11 +120,13 @@ pub async fn decision(
     path: web::Path<Uuid>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let said = body::publication_if_any(&app, &request, payload).await?;
-    let drafted: Drafted = said.map(body::typed).transpose()?.unwrap_or_default();
-    let supposed = drafted.read(&request).await?;
-    let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
-    let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
+    let node = app.clone();
+    let read = async move {
+        let said = body::publication_if_any(&node, &request, payload).await?;
+        let drafted: Drafted = said.map(body::typed).transpose()?.unwrap_or_default();
+        drafted.read(&request).await
+    };
+    let (one_at_a_time, supposed) = body::holding(turn(&app)?, read).await?;
     let (id, newest) = (path.into_inner(), app.sequencer.world());
     let (store, look) = (Arc::clone(app.sequencer.store()), Lookback::of(&app));
     let work = move || {
@@ -169,6 +172,33 @@ struct Question {
     staged: bool,
 }
 
+/// The same, with each of its parts read.
+struct Considered {
+    access: AccessRequest,
+    token: Option<Shown>,
+    session: Option<Uuid>,
+    pep: Option<Label>,
+    at: Option<At>,
+    supposed: Option<Supposed>,
+}
+
+impl Considered {
+    /// # Errors
+    /// 400 for a part that is wrong; those of [`Drafted::read`].
+    async fn read(said: Question, request: &HttpRequest) -> Result<Self, Problem> {
+        let Question { request: asked, at, session, pep, files, policies, schema, staged } = said;
+        let mut access = AccessRequest::from_json(&asked)?;
+        let token = InHeader::of(request).or_in(&mut access)?;
+        if token.is_some() && session.is_some() {
+            return Err(Problem::bad("bad_request", "session: a session token was given as well"));
+        }
+        access.takes_supported(StepUp::OBLIGATION);
+        let at = at.map(|at| at.parse()).transpose()?;
+        let supposed = Drafted { files, policies, schema, staged }.read(request).await?;
+        Ok(Self { access, token, session, pep, at, supposed })
+    }
+}
+
 /// `POST /audit/v1/explain`: why an access would be allowed or denied, now or as of then,
 /// by the policies in force or by a draft. Nothing of it is recorded but that the auditor
 /// asked.
@@ -183,20 +213,18 @@ pub async fn question(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let said: Question = body::typed(body::publication(&app, &request, payload).await?)?;
-    let Question { request: asked, at, session, pep, files, policies, schema, staged } = said;
-    let mut access = AccessRequest::from_json(&asked)?;
-    let token = InHeader::of(&request).or_in(&mut access)?;
-    if token.is_some() && session.is_some() {
-        return Err(Problem::bad("bad_request", "session: a session token was given as well"));
-    }
-    access.takes_supported(crate::event::StepUp::OBLIGATION);
+    let node = app.clone();
+    let read = async move {
+        let said = body::typed(body::publication(&node, &request, payload).await?)?;
+        Considered::read(said, &request).await
+    };
+    let (turn, considered) = body::holding(turn(&app)?, read).await?;
+    let Considered { access, token, session, pep, at, supposed } = considered;
     let pep = pep.map_or_else(|| may.caller.name(), |pep| pep.to_string());
     let now = app.clock.now();
-    let at: At = at.map_or(Ok(At::Time(now)), |at| at.parse())?;
-    let supposed = Drafted { files, policies, schema, staged }.read(&request).await?;
+    let at = at.unwrap_or(At::Time(now));
     let erasures = app.sequencer.world().erasures.clone();
-    let explained = looking(&app, at, move |past| {
+    let explained = looking(turn, &app, at, move |past| {
         let time = at.time(past.written, now)?;
         let ask = Ask::access(access, in_world(&past.world, token, session), pep);
         let draft = supposed.is_some();

@@ -48,6 +48,42 @@ struct Asked {
     partials: bool,
 }
 
+/// The same, with each of its parts read.
+struct Supposed {
+    draft: Option<Draft>,
+    patch: Vec<Change>,
+    since: Option<Since>,
+    /// What the draft was read from.
+    files: Vec<PolicyFile>,
+    resume: Option<Tally>,
+    partials: bool,
+}
+
+impl Supposed {
+    /// # Errors
+    /// 400 for a part that is wrong; 422 with each fault of what is not Cedar.
+    async fn read(asked: Asked) -> Result<Self, Problem> {
+        let Asked { files, policies, schema, entities, since, resume, partials } = asked;
+        let since = since.as_deref().map(str::parse::<Since>).transpose()?;
+        let patch = entities.as_ref().map(read_patch).transpose()?.unwrap_or_default();
+        let some = files.is_some() || policies.is_some();
+        let files = files.unwrap_or_default();
+        let policies = if some {
+            Some(sources(files.clone(), policies.unwrap_or_default()).await?)
+        } else {
+            None
+        };
+        let (set, message) = (SetKind::Application, Label::default());
+        let draft = (policies.is_some() || schema.is_some()).then_some(Draft {
+            set,
+            schema,
+            policies,
+            message,
+        });
+        Ok(Self { draft, patch, since, files, resume, partials })
+    }
+}
+
 /// `POST /audit/v1/impact`: decides every recorded access again with the policies (`files`
 /// as an author keeps them, or `policies` one by one), the `schema` and the `entities` (a
 /// patch of the directory: entities to put, bare names to remove) of the body in place of
@@ -71,30 +107,20 @@ pub async fn weigh(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let asked: Asked = body::typed(body::publication(&app, &request, payload).await?)?;
-    let since = asked.since.as_deref().map(str::parse::<Since>).transpose()?;
-    let patch = asked.entities.as_ref().map(read_patch).transpose()?.unwrap_or_default();
     let busy = |_| Problem::unavailable("busy", "another impact is being found out; try again");
     let alone = Arc::clone(&app.weighing).try_acquire_owned().map_err(busy)?;
-    let files = asked.files.clone().unwrap_or_default();
-    let policies = match (asked.files, asked.policies) {
-        (None, None) => None,
-        (files, singly) => {
-            Some(sources(files.unwrap_or_default(), singly.unwrap_or_default()).await?)
-        }
+    let node = app.clone();
+    let read = async move {
+        Supposed::read(body::typed(body::publication(&node, &request, payload).await?)?).await
     };
-    let draft = (policies.is_some() || asked.schema.is_some()).then(|| Draft {
-        set: SetKind::Application,
-        schema: asked.schema,
-        policies,
-        message: Label::default(),
-    });
-    let (node, resume) = (app.clone(), asked.resume);
+    let (alone, supposed) = body::holding(alone, read).await?;
+    let Supposed { draft, patch, since, files, resume, partials } = supposed;
+    let node = app.clone();
     let begin = move || begun(&node, draft.as_ref(), patch, since, resume);
     let impact = body::blocking(begin).await?.map_err(|error| placed(error, &files))?;
     let (lines, heard) = channel(LINES);
     let authorities = [may.authority(), also.authority(), drafts.authority()];
-    let (runtime, partials) = (Handle::current(), asked.partials);
+    let runtime = Handle::current();
     let job = Job { app, authorities, runtime, lines, partials, _alone: alone };
     // Who hangs up ends it at the next line.
     drop(actix_web::rt::task::spawn_blocking(move || job.done(impact)));

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::audit::{entry, first_since, forward, pairs};
 use super::guard::{Guarded, ReadAudit};
 use super::long_work::LongWork;
-use super::past::{Lookback, last};
+use super::past::{Lookback, last, turn};
 use super::reports::{Asked, REPORT_MAX};
 use super::{App, Problem, body};
 use crate::audit::{At, LeastPrivilege};
@@ -34,8 +34,7 @@ pub async fn report(
         let wrong = format!("`{name}`: the parameters are at and since");
         return Err(Problem::bad("bad_query", wrong));
     }
-    let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
-    let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
+    let one_at_a_time = turn(&app)?;
     let (live, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
     let (look, now) = (Lookback::of(&app), app.clock.now());
     let long = LongWork::new(&app, may.authority(), REPORT_MAX);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::audit::{entry, pairs};
@@ -62,7 +63,7 @@ pub async fn evaluate(
     }
     question.takes_supported(StepUp::OBLIGATION);
     let now = app.clock.now();
-    let answer = looking(&app, at, move |past| {
+    let answer = looking(turn(&app)?, &app, at, move |past| {
         let time = at.time(past.written, now)?;
         let presented = in_world(&past.world, token, session);
         let ask = Ask { step_up: true, ..Ask::access(question, presented, pep) };
@@ -126,18 +127,27 @@ fn told(version: u64, answer: &AsOf) -> HttpResponse {
         .json(answer)
 }
 
-/// Looks at the World as of then, on a stack that compiling its policies cannot exhaust.
-/// One look at a time, since it may cost a fold of what is between two snapshots.
+/// Takes the turn of who looks at the past. One look at a time, since it may cost a fold of
+/// what is between two snapshots.
 ///
 /// # Errors
-/// 503 while another past is being folded; what `look` says.
+/// 503 while another past is being looked at.
+pub fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    let busy = |_| Problem::unavailable("busy", "another past is being looked at; try again");
+    Arc::clone(&app.folding).try_acquire_owned().map_err(busy)
+}
+
+/// Looks at the World as of then, on a stack that compiling its policies cannot exhaust, for
+/// whose turn it is.
+///
+/// # Errors
+/// What `look` says.
 pub async fn looking<T: Send + 'static>(
+    one_at_a_time: OwnedSemaphorePermit,
     app: &App,
     at: At,
     look: impl FnOnce(Past) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let busy = || Problem::unavailable("busy", "another past is being looked at; try again");
-    let one_at_a_time = Arc::clone(&app.folding).try_acquire_owned().map_err(|_| busy())?;
     let (live, store) = (app.sequencer.world(), Arc::clone(app.sequencer.store()));
     let back = Lookback::of(app);
     let work = move || {

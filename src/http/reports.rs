@@ -7,11 +7,12 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::audit::{first_since, forward, pairs};
 use super::guard::{DraftPolicies, Guarded, ReadAudit};
 use super::long_work::LongWork;
-use super::past::{Lookback, Past, looking};
+use super::past::{Lookback, Past, looking, turn};
 use super::policies::{PolicyFile, sources};
 use super::{App, Problem, body};
 use crate::audit::{
@@ -66,14 +67,14 @@ async fn of_segments(
     app: web::Data<App>,
     authority: Authority,
     request: &HttpRequest,
-    draft: Option<Draft>,
+    drafted: Option<InTurn>,
 ) -> Result<HttpResponse, Problem> {
     let (asked, others) = Asked::of(pairs(request)?)?;
     if let Some((name, _)) = others.first() {
         let wrong = format!("`{name}`: the parameters are at, since and compare");
         return Err(Problem::bad("bad_query", wrong));
     }
-    answer(&app, authority, &asked, draft, move |ground, since, look| {
+    answer(&app, authority, &asked, drafted, move |ground, since, look| {
         Segments::survey(ground, since, Bounds::default(), look)
     })
     .await
@@ -115,7 +116,7 @@ async fn of_blast_radius(
     app: web::Data<App>,
     authority: Authority,
     request: &HttpRequest,
-    draft: Option<Draft>,
+    drafted: Option<InTurn>,
 ) -> Result<HttpResponse, Problem> {
     let (asked, others) = Asked::of(pairs(request)?)?;
     let bad = |name: &str, what: &dyn std::fmt::Display| {
@@ -137,7 +138,7 @@ async fn of_blast_radius(
         }
     }
     let principal = principal.ok_or_else(|| bad("principal", &"say who was taken over"))?;
-    answer(&app, authority, &asked, draft, move |ground, since, look| {
+    answer(&app, authority, &asked, drafted, move |ground, since, look| {
         BlastRadius::survey(ground, (&principal, assurance), hops, since, look)
     })
     .await
@@ -191,13 +192,25 @@ struct Drafted {
     policies: Vec<PolicySource>,
 }
 
-async fn draft(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Draft, Problem> {
-    let new: Drafted = body::typed(body::publication(app, request, payload).await?)?;
-    let replaced = !(new.files.is_empty() && new.policies.is_empty());
-    let policies = if replaced { Some(sources(new.files, new.policies).await?) } else { None };
-    let (set, message) = (SetKind::Application, Label::default());
-    Ok(Draft { set, schema: new.schema, policies, message })
+/// Reads a draft in the turn of the report that it is for.
+async fn draft(
+    app: &web::Data<App>,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<InTurn, Problem> {
+    let (node, request) = (app.clone(), request.clone());
+    let read = async move {
+        let new: Drafted = body::typed(body::publication(&node, &request, payload).await?)?;
+        let replaced = !(new.files.is_empty() && new.policies.is_empty());
+        let policies = if replaced { Some(sources(new.files, new.policies).await?) } else { None };
+        let (set, message) = (SetKind::Application, Label::default());
+        Ok(Draft { set, schema: new.schema, policies, message })
+    };
+    body::holding(turn(app)?, read).await
 }
+
+/// A draft, and the turn that was taken before it was read.
+type InTurn = (OwnedSemaphorePermit, Draft);
 
 /// Shows each entry of a window to who looks at it.
 type Look<'a> = Box<dyn FnOnce(&mut dyn FnMut(&Envelope)) -> Result<(), Problem> + 'a>;
@@ -207,16 +220,20 @@ async fn answer<T: Serialize + Send + 'static>(
     app: &web::Data<App>,
     authority: Authority,
     asked: &Asked,
-    draft: Option<Draft>,
+    drafted: Option<InTurn>,
     report: impl FnOnce(&Ground, Moment, Look<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<HttpResponse, Problem> {
+    let (turn, draft) = match drafted {
+        Some((turn, draft)) => (turn, Some(draft)),
+        None => (turn(app)?, None),
+    };
     let long = LongWork::new(app, authority, REPORT_MAX);
     let live = app.sequencer.world();
     let newest = At::Entry(live.through.unwrap_or(Index(0)));
     let (at, asked, now) = (asked.at.unwrap_or(newest), *asked, app.clock.now());
     let (store, back) = (Arc::clone(app.sequencer.store()), Lookback::of(app));
     let going = long.clone();
-    let report = looking(app, at, move |past| {
+    let report = looking(turn, app, at, move |past| {
         let ground = Ground::new(past.world.clone(), then(at, &past, now)?);
         let mut ground = ground.heeding(going.go_on());
         if let Some(at) = asked.compare {

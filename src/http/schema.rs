@@ -51,18 +51,20 @@ pub async fn replace(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let new: Publication = body::typed(body::publication(&app, &request, payload).await?)?;
-    let files = new.files.clone();
-    let replaced = !(new.files.is_empty() && new.policies.is_empty());
-    let policies = if replaced { Some(sources(new.files, new.policies).await?) } else { None };
-    let (set, message) = (SetKind::Application, new.message);
-    let draft = Draft { set, schema: Some(new.schema), policies, message };
-    let origin = may.caller.origin(&request);
-    let (authority, expected) = (Some(may.authority()), new.expected_version);
+    let (origin, authority) = (may.caller.origin(&request), Some(may.authority()));
     let node = app.clone();
     let published = body::admitted(&app, async move {
-        publish(&node.sequencer, &*node.entropy, origin, authority, draft, expected).await
+        let new: Publication = body::typed(body::publication(&node, &request, payload).await?)?;
+        let files = new.files.clone();
+        let replaced = !(new.files.is_empty() && new.policies.is_empty());
+        let policies = if replaced { Some(sources(new.files, new.policies).await?) } else { None };
+        let (set, message) = (SetKind::Application, new.message);
+        let draft = Draft { set, schema: Some(new.schema), policies, message };
+        let (sequencer, expected) = (&node.sequencer, new.expected_version);
+        let published =
+            publish(sequencer, &*node.entropy, origin, authority, draft, expected).await;
+        Ok::<_, Problem>(published.map_err(|error| placed(error, &files))?)
     });
-    let (recorded, changes) = published.await?.map_err(|error| placed(error, &files))?;
+    let (recorded, changes) = published.await??;
     Ok(HttpResponse::Ok().json(put_in_force(&recorded, &changes)))
 }

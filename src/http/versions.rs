@@ -75,12 +75,13 @@ pub async fn draft(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (new, files, _) = sent(&app, &request, payload).await?;
     let (command, node) = (command(&may, may.authority(), &request), app.clone());
     let drafted = body::checked(&app, async move {
-        node::draft(&node.sequencer, &*node.entropy, command, new).await
+        let (new, files, _) = sent(&node, &request, payload).await?;
+        let drafted = node::draft(&node.sequencer, &*node.entropy, command, new).await;
+        Ok::<_, Problem>(drafted.map_err(|error| placed(error, &files))?)
     });
-    let (recorded, digest) = drafted.await?.map_err(|error| placed(error, &files))?;
+    let (recorded, digest) = drafted.await??;
     told(&recorded, digest, &[])
 }
 
@@ -95,19 +96,20 @@ pub async fn apply(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (new, files, expected) = sent(&app, &request, payload).await?;
-    let schema = new.schema.as_ref().map(Digest::of);
-    let authority = publishing(&may, schema, &app, &request).await?;
-    let (command, node) = (command(&may, authority, &request), app.clone());
-    let (command, long) = looked_after(&app, command);
+    let node = app.clone();
     let applied = body::admitted(&app, async move {
-        node::apply(&node.sequencer, &*node.entropy, command, new, expected).await
+        let (new, files, expected) = sent(&node, &request, payload).await?;
+        let schema = new.schema.as_ref().map(Digest::of);
+        let authority = publishing(&may, schema, &node, &request).await?;
+        let (command, long) = looked_after(&node, command(&may, authority, &request));
+        let (sequencer, entropy) = (&node.sequencer, &*node.entropy);
+        let applied = node::apply(sequencer, entropy, command, new, expected).await;
+        if applied.is_err() {
+            long.whole()?;
+        }
+        Ok::<_, Problem>(applied.map_err(|error| placed(error, &files))?)
     });
-    let applied = applied.await?;
-    if applied.is_err() {
-        long.whole()?;
-    }
-    let (recorded, digest) = applied.map_err(|error| placed(error, &files))?;
+    let (recorded, digest) = applied.await??;
     told(&recorded, digest, &[])
 }
 

@@ -12,6 +12,7 @@ mod authenticators;
 mod authoring;
 mod authzen;
 mod batch;
+mod bodies;
 mod checking;
 mod cookies;
 mod cross_check;
