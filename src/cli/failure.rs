@@ -1,5 +1,6 @@
 //! Why a command did not end well, and the exit code that says so.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -189,6 +190,7 @@ impl From<NodeError> for Failure {
             error @ (NodeError::LastKey | NodeError::NoSuchKey(_) | NodeError::TooManyKeys(_)) => {
                 Self::refused("key_refused", error)
             }
+            NodeError::NotRecorded(error) => error.into(),
             error => Self::could_not_run(whole(&error)),
         };
         failure.with_faults(faults)
@@ -206,6 +208,12 @@ where
             error @ CommitError::TooLarge { .. } => Self::refused("too_large", error),
             error => Self::could_not_run(error),
         }
+    }
+}
+
+impl From<Infallible> for Failure {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 
@@ -356,6 +364,18 @@ mod tests {
         let failure = Failure::from(StoreError::Locked { dir: "d/log".into() });
         assert_eq!(failure.exit(), Exit::CouldNotRun);
         assert!(failure.what().contains("`--server URL`"), "{}", failure.what());
+    }
+
+    #[test]
+    fn what_is_not_recorded_is_told_alike_whatever_it_was() {
+        type Unrecorded = CommitError<crate::authn::Refusal>;
+        let through = |error: Unrecorded| Failure::from(NodeError::from(error));
+        for told in [Failure::from as fn(Unrecorded) -> Failure, through] {
+            let large = told(CommitError::TooLarge { bytes: 1 });
+            assert_eq!((large.exit(), large.code()), (Exit::Refused, "too_large"));
+            let full = told(CommitError::NoRoom);
+            assert_eq!((full.exit(), full.code()), (Exit::CouldNotRun, "could_not_run"));
+        }
     }
 
     #[test]

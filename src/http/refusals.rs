@@ -95,10 +95,49 @@ impl From<NodeError> for Problem {
             }
             NodeError::Entropy(error) => error.into(),
             NodeError::Vault(error) => error.into(),
-            NodeError::Withdrawn => Self::forbidden(error.to_string()),
-            NodeError::NoRoom => Self::no_room(error.to_string()),
-            NodeError::Commit(detail) => Self::unavailable("not_recorded", detail),
+            NodeError::NotRecorded(error) => error.into(),
             other => Self::defect(&other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError as _;
+
+    use super::*;
+    use crate::model::{StreamName, Version};
+    use crate::sequencer::CommitError;
+
+    /// Why anything is not recorded, each reason once.
+    fn unrecorded<E>() -> [CommitError<E>; 9] {
+        let (stream, expected, found) = (StreamName::single("policies"), Version(1), Version(2));
+        [
+            CommitError::Conflict { stream, expected, found },
+            CommitError::Withdrawn,
+            CommitError::TokenOver,
+            CommitError::TooLarge { bytes: 1 },
+            CommitError::Overloaded,
+            CommitError::ClockBehind,
+            CommitError::NoRoom,
+            CommitError::Unavailable,
+            CommitError::Defect,
+        ]
+    }
+
+    /// Goal: what became of a command is told by one code and one status, whichever command
+    /// it was.
+    #[test]
+    fn what_is_not_recorded_is_told_alike_whatever_it_was() {
+        let (direct, through) = (unrecorded::<authn::Refusal>(), unrecorded::<pap::Refusal>());
+        for (direct, through) in direct.into_iter().zip(through) {
+            let direct = Problem::from(direct);
+            let through = Problem::from(NodeError::from(through));
+            let told =
+                |it: &Problem| (it.status_code().as_u16(), it.code(), it.detail().to_owned());
+            assert_eq!(told(&through), told(&direct));
+        }
+        let defect = Problem::from(NodeError::Defect("a thread has ended"));
+        assert_eq!((defect.status_code().as_u16(), defect.code()), (500, "defect"));
     }
 }

@@ -57,5 +57,5 @@ async fn admit(
         Ok::<_, NodeError>(admission)
     };
     let admitted = tokio::task::spawn_blocking(work).await;
-    admitted.map_err(|_| NodeError::Commit("admission did not come to an end".to_owned()))?
+    admitted.map_err(|_| NodeError::Defect("admission did not come to an end"))?
 }

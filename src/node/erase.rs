@@ -96,7 +96,7 @@ pub async fn erase_subject(
 async fn forget(snapshots: &Arc<Snapshots>) -> Result<(), NodeError> {
     let all = Arc::clone(snapshots);
     let done = tokio::task::spawn_blocking(move || all.forget()).await;
-    Ok(done.map_err(|_| NodeError::Commit("the snapshots were not deleted".to_owned()))??)
+    Ok(done.map_err(|_| NodeError::Defect("the snapshots were not deleted"))??)
 }
 
 /// Destroys what the log says is erased and the vault still has: after a crash between the
@@ -121,5 +121,5 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, VaultError> + Send + 'static,
 ) -> Result<T, NodeError> {
     let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.map_err(|_| NodeError::Commit("the vault's work did not end".to_owned()))??)
+    Ok(done.map_err(|_| NodeError::Defect("the vault's work did not end"))??)
 }

@@ -1,5 +1,6 @@
 //! Why a node could not be founded, opened or begun.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 
@@ -127,15 +128,12 @@ pub enum NodeError {
     /// Nothing of an entity's is sealed.
     #[error("nothing personal of `{0}` is sealed here")]
     NothingPersonal(Uid),
-    /// The permission was withdrawn before the writer came to it.
-    #[error("the permission was withdrawn meanwhile")]
-    Withdrawn,
-    /// The disk of the log is nearly full; nothing was touched.
-    #[error("the disk of the log is nearly full: make room")]
-    NoRoom,
-    /// The writer.
+    /// The writer did not record it, for no reason of the command's own.
+    #[error(transparent)]
+    NotRecorded(CommitError<Infallible>),
+    /// A defect of ours: something did not come to its end.
     #[error("{0}")]
-    Commit(String),
+    Defect(&'static str),
 }
 
 impl NodeError {
@@ -163,11 +161,19 @@ impl From<Unsupposable> for NodeError {
 
 impl<E: Into<NodeError>> From<CommitError<E>> for NodeError {
     fn from(error: CommitError<E>) -> Self {
-        match error {
-            CommitError::Refused(refusal) => refusal.into(),
-            CommitError::Withdrawn | CommitError::TokenOver => Self::Withdrawn,
-            CommitError::NoRoom => Self::NoRoom,
-            other => Self::Commit(other.to_string()),
-        }
+        Self::NotRecorded(match error {
+            CommitError::Refused(refusal) => return refusal.into(),
+            CommitError::Conflict { stream, expected, found } => {
+                CommitError::Conflict { stream, expected, found }
+            }
+            CommitError::Withdrawn => CommitError::Withdrawn,
+            CommitError::TokenOver => CommitError::TokenOver,
+            CommitError::TooLarge { bytes } => CommitError::TooLarge { bytes },
+            CommitError::Overloaded => CommitError::Overloaded,
+            CommitError::ClockBehind => CommitError::ClockBehind,
+            CommitError::NoRoom => CommitError::NoRoom,
+            CommitError::Unavailable => CommitError::Unavailable,
+            CommitError::Defect => CommitError::Defect,
+        })
     }
 }

@@ -167,11 +167,11 @@ async fn administrator(
     });
     expires_at
         .map(|expires_at| (ticket, expires_at))
-        .ok_or_else(|| NodeError::Commit("no ticket was issued".to_owned()))
+        .ok_or(NodeError::Defect("no ticket was issued"))
 }
 
 fn administrator_role() -> Result<Label, NodeError> {
-    ADMINISTRATOR.parse().map_err(|_| NodeError::Commit("the role has no name".to_owned()))
+    ADMINISTRATOR.parse().map_err(|_| NodeError::Defect("the role has no name"))
 }
 
 /// Makes a directory for its owner alone, and those above it that are not there; their

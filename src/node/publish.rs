@@ -46,5 +46,5 @@ pub async fn publish(
 async fn admit(world: Arc<World>, draft: Draft) -> Result<pap::Admission, NodeError> {
     let work = move || pap::admit(&world, draft, &Limits::default());
     let admitted = tokio::task::spawn_blocking(work).await;
-    Ok(admitted.map_err(|_| NodeError::Commit("admission did not come to an end".to_owned()))??)
+    Ok(admitted.map_err(|_| NodeError::Defect("admission did not come to an end"))??)
 }

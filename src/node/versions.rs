@@ -201,5 +201,5 @@ async fn away<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, NodeError> {
     let done = tokio::task::spawn_blocking(work).await;
-    Ok(done.map_err(|_| NodeError::Commit("a check did not come to an end".to_owned()))??)
+    Ok(done.map_err(|_| NodeError::Defect("a check did not come to an end"))??)
 }
