@@ -13,12 +13,12 @@ use crate::cedar::on_large_stack;
 use crate::checkpoint::CheckpointFile;
 use crate::clock::SystemClock;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::event::{AccessDecided, Actor, Envelope, Event, Presented, SigningKeyAdopted, Verdict};
+use crate::event::{Actor, Envelope, Event, Presented, SigningKeyAdopted, Verdict};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::{Index, Label, Moment, Version};
 use crate::node::{self, Accepted, Loss, Node, NodeError, Paths, Surroundings};
 use crate::pap::{Changes, Draft};
-use crate::pdp::{Administration, administrative, decide};
+use crate::pdp::{Administration, administrative, decide, may_not};
 use crate::projection::{Artefacts, Change, Erasures, World};
 use crate::sequencer::{
     CommitError, Committed, Expected, Log, Origin, fold_to, recover_opened, resume,
@@ -305,7 +305,10 @@ impl Operator {
         });
         match decided {
             Some(decided) if decided.decision == Verdict::Allow => Ok(()),
-            Some(decided) => Err(forbidden(what, decided)),
+            Some(decided) => {
+                let why = may_not(&recorded.world, what, decided);
+                Err(Failure::refused("forbidden", why))
+            }
             None => Err(Failure::could_not_run("a decision was not recorded")),
         }
     }
@@ -434,16 +437,6 @@ impl Operator {
 
 const fn origin() -> Origin {
     Origin::of(Actor::LocalOperator, None)
-}
-
-fn forbidden(what: Administration, decided: &AccessDecided) -> Failure {
-    let by: Vec<_> = decided.determining.iter().map(|id| format!("`{id}`")).collect();
-    let why = if by.is_empty() {
-        "no policy permits it".to_owned()
-    } else {
-        format!("forbidden by {}", by.join(", "))
-    };
-    Failure::refused("forbidden", format!("you may not `{}`: {why}", what.as_str()))
 }
 
 /// Runs what recurses deeply, such as compiling policies, where there is room for it.

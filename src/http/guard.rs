@@ -12,7 +12,8 @@ use actix_web::{FromRequest, HttpRequest};
 use super::caller::{self, Caller};
 use super::{App, Problem, observe};
 use crate::event::{AccessDecided, Actor, Event, Verdict};
-use crate::pdp::{Administration, administrative, decide, decide_on};
+use crate::pdp::{Administration, administrative, decide, decide_on, may_not};
+use crate::projection::World;
 use crate::sequencer::{Authority, CommitError, Expected, Origin};
 
 /// What a handler's caller must be allowed to do.
@@ -144,18 +145,12 @@ async fn permit<P: Permission>(app: &App, caller: &Caller, origin: Origin) -> Re
     }
     match decided {
         Some(decided) if decided.decision == Verdict::Allow => Ok(()),
-        Some(decided) => Err(refused(what, decided)),
+        Some(decided) => Err(refused(&recorded.world, what, decided)),
         None => Err(Problem::defect(&"a decision was not recorded")),
     }
 }
 
-fn refused(what: Administration, decided: &AccessDecided) -> Problem {
-    let by: Vec<_> = decided.determining.iter().map(|id| format!("`{id}`")).collect();
-    let why = if by.is_empty() {
-        "no policy permits it".to_owned()
-    } else {
-        format!("forbidden by {}", by.join(", "))
-    };
-    Problem::forbidden(format!("you may not `{}`: {why}", what.as_str()))
+fn refused(world: &World, what: Administration, decided: &AccessDecided) -> Problem {
+    Problem::forbidden(may_not(world, what, decided))
         .with("determining", serde_json::json!(decided.determining))
 }

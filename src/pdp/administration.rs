@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Map;
 
 use super::{Ask, SharedFacts};
-use crate::event::{Actor, Presented};
-use crate::model::{AccessRequest, Action, EntityAsked, ReservedType, SetKind};
+use crate::event::{AccessDecided, Actor, Presented};
+use crate::model::{AccessRequest, Action, EntityAsked, PolicyId, ReservedType, SetKind};
+use crate::projection::World;
 
 /// What may be done to Countersign itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,4 +103,26 @@ pub fn administrative(actor: &Actor, what: Administration, session: Presented) -
         step_up: false,
         facts: SharedFacts::default(),
     }
+}
+
+/// Why the system policies do not allow it, and what would help: each policy that decided
+/// with its `@deny_message`, else its `@description`, as the World has them.
+#[must_use]
+pub fn may_not(world: &World, what: Administration, decided: &AccessDecided) -> String {
+    let policies = world.set(SetKind::System).compiled().and_then(Result::ok);
+    let told = |id: &PolicyId| {
+        let annotation = |key| policies?.policies.annotation(id, key).map(str::trim);
+        let mut told = ["deny_message", "description"].into_iter().filter_map(annotation);
+        match told.find(|text| !text.is_empty()) {
+            Some(text) => format!("`{id}` ({text})"),
+            None => format!("`{id}`"),
+        }
+    };
+    let by: Vec<_> = decided.determining.iter().map(told).collect();
+    let why = if by.is_empty() {
+        "no policy permits it".to_owned()
+    } else {
+        format!("forbidden by {}", by.join(", "))
+    };
+    format!("you may not `{}`: {why}", what.as_str())
 }

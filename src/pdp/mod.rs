@@ -17,7 +17,7 @@ mod shadow;
 mod step_up;
 mod unrecorded;
 
-pub use administration::{Administration, administrative};
+pub use administration::{Administration, administrative, may_not};
 pub use ask::Ask;
 pub use covered::weighed;
 pub use decide::{Again, OURS, decide, decide_again, decide_as_of, decide_if, decide_on};

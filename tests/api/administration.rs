@@ -230,7 +230,7 @@ fn administration_wants_two_factors_and_fresh_ones() {
     office.assert_may("stale", &zoe.token, &|wants| !wants.changes());
     let refused = office.call("PUT", "/policies/v1", &zoe.token);
     assert_eq!(refused.json()["determining"], json!(["system-person-fresh-mfa"]));
-    assert!(refused.text.contains("forbidden by `system-person-fresh-mfa`"));
+    assert!(refused.text.contains("forbidden by `system-person-fresh-mfa` (log in again: "));
     office.app.assert_replays();
 }
 
