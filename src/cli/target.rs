@@ -132,7 +132,12 @@ impl TargetFlags {
                 ))
             })?,
         };
-        let unfit = |_| Failure::usage("the token is not one: it is one line as it was shown");
+        let whence = match &self.token_file {
+            Some(path) => format!("the text of the token file `{}`", path.display()),
+            None => format!("the value of {TOKEN}"),
+        };
+        let unfit =
+            |_| Failure::usage(format!("{whence} is no token: one is one line as it was shown"));
         text.trim().parse().map_err(unfit)
     }
 }
@@ -186,5 +191,18 @@ mod tests {
     fn a_token_is_never_repeated() {
         let bad = of(&flags(None, None), &[SERVER, (TOKEN, "my secret with spaces")]).unwrap_err();
         assert!(!bad.what().contains("secret"));
+    }
+
+    #[test]
+    fn a_token_that_is_none_is_told_by_where_it_is_from() {
+        let bad = of(&flags(None, None), &[SERVER, (TOKEN, "none")]).unwrap_err();
+        assert!(bad.exit() == Exit::Usage && bad.what().contains(TOKEN), "{}", bad.what());
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("token");
+        fs::write(&file, "none").unwrap();
+        let named = TargetFlags { token_file: Some(file.clone()), ..flags(None, None) };
+        let bad = of(&named, &[SERVER, A_TOKEN]).unwrap_err();
+        assert!(bad.what().contains(&file.display().to_string()), "{}", bad.what());
+        assert!(!bad.what().contains(TOKEN), "{}", bad.what());
     }
 }

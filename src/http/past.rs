@@ -94,7 +94,7 @@ fn asked(pairs: Vec<(String, String)>) -> Result<Asked, Problem> {
             }
             "pep" if value.len() <= NAME_BYTES_MAX => pep.replace(value).is_some(),
             "pep" => return Err(bad("pep", "too long for a name")),
-            _ => return Err(bad("at", "the parameters are at, session and pep")),
+            _ => return Err(bad(&name, "the parameters are at, session and pep")),
         };
         if twice {
             return Err(bad(&name, "given twice: give it once"));
@@ -222,5 +222,18 @@ impl From<Unseen> for Problem {
 impl From<NotThen> for Problem {
     fn from(error: NotThen) -> Self {
         Self::bad("bad_query", format!("`at`: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_named() {
+        let pairs = [("at", "0"), ("foo", "1")].map(|(name, value)| (name.into(), value.into()));
+        let refused = asked(pairs.into()).err().unwrap();
+        assert_eq!(refused.code(), "bad_query");
+        assert_eq!(refused.detail(), "`foo`: the parameters are at, session and pep");
     }
 }
