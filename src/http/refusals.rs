@@ -10,37 +10,7 @@ use crate::{authn, pap, pip};
 
 impl From<authn::Refusal> for Problem {
     fn from(refusal: authn::Refusal) -> Self {
-        let status = match refusal.code() {
-            "login_failed" | "mfa_failed" | "passkey_failed" | "recovery_failed"
-            | "ticket_invalid" | "session_over" => StatusCode::UNAUTHORIZED,
-            "throttled" => StatusCode::TOO_MANY_REQUESTS,
-            "assurance_too_low"
-            | "reauthentication_required"
-            | "not_yours"
-            | "person_required"
-            | "password_change_required"
-            | "recovery_only" => StatusCode::FORBIDDEN,
-            "person_unknown" | "service_unknown" | "session_unknown" | "authenticator_unknown" => {
-                StatusCode::NOT_FOUND
-            }
-            "passkey_not_set_up"
-            | "passkey_exists"
-            | "passkeys_full"
-            | "person_exists"
-            | "last_administrator"
-            | "mfa_not_set_up"
-            | "mfa_disabled"
-            | "password_not_in_use"
-            | "role_unchanged"
-            | "person_disabled"
-            | "person_erased"
-            | "service_exists"
-            | "too_many_authenticators"
-            | "password_required"
-            | "password_too_short_alone" => StatusCode::CONFLICT,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let problem = Self::new(status, refusal.code(), refusal.to_string());
+        let problem = Self::new(of_person(&refusal), refusal.code(), refusal.to_string());
         match refusal {
             authn::Refusal::Throttled { retry_after_s } => problem.retry_after(retry_after_s),
             _ => problem,
@@ -48,33 +18,111 @@ impl From<authn::Refusal> for Problem {
     }
 }
 
+/// Without a wildcard, here and below: a new refusal says what it means to a caller.
+const fn of_person(refusal: &authn::Refusal) -> StatusCode {
+    use authn::Refusal;
+    match refusal {
+        Refusal::LoginFailed
+        | Refusal::MfaFailed
+        | Refusal::PasskeyFailed
+        | Refusal::RecoveryFailed
+        | Refusal::TicketInvalid
+        | Refusal::SessionOver => StatusCode::UNAUTHORIZED,
+        Refusal::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::AssuranceTooLow { .. }
+        | Refusal::ReauthenticationRequired { .. }
+        | Refusal::NotYours { .. }
+        | Refusal::PersonRequired
+        | Refusal::PasswordChangeRequired
+        | Refusal::RecoveryOnly => StatusCode::FORBIDDEN,
+        Refusal::PersonUnknown { .. }
+        | Refusal::ServiceUnknown { .. }
+        | Refusal::SessionUnknown { .. }
+        | Refusal::AuthenticatorUnknown { .. } => StatusCode::NOT_FOUND,
+        Refusal::PasskeyNotSetUp
+        | Refusal::PasskeyExists
+        | Refusal::PasskeysFull
+        | Refusal::PersonExists { .. }
+        | Refusal::LastAdministrator { .. }
+        | Refusal::MfaNotSetUp
+        | Refusal::MfaDisabled
+        | Refusal::PasswordNotInUse
+        | Refusal::RoleUnchanged { .. }
+        | Refusal::PersonDisabled { .. }
+        | Refusal::PersonErased { .. }
+        | Refusal::ServiceExists
+        | Refusal::TooManyAuthenticators { .. }
+        | Refusal::PasswordRequired
+        | Refusal::PasswordTooShortAlone => StatusCode::CONFLICT,
+        Refusal::NotNamed
+        | Refusal::RoleUnknown { .. }
+        | Refusal::ScopeRequired
+        | Refusal::BindingRequired
+        | Refusal::BindingUnexpected
+        | Refusal::BindingInvalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
 impl From<pap::Refusal> for Problem {
     fn from(refusal: pap::Refusal) -> Self {
-        authored(refusal.code(), refusal.to_string(), refusal.faults())
+        let problem = Self::new(of_policies(&refusal), refusal.code(), refusal.to_string());
+        problem.with_faults(refusal.faults())
+    }
+}
+
+const fn of_policies(refusal: &pap::Refusal) -> StatusCode {
+    use pap::Refusal;
+    match refusal {
+        Refusal::NoSuchVersion(_) => StatusCode::NOT_FOUND,
+        Refusal::ApprovalRequired(_) | Refusal::ApproverIsAuthor | Refusal::ApproverIsNoPerson => {
+            StatusCode::FORBIDDEN
+        }
+        Refusal::VersionConflict { .. }
+        | Refusal::Conflict { .. }
+        | Refusal::Unchanged
+        | Refusal::WriterUnknown
+        | Refusal::VersionExists { .. }
+        | Refusal::WrongStage { .. }
+        | Refusal::BaseMoved(_)
+        | Refusal::AnotherStaged(_)
+        | Refusal::ApprovedAlready
+        | Refusal::NothingBefore => StatusCode::CONFLICT,
+        Refusal::SchemaInvalid(_)
+        | Refusal::PolicyInvalid(_)
+        | Refusal::NoSchema
+        | Refusal::NotOneVersion(_)
+        | Refusal::NotWhole
+        | Refusal::TestsFailed(_)
+        | Refusal::TestsTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
 impl From<pip::Refusal> for Problem {
     fn from(refusal: pip::Refusal) -> Self {
-        authored(refusal.code(), refusal.to_string(), refusal.faults())
+        let problem = Self::new(of_directory(&refusal), refusal.code(), refusal.to_string());
+        problem.with_faults(refusal.faults())
     }
 }
 
-/// What an author hears, with each thing to put right.
-fn authored(code: &'static str, detail: String, faults: &[Fault]) -> Problem {
-    let status = match code {
-        "version_unknown" => StatusCode::NOT_FOUND,
-        "approval_required" | "approver_is_author" | "approver_is_no_person" => {
-            StatusCode::FORBIDDEN
-        }
-        "version_conflict" | "conflict" | "unchanged" | "version_exists" | "wrong_stage"
-        | "base_moved" | "another_staged" | "approved_already" | "nothing_before" => {
+const fn of_directory(refusal: &pip::Refusal) -> StatusCode {
+    use pip::Refusal;
+    match refusal {
+        Refusal::VersionConflict { .. } | Refusal::Conflict { .. } | Refusal::Unchanged => {
             StatusCode::CONFLICT
         }
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    let problem = Problem::new(status, code, detail);
-    if faults.is_empty() { problem } else { problem.with("faults", json!(faults)) }
+        Refusal::Empty
+        | Refusal::TooMany { .. }
+        | Refusal::NoSchema
+        | Refusal::Faults(_)
+        | Refusal::Hierarchy(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl Problem {
+    /// The same problem with each thing for an author to put right.
+    fn with_faults(self, faults: &[Fault]) -> Self {
+        if faults.is_empty() { self } else { self.with("faults", json!(faults)) }
+    }
 }
 
 impl From<NodeError> for Problem {
@@ -123,6 +171,16 @@ mod tests {
             CommitError::Unavailable,
             CommitError::Defect,
         ]
+    }
+
+    /// Goal: a refusal is told by the status that its own description says.
+    #[test]
+    fn a_refusal_has_the_status_that_it_is_described_with() {
+        let told = |it: Problem| (it.status_code().as_u16(), it.code());
+        let unknown = told(pap::Refusal::WriterUnknown.into());
+        assert_eq!(unknown, (409, "writer_unknown"));
+        assert_eq!(told(pap::Refusal::NotWhole.into()), (422, "not_whole"));
+        assert_eq!(told(pip::Refusal::Unchanged.into()), (409, "unchanged"));
     }
 
     /// Goal: what became of a command is told by one code and one status, whichever command
