@@ -15,14 +15,13 @@ use crate::entropy::Entropy;
 use crate::event::{Event, decode};
 use crate::event_store::{EventStore, SledStore};
 use crate::model::Index;
-use crate::sequencer::{Notary, RecoverError, Sequencer, SequencerSettings, Sources};
+use crate::sequencer::{
+    CLOCK_SLACK_S, Notary, RecoverError, Sequencer, SequencerSettings, Sources,
+};
 use crate::settings::Settings;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use crate::vault::{KeyFile, Sealer, Vault};
-
-/// How far the clock may be behind the newest entry, in seconds.
-const SLACK_S: u64 = 10;
 
 /// What a node gets from outside.
 #[derive(Clone)]
@@ -80,7 +79,9 @@ impl Node {
         let log = snapshots::fold(&*store, &snapshots, &sealer, progress)?;
         let world = &log.world;
         let now = surroundings.clock.now();
-        if let Some((last, _)) = world.last.filter(|(last, _)| last.seconds_since(now) > SLACK_S) {
+        if let Some((last, _)) =
+            world.last.filter(|(last, _)| last.seconds_since(now) > CLOCK_SLACK_S)
+        {
             return Err(NodeError::ClockBehind { now, last });
         }
         let file = CheckpointFile::at(settings.checkpoint_file.clone());

@@ -18,8 +18,8 @@ use crate::projection::World;
 use crate::tlog::{Tree, leaf_hash};
 
 /// How far the clock may be behind the newest entry, in seconds. Within it the entry's
-/// time counts; beyond it nothing ages any more, so nothing is decided.
-pub(super) const CLOCK_SLACK_S: u64 = 10;
+/// time counts; beyond it nothing ages any more, so nothing is decided, and no node opens.
+pub const CLOCK_SLACK_S: u64 = 10;
 /// How old a decision may be when it is recorded, in whole seconds.
 const DECISION_AGE_MAX_S: u64 = 1;
 

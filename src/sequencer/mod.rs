@@ -18,6 +18,7 @@ mod stamp;
 mod writer;
 
 pub use commit::{Authority, CommitError, Committed, Expected, Key, Origin};
+pub use draft::CLOCK_SLACK_S;
 pub use handle::{Sequencer, SequencerSettings, Sources};
 pub use notary::{NotSigned, Notary};
 pub use past::fold_to;
