@@ -8,7 +8,7 @@ use super::console::{Console, Telling};
 use super::failure::{Exit, Failure};
 use super::page::Page;
 use super::target::{Target, TargetFlags};
-use super::tiled::{Exported, Remote, Stopped, Tiled, walk};
+use super::tiled::{Exported, Remote, Staged, Stopped, Tiled, walk};
 use super::verify::Trust;
 use crate::audit::{Verification, Verified};
 
@@ -16,8 +16,9 @@ use crate::audit::{Verification, Verified};
 ///
 /// The folder is a C2SP tlog-tiles log: any web server can serve it, any client of that
 /// format can check it, `countersign verify FOLDER` and `countersign log import` read it.
-/// What is copied is verified on the way; the checkpoint is written last. Into the folder
-/// of an older export only what is new is added to what it is.
+/// Nothing is written to it before the whole log is verified; the checkpoint is written
+/// last. To an older export only what is new is added: if a file that is there differs,
+/// the folder holds another history, and it is left as it is (exit code 1).
 ///
 /// It is the backup of the log. Secrets are not in it: back up the vault and the key too.
 #[derive(clap::Args, Debug)]
@@ -38,7 +39,8 @@ impl Export {
     /// Copies the log and tells what was copied.
     ///
     /// # Errors
-    /// [`Failure`]: the log cannot be read, or the folder not written.
+    /// [`Failure`]: the log cannot be read, the folder not written, or it holds another
+    /// history.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
         let verified = match self.target.readable()? {
             Target::Server(client) => self.of(&Remote(&client), console)?,
@@ -54,17 +56,17 @@ impl Export {
 
     fn of(&self, log: &dyn Tiled, console: &mut Console) -> Result<Verified, Failure> {
         let note = log.checkpoint()?;
-        let folder = Exported::make(self.folder.clone())?;
         let mut claims = self.trust.claims(note.clone())?;
         // What was exported before must be a beginning of this log, or it is another's.
-        if let Ok(before) = folder.checkpoint() {
+        if let Some(before) = Exported::at(self.folder.clone()).kept()? {
             claims.kept.push((format!("{} before", self.folder.display()), before));
         }
+        let mut staged = Staged::within(self.folder.clone())?;
         let mut verification = Verification::of(claims);
-        walk(log, &mut verification, console, |path, bytes| folder.write(path, bytes))?;
+        walk(log, &mut verification, console, |path, bytes| staged.take(path, bytes))?;
         let verified = verification.report();
         if verified.clean {
-            folder.write("checkpoint", note.as_bytes())?;
+            staged.place(&note)?;
         }
         Ok(verified)
     }
@@ -85,7 +87,7 @@ impl Telling for Told {
             page.paragraph(&format!("The log is in `{}`.", self.folder));
         } else {
             page.paragraph(&format!(
-                "`{}` was left without a new checkpoint: what is wrong is not a backup.",
+                "Nothing was written to `{}`: what is wrong is not a backup.",
                 self.folder
             ));
         }

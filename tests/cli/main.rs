@@ -12,6 +12,7 @@ mod checking;
 mod endings;
 mod evidence;
 mod explaining;
+mod exporting;
 mod founding;
 mod impact;
 mod importing;

@@ -1,8 +1,7 @@
 //! A folder of static files, as any web server can serve it.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::super::failure::Failure;
@@ -21,35 +20,21 @@ impl Exported {
         Self(folder)
     }
 
-    /// Makes the folder, or takes an empty one, or one that holds an older export: what
-    /// is there of a log never changes, but for the checkpoint.
+    /// The checkpoint; none if it is not there, as in a folder that holds no log yet.
     ///
     /// # Errors
-    /// [`Failure`]: it cannot be made.
-    pub(in super::super) fn make(folder: PathBuf) -> Result<Self, Failure> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-        made.map_err(|error| unusable("make", &folder, &error))?;
-        Ok(Self(folder))
+    /// [`Failure`]: it cannot be read.
+    pub(in super::super) fn kept(&self) -> Result<Option<String>, Failure> {
+        // What is not text is no checkpoint, and will be told as one that is not believed.
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(self.read("checkpoint")?.map(text))
     }
 
-    /// Writes one of its files, whole or not at all, durably.
+    /// Reads a file; nothing if it is not there.
     ///
     /// # Errors
-    /// [`Failure`]: the disk's refusal.
-    pub(in super::super) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let whole = self.0.join(path);
-        let folder = whole.parent().unwrap_or(&self.0);
-        let draft = whole.with_extension("draft");
-        let written = fs::create_dir_all(folder)
-            .and_then(|()| File::create(&draft))
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&draft, &whole))
-            .and_then(|()| File::open(folder)?.sync_all());
-        written.map_err(|error| unusable("write", &whole, &error))
-    }
-
-    /// Reads a file, or of a partial one that is gone the beginning of the full one.
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    /// [`Failure`]: it is larger than any, or cannot be read.
+    pub(super) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         let whole = self.0.join(path);
         let mut bytes = Vec::new();
         let read =
@@ -75,13 +60,11 @@ impl Exported {
 
 impl Tiled for Exported {
     fn checkpoint(&self) -> Result<String, Failure> {
-        let bytes = self.read("checkpoint")?;
         let none = || {
             let what = format!("there is no file `checkpoint` in `{}`", self.0.display());
             Failure::refused("no_checkpoint", what)
         };
-        // What is not text is no checkpoint, and will be told as one that is not believed.
-        Ok(String::from_utf8_lossy(&bytes.ok_or_else(none)?).into_owned())
+        self.kept()?.ok_or_else(none)
     }
 
     fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, Failure> {
@@ -114,6 +97,6 @@ pub(super) fn beginning(bundle: &[u8], entries: u16) -> Option<Vec<u8>> {
     bundle.get(..end).map(<[u8]>::to_vec)
 }
 
-fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
+pub(super) fn unusable(doing: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::could_not_run(format!("cannot {doing} `{}`: {error}", path.display()))
 }

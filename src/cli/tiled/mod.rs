@@ -3,6 +3,7 @@
 
 mod folder;
 mod remote;
+mod staged;
 mod stopped;
 mod walk;
 
@@ -11,6 +12,7 @@ use crate::tlog::{BundleId, TileId};
 
 pub(super) use folder::Exported;
 pub(super) use remote::Remote;
+pub(super) use staged::Staged;
 pub(super) use stopped::Stopped;
 pub(super) use walk::{Progress, walk};
 
