@@ -30,6 +30,12 @@ pub(super) trait Tiled {
     /// [`Failure`]: it cannot be read.
     fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, Failure>;
 
+    /// Whether a tile is kept there. One that is computed from the entries whenever somebody
+    /// asks agrees with them whatever they are: comparing it would show nothing.
+    fn keeps(&self, _tile: TileId) -> bool {
+        true
+    }
+
     /// A bundle of entries; none if it is not there.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::Tiled;
 use crate::event_store::{EventStore, StoredTiles};
-use crate::tlog::{BundleId, Note, TileId, TileSource as _};
+use crate::tlog::{BundleId, Note, TileId};
 
 /// A store that nobody writes to, and the checkpoint outside it.
 pub(in super::super) struct Stopped<'a> {
@@ -28,12 +28,14 @@ impl Tiled for Stopped<'_> {
         Ok(cosigned.map_or(head, |(head, outside)| head.with_those_of(&outside).to_string()))
     }
 
-    /// Full tiles as they were stored, never computed: they are what is to be checked.
+    /// As they were stored, never computed: they are what is to be checked.
     fn tile(&self, tile: TileId) -> Result<Option<Vec<u8>>, Failure> {
-        if tile.is_partial() {
-            return Ok(Some(StoredTiles(self.store).tile(tile)?));
-        }
-        Ok(self.store.tile(tile)?)
+        Ok(if self.keeps(tile) { self.store.tile(tile)? } else { None })
+    }
+
+    /// Tiles that are not full are never stored.
+    fn keeps(&self, tile: TileId) -> bool {
+        !tile.is_partial()
     }
 
     fn bundle(&self, bundle: BundleId) -> Result<Option<Vec<u8>>, Failure> {
