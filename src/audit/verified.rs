@@ -17,6 +17,9 @@ pub struct Waypoint {
     pub size: Option<u64>,
     /// True if the log still begins with exactly those entries.
     pub holds: bool,
+    /// True if the auditor kept it; false if it lay beside the log, where whoever can roll
+    /// back one can roll back both.
+    pub given: bool,
 }
 
 /// A witness's line on the newest checkpoint, which holds.
@@ -121,12 +124,14 @@ impl Verified {
         for kept in &self.kept {
             let size = kept.size.map_or_else(String::new, |size| format!(" ({size} entries)"));
             let holds = if kept.holds { "is a beginning of this log" } else { "is NOT" };
-            line(f, "held against", format!("{}{size}: {holds}", kept.name))?;
+            let beside = if kept.given { "" } else { ", beside the log" };
+            line(f, "held against", format!("{}{size}{beside}: {holds}", kept.name))?;
         }
         if self.losses_accepted > 0 {
             line(f, "losses", format!("{} accepted by the operator", self.losses_accepted))?;
         }
-        if self.keys_given && !self.kept.is_empty() {
+        let older_given = self.kept.iter().any(|kept| kept.given);
+        if self.keys_given && older_given {
             return Ok(());
         }
         writeln!(f)?;
@@ -137,7 +142,7 @@ impl Verified {
             )?;
             writeln!(f, "  who wrote it: give --key with the verifier key you were handed.")?;
         }
-        if self.kept.is_empty() {
+        if !older_given {
             writeln!(
                 f,
                 "  No older checkpoint was given: a log that was rolled back whole, with its"

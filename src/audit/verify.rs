@@ -27,14 +27,20 @@ const FINDINGS_MAX: usize = 1_000;
 pub struct Claims {
     /// The newest signed checkpoint, as it came with the log.
     pub head: String,
-    /// Other checkpoints of the same log, each with what people call it.
+    /// Checkpoints of the same log that the auditor kept, each with what people call it.
     pub kept: Vec<(String, String)>,
+    /// The checkpoint that lies beside the log, and what people call it. Whoever can write
+    /// the log can write that, too: nobody is surer of a rollback for it.
+    pub beside: Option<(String, String)>,
     /// The keys that may sign; none means those that the log names.
     pub keys: Vec<VerifierKey>,
     /// Witnesses, each of whom must have cosigned the newest checkpoint.
     pub witnesses: Vec<VerifierKey>,
     /// True if the entries are not Countersign's events: the tree alone is checked.
     pub opaque: bool,
+    /// True if entries may be missing at the end that those checkpoints are for, as in a
+    /// backup: which they are is told, and no finding.
+    pub may_lack: bool,
 }
 
 /// A verification on its way through a log. Costs, an entry, hashing and decoding it;
@@ -44,8 +50,8 @@ pub struct Verification {
     claims: Claims,
     /// What the newest checkpoint says; whether anybody signed it is told at the end.
     head: Option<Checkpoint>,
-    /// Sizes at which the root is wanted, and the root once it is known.
-    wanted: Vec<(u64, Option<Hash>)>,
+    /// Sizes at which the root is wanted, and what was there once it is known.
+    wanted: Vec<(u64, Option<Then>)>,
     tree: Tree,
     filled: Vec<(TileId, Vec<u8>)>,
     continuity: Continuity,
@@ -59,12 +65,21 @@ pub struct Verification {
     findings: Kept<Finding>,
 }
 
+/// A log when it had so many entries.
+#[derive(Clone, Debug)]
+struct Then {
+    root: Hash,
+    /// The keys that it named until then.
+    keys: Vec<VerifierKey>,
+}
+
 impl Verification {
     /// Before the first entry.
     #[must_use]
     pub fn of(claims: Claims) -> Self {
         let head = unverified(&claims.head);
-        let notes = claims.kept.iter().filter_map(|(_, note)| unverified(note));
+        let notes = claims.kept.iter().chain(&claims.beside);
+        let notes = notes.filter_map(|(_, note)| unverified(note));
         let mut this = Self {
             wanted: notes.map(|kept| (kept.size(), None)).collect(),
             head,
@@ -176,8 +191,9 @@ impl Verification {
         let unchecked = self.unchecked(&keys);
         self.held_against_head();
         let witnessed_by = self.cosigners();
-        let kept = std::mem::take(&mut self.claims.kept);
-        let kept = kept.into_iter().map(|(name, note)| self.waypoint(name, &note, &keys)).collect();
+        let given_ones = std::mem::take(&mut self.claims.kept).into_iter().map(|it| (it, true));
+        let all = given_ones.chain(self.claims.beside.take().map(|it| (it, false)));
+        let kept = all.map(|(kept, given)| self.waypoint(kept, given)).collect();
         let head = self.head.take();
         Verified {
             clean: self.findings.is_empty(),
@@ -214,9 +230,9 @@ impl Verification {
     fn reached(&mut self) {
         let size = self.tree.size();
         if self.wanted.iter().any(|(wanted, _)| *wanted == size) {
-            let root = self.tree.root();
+            let then = Then { root: self.tree.root(), keys: self.named() };
             let here = self.wanted.iter_mut().filter(|(wanted, _)| *wanted == size);
-            here.for_each(|(_, known)| *known = Some(root));
+            here.for_each(|(_, known)| *known = Some(then.clone()));
         }
     }
 
@@ -264,12 +280,19 @@ impl Verification {
         }
     }
 
-    fn waypoint(&mut self, name: String, note: &str, keys: &[VerifierKey]) -> Waypoint {
+    fn waypoint(&mut self, (name, note): (String, String), given: bool) -> Waypoint {
         let origin = self.head.as_ref().map(|head| head.origin().to_owned()).unwrap_or_default();
-        let opened = open_signed(note, keys, &origin).map(|signed| signed.checkpoint);
+        let then = unverified(&note).and_then(|kept| self.then(kept.size()).cloned());
+        // What was signed then was signed by a key of then: a later one proves nothing.
+        let keys = match &then {
+            _ if !self.claims.keys.is_empty() => self.claims.keys.clone(),
+            Some(then) => then.keys.clone(),
+            None => self.named(),
+        };
+        let opened = open_signed(&note, &keys, &origin).map(|signed| signed.checkpoint);
         let size = opened.as_ref().ok().map(Checkpoint::size);
         let holds = match opened {
-            Ok(kept) => self.holds(&name, &kept),
+            Ok(kept) => self.holds(&name, &kept, then.map(|then| then.root)),
             Err(error) => {
                 let code = match error {
                     CheckpointError::Origin { .. } => "kept_of_other_log",
@@ -279,19 +302,25 @@ impl Verification {
                 false
             }
         };
-        Waypoint { name, size, holds }
+        Waypoint { name, size, holds, given }
     }
 
-    fn holds(&mut self, name: &str, kept: &Checkpoint) -> bool {
-        let (size, found) = (kept.size(), self.tree.size());
+    /// What the log was when it had so many entries, if it was asked for and had them.
+    fn then(&self, size: u64) -> Option<&Then> {
         let here = self.wanted.iter().find(|(wanted, _)| *wanted == size);
-        match here.and_then(|(_, root)| *root) {
+        here.and_then(|(_, then)| then.as_ref())
+    }
+
+    fn holds(&mut self, name: &str, kept: &Checkpoint, root: Option<Hash>) -> bool {
+        let (size, found) = (kept.size(), self.tree.size());
+        match root {
             Some(root) if root == kept.root() => true,
             Some(_) => {
                 let what = format!("the first {size} entries are not those that `{name}` is for");
                 self.find(Index(size), "forked", what);
                 false
             }
+            None if self.claims.may_lack => false,
             None => {
                 let what = format!("`{name}` is for {size} entries, but there are only {found}");
                 self.find(Index(found), "rolled_back", what);

@@ -17,7 +17,8 @@ use crate::tlog::{KeyKind, VerifierKey};
 ///
 /// Reads every entry, computes the Merkle tree anew, and holds it against the signed
 /// checkpoint, the stored tiles, and checkpoints kept from before. With --key it takes
-/// nobody's word but that key's. Exit code 1 if anything is wrong.
+/// nobody's word but that key's. Exit code 1 if anything is wrong; 3 if the log cannot be
+/// opened or reached, as when its files are damaged so badly that nothing can be read.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
     countersign verify --server https://pdp.example.com --key pdp.example.com+1234abcd+AbCd…\n  \
@@ -76,7 +77,7 @@ impl Verify {
         let store = folder.store()?;
         let log = Stopped::new(&store, Some(outside.1.clone()));
         let mut claims = self.trust.claims(log.checkpoint()?)?;
-        claims.kept.push(outside);
+        claims.beside = Some(outside);
         let mut verification = Verification::of(claims);
         walk(&log, &mut verification, console, |_, _| Ok(()))?;
         verification.held(store.size());
@@ -115,9 +116,11 @@ impl Trust {
         Ok(Claims {
             head,
             kept: kept.collect::<Result<_, _>>()?,
+            beside: None,
             keys: keys(&self.keys, KeyKind::Ed25519)?,
             witnesses: keys(&self.witnesses, KeyKind::CosignatureV1)?,
             opaque: self.opaque,
+            may_lack: false,
         })
     }
 }
