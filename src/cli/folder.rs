@@ -67,12 +67,19 @@ impl Folder {
     /// # Errors
     /// [`Failure`]: it is not there, or the settings are wrong.
     pub(super) fn checkpoint(&self) -> Result<(String, String), Failure> {
-        let file = self.checkpoint_file()?;
-        let name = file.path().display().to_string();
-        let note = file.read().map_err(|error| Failure::refused("no_checkpoint", error))?;
+        let name = self.checkpoint_file()?.path().display().to_string();
         let missing = || Failure::refused("no_checkpoint", format!("`{name}` is not there"));
-        let note = note.ok_or_else(missing)?;
-        Ok((name, note))
+        self.checkpoint_if_there()?.ok_or_else(missing)
+    }
+
+    /// The same, or nothing if it is not there, as in an auditor's copy of the log alone.
+    ///
+    /// # Errors
+    /// [`Failure`]: it cannot be read, or the settings are wrong.
+    pub(super) fn checkpoint_if_there(&self) -> Result<Option<(String, String)>, Failure> {
+        let file = self.checkpoint_file()?;
+        let note = file.read().map_err(|error| Failure::refused("no_checkpoint", error))?;
+        Ok(note.map(|note| (file.path().display().to_string(), note)))
     }
 
     /// How many sealed secrets its log names, and what is wrong with them; nothing if there

@@ -21,6 +21,7 @@ mod office;
 mod people;
 mod place;
 mod reading;
+mod replaying;
 mod reports;
 mod versions;
 mod witnesses;

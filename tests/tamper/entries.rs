@@ -9,6 +9,7 @@ use countersign::event_store::{EventStore, Group, SledStore};
 use countersign::model::Index;
 use countersign::tlog::{Checkpoint, SigningKey, TileId, Tree, leaf_hash, sign_checkpoint};
 
+use crate::call::call;
 use crate::ground::{Ground, Outcome};
 
 type Entries = Vec<Vec<u8>>;
@@ -64,8 +65,31 @@ pub fn verified(ground: &Ground, entries: &Entries, tiles_anew: bool) -> Outcome
     fs::copy(ground.data().join("checkpoint"), data.join("checkpoint")).unwrap();
     let signed = fs::read_to_string(ground.data().join("checkpoint")).unwrap();
     let tiles = (!tiles_anew).then(|| tiles(&read(&ground.data())));
-    write(&data, entries, tiles, signed);
+    write(&data, entries, tiles, Some(signed));
     ground.verify_directory(&data)
+}
+
+/// What is said where nobody would know of a rollback.
+const CAVEAT: &str = "a log that was rolled back whole";
+
+/// Entries that were signed and are not there are missed by `replay`, too; and so is a
+/// signature.
+pub fn replayed(ground: &Ground) {
+    let note = fs::read_to_string(ground.data().join("checkpoint")).unwrap();
+    let whole = read(&ground.data());
+    let cut = whole[..whole.len() - 1].to_vec();
+    for (name, entries, signed, code) in [
+        ("whole", &whole, Some(note.clone()), 0),
+        ("cut", &cut, Some(note.clone()), 1),
+        ("unsigned", &whole, None, 1),
+        ("unreadable", &whole, Some("no checkpoint\n".to_owned()), 1),
+    ] {
+        let data = ground.at(name);
+        fs::create_dir(&data).unwrap();
+        write(&data, entries, None, signed);
+        let (ended, said) = call(&["replay", "--data", crate::ground::text(&data)]);
+        assert_eq!(ended, code, "{name}: {said}");
+    }
 }
 
 /// An older log in place of the newest: alone, and with its own checkpoint.
@@ -78,17 +102,24 @@ pub fn rolled_back(ground: &Ground) {
     let entries = read(&ground.data()).into_iter().take(size).collect();
     let data = ground.at("rolled-back");
     fs::create_dir(&data).unwrap();
-    write(&data, &entries, None, note.clone());
+    write(&data, &entries, None, Some(note.clone()));
     fs::copy(ground.data().join("checkpoint"), data.join("checkpoint")).unwrap();
     assert_eq!(ground.verify_directory(&data), Outcome::Found);
     // With both rolled back, nothing here knows better: that is what --since is for.
     fs::write(data.join("checkpoint"), note).unwrap();
     assert_eq!(ground.verify_directory(&data), Outcome::Clean);
+    let (place, older) = (data.display().to_string(), ground.at("older.checkpoint"));
+    let verify = ["verify", "--key", &ground.key, "--data", &place];
+    let said = |more: &[&str]| call(&[&verify[..], more].concat()).1;
+    // And that is said, although a checkpoint lies beside it and agrees.
+    assert!(said(&[]).contains(CAVEAT), "{}", said(&[]));
+    let given = said(&["--since", crate::ground::text(&older)]);
+    assert!(!given.contains(CAVEAT), "{given}");
     let kept = ground.at("newest.checkpoint");
     let since = ["--since", crate::ground::text(&kept)];
     let arguments =
         [&["verify", "--key", &ground.key, "--data", crate::ground::text(&data)], &since[..]];
-    assert_eq!(crate::call::call(&arguments.concat()).0, 1);
+    assert_eq!(call(&arguments.concat()).0, 1);
 }
 
 /// A forger signs with a key of their own, under the log's name.
@@ -101,18 +132,18 @@ pub fn signed_by_another(ground: &Ground) {
     let note = sign_checkpoint(&head, &[&key]).unwrap();
     let data = ground.at("forged");
     fs::create_dir(&data).unwrap();
-    write(&data, &entries, None, note.clone());
+    write(&data, &entries, None, Some(note.clone()));
     fs::write(data.join("checkpoint"), note).unwrap();
     assert_eq!(ground.verify_directory(&data), Outcome::Found);
     // Without the auditor's key the log itself names another signer, and that shows too.
     let bare = ["verify", "--data", crate::ground::text(&data)];
-    assert_eq!(crate::call::call(&bare).0, 1);
+    assert_eq!(call(&bare).0, 1);
     // And the true log under a wrong key is not taken for the right one.
     let other = SigningKey::new("log.example/tamper".parse().unwrap(), &[8; 32]);
     let other = other.verifier().to_string();
     let own = ground.data();
     let wrong = ["verify", "--key", &other, "--data", crate::ground::text(&own)];
-    assert_eq!(crate::call::call(&wrong).0, 1);
+    assert_eq!(call(&wrong).0, 1);
 }
 
 fn read(data: &Path) -> Entries {
@@ -131,12 +162,11 @@ fn write(
     data: &Path,
     entries: &Entries,
     tiles_of_another: Option<Vec<(TileId, Vec<u8>)>>,
-    checkpoint: String,
+    checkpoint: Option<String>,
 ) {
     let tiles = tiles_of_another.unwrap_or_else(|| tiles(entries));
     let store = SledStore::create(data.join("log")).unwrap();
     let entries = entries.clone();
-    let group =
-        Group { first: Index(0), entries, tiles, checkpoint: Some(checkpoint), keys: Vec::new() };
+    let group = Group { first: Index(0), entries, tiles, checkpoint, keys: Vec::new() };
     store.append(&group).unwrap();
 }

@@ -60,6 +60,12 @@ fn a_log_of_another_time_or_key_is_found_out() {
     });
 }
 
+/// Goal: a replay of less than was signed, or of what nobody signed, is not clean.
+#[test]
+fn a_replay_misses_what_was_signed() {
+    quietly(|| entries::replayed(&ground::Ground::new()));
+}
+
 /// Two halves of the mutations at a time, each on a copy of its own.
 fn attack<T: files::Target>(what: &str, target: fn(ground::Ground) -> T) {
     let seed = ground::number("COUNTERSIGN_SEED", 1);

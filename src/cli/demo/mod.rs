@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::console::{Console, Format, Telling};
 use super::failure::{Exit, Failure};
 use super::page::{Ink, Page};
-use super::replay::{self, Outcome};
+use super::replay::{self, Asked, Outcome};
 use crate::model::{Digest, Moment};
 use account::{Account, Step};
 use stage::Stage;
@@ -79,7 +79,8 @@ impl Demo {
         let live = left.state;
         let log = if self.stay { stage.wait()? } else { stage.strike()? };
         let store = log.store()?;
-        let outcome = replay::of_store(&store, log.sealer(&store)?.as_ref(), None, console)?;
+        let outcome =
+            replay::of_store(&store, log.sealer(&store)?.as_ref(), Asked::default(), console)?;
         // The state was asked for last; while the server stayed, others went on.
         let live = (!self.stay).then_some(live);
         let ending = Ending { steps, replay: outcome, live };
@@ -198,7 +199,8 @@ mod tests {
         let stopped = stage.strike().unwrap();
         let store = stopped.store().unwrap();
         let sealer = stopped.sealer(&store).unwrap();
-        let replay = replay::of_store(&store, sealer.as_ref(), None, &mut console).unwrap();
+        let replay =
+            replay::of_store(&store, sealer.as_ref(), Asked::default(), &mut console).unwrap();
         drop(store);
         let ending = Ending { steps, replay, live };
         assert!(ending.is_as_told());
