@@ -11,17 +11,19 @@ use super::folder::Folder;
 use super::page::{Ink, Page};
 use super::tiled::{Exported, Tiled as _, walk};
 use super::verify::Trust;
-use crate::audit::{Verification, Verified};
+use crate::audit::{Claims, Verification, Verified};
 use crate::checkpoint::size_of;
-use crate::node::{Restored, restore};
+use crate::node::{restore, vacant};
 
 /// Put an exported log in place of one that is lost
 ///
-/// Verifies the export first. Restoring never forks a log: it goes on as it was only if
-/// the newest checkpoint outside (DIR/checkpoint, or the one given with --checkpoint) is
-/// not newer than the export. If entries were signed that the export lacks, or nobody
-/// kept a checkpoint, the log is put in place but does not start: `countersign recover
-/// --accept-loss` then begins a new origin, on the record.
+/// Verifies the export first, and the checkpoints that were kept of the log: DIR/checkpoint,
+/// and the one given with --checkpoint. Nothing is written if one of them is not signed by
+/// the log's keys, or is of other entries (exit code 1). Restoring never forks a log: it
+/// goes on as it was only if no checkpoint that was kept is newer than the export. If
+/// entries were signed that the export lacks, or nobody kept a checkpoint, the log is put
+/// in place but does not start: `countersign recover --accept-loss` then begins a new
+/// origin, on the record.
 ///
 /// Bring the vault and the key back as well: without them the log does not start.
 #[derive(clap::Args, Debug)]
@@ -47,36 +49,93 @@ impl Import {
     /// # Errors
     /// [`Failure`]: there is a log already, or the export cannot be read.
     pub(super) fn run(&self, console: &mut Console) -> Result<Exit, Failure> {
+        vacant(&self.data)?;
         let export = Exported::at(self.folder.clone());
         let note = export.checkpoint()?;
-        let mut verification = Verification::of(self.trust.claims(note.clone())?);
+        let data = Folder::new(self.data.clone(), None);
+        let given = self.checkpoint.as_ref().map(text).transpose()?;
+        let claims = self.claims(note.clone(), given.clone(), data.checkpoint_if_there()?)?;
+        let mut verification = Verification::of(claims);
         walk(&export, &mut verification, console, |_, _| Ok(()))?;
         let verified = verification.report();
         if !verified.clean {
-            console.tell(&verified)?;
+            console.tell(&Unfit(verified))?;
             return Ok(Exit::Refused);
         }
-        let data = Folder::new(self.data.clone(), None);
-        let outside = data.checkpoint_file()?;
-        if let Some(kept) = &self.checkpoint {
-            let kept = text(kept)?;
-            let there = outside.read().map_err(Failure::could_not_run)?;
-            // The newer of the two knows more of what was signed.
-            if there.as_deref().and_then(size_of) <= size_of(&kept) {
-                outside.write(&kept).map_err(Failure::could_not_run)?;
-            }
-        }
         let bundle = |bundle| export.bundle(bundle).map_err(|failure| failure.what().to_owned());
-        let restored = restore(&self.data, &outside, &note, bundle)?;
+        restore(&self.data, &note, bundle)?;
+        keep_newest(&data, given.as_ref())?;
         let size = size_of(&note).unwrap_or_default();
+        let restored = Restored::of(&verified);
         console.tell(&Told { data: self.data.display().to_string(), size, restored, verified })?;
         Ok(Exit::Fine)
     }
+
+    /// What the export is held against: it may lack entries that were signed since.
+    fn claims(
+        &self,
+        note: String,
+        given: Option<(String, String)>,
+        outside: Option<(String, String)>,
+    ) -> Result<Claims, Failure> {
+        let mut claims = self.trust.claims(note)?;
+        claims.kept.extend(given);
+        claims.beside = outside;
+        claims.may_lack = true;
+        Ok(claims)
+    }
 }
 
-fn text(path: &PathBuf) -> Result<String, Failure> {
-    let unread = |error| Failure::usage(format!("cannot read `{}`: {error}", path.display()));
-    fs::read_to_string(path).map_err(unread)
+/// Leaves the newer of two checkpoints outside: it knows more of what was signed. Both have
+/// been verified.
+fn keep_newest(data: &Folder, given: Option<&(String, String)>) -> Result<(), Failure> {
+    let Some((_, given)) = given else { return Ok(()) };
+    let there = data.checkpoint_if_there()?;
+    if there.as_ref().and_then(|(_, there)| size_of(there)) < size_of(given) {
+        data.checkpoint_file()?.write(given).map_err(Failure::could_not_run)?;
+    }
+    Ok(())
+}
+
+/// A checkpoint in a file, and the file's name.
+fn text(path: &PathBuf) -> Result<(String, String), Failure> {
+    let name = path.display().to_string();
+    let unread = |error| Failure::usage(format!("cannot read `{name}`: {error}"));
+    let note = fs::read_to_string(path).map_err(unread)?;
+    Ok((name, note))
+}
+
+/// An export that is not put in place.
+#[derive(Serialize)]
+struct Unfit(Verified);
+
+impl Telling for Unfit {
+    fn tell(&self, page: &mut Page) {
+        self.0.tell(page);
+        page.blank();
+        page.paragraph(
+            "Nothing was written. If a checkpoint that was kept is not of this log, move it away; \
+             if a key that was adopted since has signed it, give that as --key, too.",
+        );
+    }
+}
+
+/// Whether the log goes on where it was.
+#[derive(Serialize)]
+struct Restored {
+    goes_on: bool,
+    /// How many entries the newest checkpoint that was kept is for; none if nobody kept
+    /// one.
+    signed: Option<u64>,
+}
+
+impl Restored {
+    /// By the checkpoints that the export was held against.
+    fn of(verified: &Verified) -> Self {
+        let kept = &verified.kept;
+        let goes_on = !kept.is_empty() && kept.iter().all(|kept| kept.holds);
+        Self { goes_on, signed: kept.iter().filter_map(|kept| kept.size).max() }
+    }
 }
 
 #[derive(Serialize)]

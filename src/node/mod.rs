@@ -37,7 +37,7 @@ pub use notifier::{CannotNotify, Notifier};
 pub use open::{Node, Surroundings, sealer};
 pub use paths::Paths;
 pub use publish::publish;
-pub use restore::{Restored, restore};
+pub use restore::{restore, vacant};
 pub use rotate::import_vault;
 pub use signing::{draw_signing_key, named_secrets};
 pub use standing::{NotAsSigned, check_head, check_outside, head, read_outside};

@@ -2,23 +2,20 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::{NodeError, Paths, directory};
-use crate::checkpoint::{CheckpointFile, size_of};
+use crate::checkpoint::size_of;
 use crate::event::{Event, decode};
 use crate::event_store::{EventStore, Group, IdempotencyKey, SledStore};
 use crate::model::Index;
 use crate::tlog::{BundleId, TileId, Tree, bundles_of, decode_bundle, leaf_hash};
 
-/// What came of putting a log in place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Restored {
-    /// True if it goes on as the same log.
-    pub goes_on: bool,
-    /// How many entries were signed by the newest checkpoint outside; none if there is
-    /// none.
-    pub signed: Option<u64>,
+/// Whether a log can be put in place here: to be asked before anything is written.
+///
+/// # Errors
+/// [`NodeError::Founded`]: there is a log already.
+pub fn vacant(data: &Path) -> Result<(), NodeError> {
+    let paths = Paths::in_directory(data);
+    if paths.log.exists() { Err(NodeError::Founded(paths.data)) } else { Ok(()) }
 }
 
 /// Writes the entries that a signed checkpoint is for to a new log, with the tiles and
@@ -33,14 +30,11 @@ pub struct Restored {
 /// is no log: a group less than the checkpoint does not start.
 pub fn restore(
     data: &Path,
-    outside: &CheckpointFile,
     note: &str,
     bundle: impl Fn(BundleId) -> Result<Option<Vec<u8>>, String>,
-) -> Result<Restored, NodeError> {
+) -> Result<(), NodeError> {
+    vacant(data)?;
     let paths = Paths::in_directory(data);
-    if paths.log.exists() {
-        return Err(NodeError::Founded(paths.data));
-    }
     let size = size_of(note).ok_or_else(|| NodeError::Export("no checkpoint".to_owned()))?;
     directory(&paths.data)?;
     let store = SledStore::create(&paths.log)?;
@@ -54,8 +48,7 @@ pub fn restore(
         group.checkpoint = (tree.size() == size).then(|| note.to_owned());
         store.append(&group)?;
     }
-    let signed = outside.read()?.as_deref().and_then(size_of);
-    Ok(Restored { goes_on: signed.is_some_and(|signed| signed <= size), signed })
+    Ok(())
 }
 
 fn group(first: u64, entries: &[&[u8]], tree: &mut Tree) -> Group {

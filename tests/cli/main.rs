@@ -23,5 +23,6 @@ mod place;
 mod reading;
 mod replaying;
 mod reports;
+mod restoring;
 mod versions;
 mod witnesses;
