@@ -16,7 +16,7 @@ use super::tiled::{Stopped, Tiled as _};
 use super::verify::keys;
 use crate::audit::describe;
 use crate::event::{Envelope, decode};
-use crate::event_store::receipt;
+use crate::event_store::{ReceiptError, receipt};
 use crate::model::{Index, Moment};
 use crate::tlog::{KeyKind, TlogProof, VerifierKey};
 
@@ -100,10 +100,20 @@ impl Proof {
                 let index = found.ok_or_else(|| unknown(decision))?.index;
                 let outside = folder.checkpoint().ok().map(|(_, note)| note);
                 let note = Stopped::new(&store, outside).checkpoint()?;
-                let proof = receipt(&store, index, &note);
-                let broken = |error| Failure::refused("log_broken", error);
-                proof.map(|proof| proof.to_string()).map_err(broken)
+                Ok(receipt(&store, index, &note)?.to_string())
             }
+        }
+    }
+}
+
+impl From<ReceiptError> for Failure {
+    fn from(error: ReceiptError) -> Self {
+        match error {
+            ReceiptError::Store(error) => error.into(),
+            // The log is whole; it is the receipt that cannot be made.
+            ReceiptError::NotReached(_) => Self::refused("not_signed", error),
+            ReceiptError::Proof(_) => Self::refused("no_receipt", error),
+            ReceiptError::Tree(_) => Self::refused("log_broken", error),
         }
     }
 }

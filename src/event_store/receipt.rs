@@ -48,3 +48,31 @@ pub fn receipt(
     let hashes = inclusion_proof(index.0, size, &nodes)?;
     Ok(TlogProof::new(index.0, hashes, note)?.with_extra(entry)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ENTRY_BYTES_MAX, Group, MemoryStore};
+    use super::*;
+    use crate::tlog::{SigningKey, Tree, leaf_hash, sign_checkpoint};
+
+    /// Goal: whatever can be recorded can be taken away as a receipt.
+    #[test]
+    fn the_longest_entry_has_a_receipt() {
+        let key = SigningKey::new("example.com/log".parse().unwrap(), &[1; 32]);
+        let entries = vec![vec![b'x'; ENTRY_BYTES_MAX], b"short".to_vec()];
+        let mut tree = Tree::default();
+        entries.iter().for_each(|entry| tree.append(leaf_hash(entry), &mut Vec::new()));
+        let checkpoint = Checkpoint::new("example.com/log", 2, tree.root()).unwrap();
+        let note = sign_checkpoint(&checkpoint, &[&key]).unwrap();
+        let store = MemoryStore::new();
+        store.append(&Group { entries: entries.clone(), ..Group::default() }).unwrap();
+        for (index, entry) in (0..).zip(&entries) {
+            let proof = receipt(&store, Index(index), &note).unwrap().to_string();
+            let proof: TlogProof = proof.parse().unwrap();
+            assert_eq!(proof.extra(), Some(entry.as_slice()));
+            assert!(proof.verify(entry, &[key.verifier()], "example.com/log").is_ok());
+        }
+        let beyond = receipt(&store, Index(2), &note);
+        assert!(matches!(beyond, Err(ReceiptError::NotReached(Index(2)))));
+    }
+}

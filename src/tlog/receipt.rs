@@ -8,17 +8,18 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::checkpoint::{CheckpointError, Signed, open_note};
 use super::decimal;
-use super::hash::{Hash, leaf_hash};
+use super::hash::{ENTRY_BYTES_MAX_C2SP, Hash, leaf_hash};
 use super::key::VerifierKey;
 use super::note::{NOTE_BYTES_MAX, Note, NoteError};
 use super::proof::{PROOF_HASHES_MAX, ProofError, verify_inclusion};
 
-/// The longest proof: the longest checkpoint, and 64 KiB for what stands before it, of
-/// which the extra data is nearly all.
-pub const TLOG_PROOF_BYTES_MAX: usize = NOTE_BYTES_MAX + 65_536;
+/// The longest proof: the longest checkpoint, and 96 KiB for what stands before it, of
+/// which the extra data is nearly all. The specification names no bound.
+pub const TLOG_PROOF_BYTES_MAX: usize = NOTE_BYTES_MAX + 98_304;
 
-/// The most extra data that a proof carries: 45 KiB, which is 60 KiB of base64.
-pub const EXTRA_BYTES_MAX: usize = 46_080;
+/// The most extra data that a proof carries: the longest entry that any log may hold, so
+/// that each has a receipt. It is 87,380 bytes of base64.
+pub const EXTRA_BYTES_MAX: usize = ENTRY_BYTES_MAX_C2SP;
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 
@@ -252,7 +253,11 @@ mod tests {
         let hashes = vec![leaf_hash(b""); 64];
         assert_eq!(TlogProof::new(1, hashes, note), Err(NotATlogProof::Hashes));
         assert_eq!(proof().with_extra(Vec::new()), Err(NotATlogProof::Extra));
-        let most = proof().with_extra(vec![0; EXTRA_BYTES_MAX]).unwrap();
+        let (hash, note) = (leaf_hash(b""), proof().checkpoint().clone());
+        let most = TlogProof::new(u64::MAX, vec![hash; PROOF_HASHES_MAX], note).unwrap();
+        let most = most.with_extra(vec![0; EXTRA_BYTES_MAX]).unwrap();
+        let before = most.to_string().len() - most.checkpoint().to_string().len();
+        assert!(before <= TLOG_PROOF_BYTES_MAX - NOTE_BYTES_MAX, "{before}");
         assert_eq!(most.to_string().parse(), Ok(most));
         assert!(proof().with_extra(vec![0; EXTRA_BYTES_MAX + 1]).is_err());
     }
