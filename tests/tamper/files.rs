@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::event_store::{EventStore, SledStore};
 use countersign::model::Index;
+use countersign::tlog::{Note, TileId};
 
 use crate::ground::{Dice, Ground, Outcome};
 
@@ -112,31 +113,45 @@ impl Files {
     }
 }
 
+/// What a file says, to whoever reads it: of a checkpoint its text and its signatures, for
+/// the bits behind the last byte of a signature's base64 mean nothing; of any other every
+/// byte.
+fn says_the_same(path: &Path, whole: &[u8]) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    let note = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap_or("").parse::<Note>();
+    bytes == whole
+        || path.ends_with("checkpoint") && note(whole).is_ok_and(|it| note(&bytes) == Ok(it))
+}
+
 /// A stopped data directory: sled's files, the checkpoint outside, the sealed secrets.
 pub struct Directory {
     ground: Ground,
     files: Files,
+    /// Files that are read as they lie there.
+    plain: Vec<PathBuf>,
     among: Vec<PathBuf>,
-    entries: Vec<Vec<u8>>,
+    log: Log,
 }
 
 impl Directory {
     pub fn new(ground: Ground) -> Self {
-        let entries = entries(&ground.data()).unwrap();
+        let log = Log::read(&ground.data()).unwrap();
         let files = Files::of(&ground.data());
-        // Half of all hands are laid on sled's own file: there is most to lose.
-        let log = ground.data().join("log");
-        let mut among: Vec<_> =
-            files.whole.keys().filter(|path| path.starts_with(&log)).cloned().collect();
-        among.push(ground.data().join("checkpoint"));
         let vault = ground.data().join("vault");
         let sealed = |path: &&PathBuf| {
             let name = path.file_name().unwrap().to_str().unwrap();
             path.starts_with(&vault) && name.parse::<uuid::Uuid>().is_ok()
         };
-        among.extend(files.whole.keys().filter(sealed).cloned());
-        among.extend(std::iter::repeat_n(log.join("db"), among.len()));
-        Self { ground, files, among, entries }
+        let mut plain: Vec<_> = files.whole.keys().filter(sealed).cloned().collect();
+        assert!(!plain.is_empty(), "there are secrets to alter");
+        plain.push(ground.data().join("checkpoint"));
+        // Half of all hands are laid on sled's own file: there is most to lose.
+        let stored = ground.data().join("log");
+        let mut among: Vec<_> =
+            files.whole.keys().filter(|path| path.starts_with(&stored)).cloned().collect();
+        among.extend(plain.iter().cloned());
+        among.extend(std::iter::repeat_n(stored.join("db"), among.len()));
+        Self { ground, files, plain, among, log }
     }
 }
 
@@ -150,7 +165,8 @@ impl Target for Directory {
     }
 
     fn reads_the_same(&self) -> bool {
-        entries(&self.ground.data()).as_ref() == Some(&self.entries)
+        self.plain.iter().all(|path| says_the_same(path, &self.files.whole[path]))
+            && Log::read(&self.ground.data()).as_ref() == Some(&self.log)
     }
 
     fn restore(&mut self) {
@@ -158,11 +174,23 @@ impl Target for Directory {
     }
 }
 
-/// Every entry of a stopped directory, if all can be read.
-fn entries(data: &Path) -> Option<Vec<Vec<u8>>> {
-    let store = SledStore::open(data.join("log")).ok()?;
-    let all = store.read(Index(0), usize::MAX, usize::MAX).ok()?;
-    Some(all.into_iter().map(|(_, bytes)| bytes).collect())
+/// What a stopped directory's log says.
+#[derive(PartialEq)]
+struct Log {
+    entries: Vec<Vec<u8>>,
+    checkpoint: Option<String>,
+    tile: Option<Vec<u8>>,
+}
+
+impl Log {
+    /// All of it, if all can be read.
+    fn read(data: &Path) -> Option<Self> {
+        let store = SledStore::open(data.join("log")).ok()?;
+        let all = store.read(Index(0), usize::MAX, usize::MAX).ok()?;
+        let entries = all.into_iter().map(|(_, bytes)| bytes).collect();
+        let tile = store.tile(TileId::at(0, 0, 256)?).ok()?;
+        Some(Self { entries, checkpoint: store.checkpoint().ok()?, tile })
+    }
 }
 
 /// A folder of static files.
@@ -190,13 +218,8 @@ impl Target for Export {
     }
 
     fn reads_the_same(&self) -> bool {
-        // A file replaced by itself, zeros over zeros: nothing else is harmless, but for
-        // the bits behind the last byte of a signature's base64.
-        let folder = &self.ground.at("newest");
-        let same = |(path, bytes): (&PathBuf, &Vec<u8>)| {
-            fs::read(path).ok().as_ref() == Some(bytes) || path.ends_with("checkpoint")
-        };
-        self.files.whole.iter().all(same) && self.ground.verify_export(folder) == Outcome::Clean
+        // A file replaced by itself, zeros over zeros: nothing else is harmless.
+        self.files.whole.iter().all(|(path, bytes)| says_the_same(path, bytes))
     }
 
     fn restore(&mut self) {
