@@ -207,7 +207,13 @@ impl World {
             Event::PolicySubmitted(it) => self.set_mut(it.set).policy_submitted(it),
             Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
             Event::PoliciesActivated(it) => self.policies_activated(entry, it),
-            of_versions!() => self.version_lived(entry),
+            of_versions!() => {
+                let staged = |world: &Self| world.versions.staged().map(|it| it.digest);
+                let before = staged(self);
+                self.version_lived(entry);
+                // Drafting what is staged takes it off the stage.
+                return alters_decisions(&entry.event) || staged(self) != before;
+            }
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
             Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
@@ -384,8 +390,6 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::PolicyIndexDoubted(_)
         | Event::SchemaActivated(_)
         | Event::PoliciesActivated(_)
-        // Drafting what is staged takes it off the stage.
-        | Event::VersionDrafted(_)
         | Event::VersionStaged(_)
         | Event::VersionUnstaged(_)
         | Event::VersionActivated(_)
@@ -415,6 +419,7 @@ const fn alters_decisions(event: &Event) -> bool {
         | Event::PolicySubmitted(_)
         | Event::PolicyWithdrawn(_)
         | Event::PolicyTestsSubmitted(_)
+        | Event::VersionDrafted(_)
         | Event::VersionChecked(_)
         | Event::VersionApproved(_)
         | Event::EntitySubmitted(_)

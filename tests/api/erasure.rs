@@ -292,7 +292,8 @@ when { principal has email && principal.email like "*@left.example" };
 
     let report = office.replayed(true);
     assert_eq!((report.not_replayable, counted(&report, "a key was missing")), (3, 2), "{report}");
-    let asked = office.app.post("/audit/v1/explain", &office.admin.token, &left);
+    let asked =
+        office.app.post("/audit/v1/explain", &office.admin.token, &json!({"request": left}));
     assert!(asked.text.contains("the key of a personal value"), "{}", asked.text);
 }
 
