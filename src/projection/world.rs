@@ -207,13 +207,7 @@ impl World {
             Event::PolicySubmitted(it) => self.set_mut(it.set).policy_submitted(it),
             Event::PolicyWithdrawn(it) => self.set_mut(it.set).policy_withdrawn(it),
             Event::PoliciesActivated(it) => self.policies_activated(entry, it),
-            of_versions!() => {
-                let staged = |world: &Self| world.versions.staged().map(|it| it.digest);
-                let before = staged(self);
-                self.version_lived(entry);
-                // Drafting what is staged takes it off the stage.
-                return alters_decisions(&entry.event) || staged(self) != before;
-            }
+            of_versions!() => return self.version_lived(entry),
             Event::EntitySubmitted(it) => self.directory.entity_submitted(it),
             Event::EntityWithdrawn(it) => self.directory.entity_withdrawn(it),
             Event::DirectoryActivated(it) => self.directory.activated(it, &self.erasures),
@@ -283,12 +277,17 @@ impl World {
         self.published(entry, it.set, it.publication, &it.message);
     }
 
-    fn version_lived(&mut self, entry: &Envelope) {
+    /// True if decisions may be others now.
+    fn version_lived(&mut self, entry: &Envelope) -> bool {
+        let staged = |versions: &Versions| versions.staged().map(|it| it.digest);
         let (artefacts, writer) = (self.artefacts.clone(), self.behind(&entry.actor));
+        let before = staged(&self.versions);
         self.versions.lived(entry, writer, &mut self.application, &artefacts);
         if let Event::VersionStaged(it) = &entry.event {
             self.shadows.staged(it.digest, entry.index);
         }
+        // Drafting what is staged takes it off the stage.
+        alters_decisions(&entry.event) || staged(&self.versions) != before
     }
 
     /// The person behind somebody: themselves, or whoever made a service's token.

@@ -274,9 +274,10 @@ fn what_may_rest_on_a_lost_key_is_denied() {
 @id("who-has-left") forbid (principal, action, resource)
 when { principal has email && principal.email like "*@left.example" };
 "#;
-    let user = |id: &str, email: &str| json!({"uid": {"type": "User", "id": id}, "attrs": {"level": 1, "email": email}});
     let mut entities = entities();
-    entities.as_array_mut().unwrap().push(user("mallory", "mallory@left.example"));
+    let gone = json!({"level": 1, "email": "mallory@left.example"});
+    let uid = json!({"type": "User", "id": "mallory"});
+    entities.as_array_mut().unwrap().push(json!({"uid": uid, "attrs": gone}));
     let mut office = Office::with(&Setup::of(SCHEMA, LEFT, &entities));
     let left = ask("mallory", "read");
     assert!(!office.allows(&left) && office.allows(&ask("alice", "read")));
