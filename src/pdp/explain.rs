@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::decide::{
-    Posed, Way, deny_for_want_of_a_key, named, posed, recordable, taken_beside, undecided,
-};
+use super::decide::{Posed, Way, deny_for_want_of_a_key, named, posed, taken_beside, undecided};
 use super::entities::Entities;
 use super::sentence::Words;
 use super::{Again, Ask, Gaps};
@@ -111,7 +109,14 @@ pub enum Role {
 /// it.
 #[must_use]
 pub fn explain(world: &World, ask: &Ask, now: Moment, erasures: &Erasures) -> Explanation {
-    let take = |ask: &Ask| recordable(world, ask, now, Way::of(world, ask.set));
+    let take = |ask: &Ask| {
+        let mut again = taken_beside(world, ask, now, &Gaps::default(), Way::of(world, ask.set));
+        // What was erased since is missing only from the past: no vault can have it back.
+        if again.rests_on.iter().any(|key| !erasures.contains(key)) {
+            again.fail_closed();
+        }
+        again
+    };
     explained(world, ask, now, &Gaps::default(), erasures, take)
 }
 

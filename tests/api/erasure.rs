@@ -353,6 +353,10 @@ fn the_past_forgets_what_is_erased() {
     let check = |office: &Office| {
         let unseen = past(office, "bob", "write");
         assert_eq!((unseen.status, unseen.code().as_str()), (409, "unseen"), "{}", unseen.text);
+        // Explained, it is not called a loss that a vault could make good.
+        let question = json!({"request": ask("bob", "write"), "at": then.to_string()});
+        let why = office.app.post("/audit/v1/explain", &auditor, &question).expect(200);
+        assert_eq!((&why["unseen"], &why["note"]), (&json!(true), &Value::Null), "{why}");
         assert_eq!(past(office, "alice", "read").expect(200)["decision"], true);
         let newest = office.app.node.snapshots.newest();
         assert!(newest == 0 || newest > before, "of {newest} entries, before the erasure");
